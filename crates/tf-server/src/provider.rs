@@ -1,0 +1,171 @@
+//! What a provider implements. Everything is object-safe and works on [`Value`]s that conform to the declared schema.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use tf_value::schema::{FunctionSchema, Schema};
+use tf_value::{Diagnostics, Path, Value};
+use tokio_util::sync::CancellationToken;
+
+/// A future that can be stored; the form in which async methods are object-safe.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Bytes that core keeps beside the state of a resource and never shows. Empty when there are none.
+pub type Private = Vec<u8>;
+
+/// What a call brings besides its arguments.
+#[derive(Clone, Debug, Default)]
+pub struct Cx {
+    /// cancelled by `StopProvider`: finish the write in flight, start no other
+    pub cancel: CancellationToken,
+    /// whether the client knows write-only attributes
+    pub write_only_attributes_allowed: bool,
+    checkpoint: Arc<Mutex<Option<(Value, Private)>>>,
+}
+
+impl Cx {
+    /// Remembers the state that is true from here on. It is what core gets when the call panics.
+    pub fn checkpoint(&self, state: Value, private: Private) {
+        *self.checkpoint.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((state, private));
+    }
+
+    /// The last checkpoint.
+    #[must_use]
+    pub fn last_checkpoint(&self) -> Option<(Value, Private)> {
+        self.checkpoint.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}
+
+/// The provider as core sees it.
+pub trait Provider: Send + Sync + 'static {
+    /// Schema of the provider block.
+    fn schema(&self) -> Schema;
+    /// Checks the provider block; unknown values are never an error.
+    fn validate(&self, config: &Value) -> Diagnostics;
+    /// Takes the provider block; opens no connection. Parts may be unknown during plan.
+    fn configure<'a>(&'a self, cx: &'a Cx, terraform_version: &'a str, config: Value) -> BoxFuture<'a, Diagnostics>;
+    /// All resources.
+    fn resources(&self) -> Vec<Arc<dyn Resource>>;
+    /// All data sources.
+    fn data_sources(&self) -> Vec<Arc<dyn DataSource>>;
+    /// All functions.
+    fn functions(&self) -> Vec<Arc<dyn Function>>;
+}
+
+/// What `PlanResourceChange` asks. `proposed` has defaults filled in, write-only attributes nulled, computed attributes
+/// unknown where something changed (or kept, where the schema says so).
+#[derive(Clone, Debug)]
+pub struct PlanRequest {
+    /// as written, with unknowns
+    pub config: Value,
+    /// state before; `None` on create
+    pub prior: Option<Value>,
+    /// state after, as far as the schema alone tells
+    pub proposed: Value,
+    /// private bytes of the prior state
+    pub private: Private,
+}
+
+/// The answer to [`PlanRequest`].
+#[derive(Clone, Debug, Default)]
+pub struct Planned {
+    /// the planned state; `None` only together with an error
+    pub value: Option<Value>,
+    /// more paths whose change replaces (those declared in the schema are found by the engine)
+    pub requires_replace: Vec<Path>,
+    /// private bytes for apply
+    pub private: Private,
+    /// errors and warnings
+    pub diagnostics: Diagnostics,
+}
+
+/// What `ApplyResourceChange` asks.
+#[derive(Clone, Debug)]
+pub struct ApplyRequest {
+    /// as written, all known
+    pub config: Value,
+    /// state before; `None` on create
+    pub prior: Option<Value>,
+    /// the planned state; `None` on delete
+    pub planned: Option<Value>,
+    /// private bytes of the plan
+    pub private: Private,
+}
+
+/// What an apply or a read left behind.
+#[derive(Clone, Debug, Default)]
+pub struct Applied {
+    /// the new state; `None`: the resource is not there
+    pub state: Option<Value>,
+    /// private bytes of the new state
+    pub private: Private,
+    /// errors and warnings
+    pub diagnostics: Diagnostics,
+}
+
+/// One resource found by import.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// state, completed by the read that core does next
+    pub state: Value,
+    /// private bytes of the state
+    pub private: Private,
+}
+
+/// A managed resource.
+pub trait Resource: Send + Sync + 'static {
+    /// Full type name, `gloo_virtual_mesh`.
+    fn type_name(&self) -> &'static str;
+    /// Its schema.
+    fn schema(&self) -> Schema;
+    /// Checks a configuration offline; called several times, with unknowns, which are never an error.
+    fn validate<'a>(&'a self, cx: &'a Cx, config: &'a Value) -> BoxFuture<'a, Diagnostics>;
+    /// Plans a create or an update. Pure in its values: asked twice, in two processes.
+    fn plan<'a>(&'a self, cx: &'a Cx, request: PlanRequest) -> BoxFuture<'a, Planned>;
+    /// Checks a planned destroy.
+    fn plan_destroy<'a>(&'a self, cx: &'a Cx, prior: &'a Value, private: &'a Private) -> BoxFuture<'a, Diagnostics>;
+    /// Creates. An error with `state: None` leaves nothing recorded and nothing tainted.
+    fn create<'a>(&'a self, cx: &'a Cx, request: ApplyRequest) -> BoxFuture<'a, Applied>;
+    /// Reads; `state: None` without error means gone.
+    fn read<'a>(&'a self, cx: &'a Cx, state: Value, private: Private) -> BoxFuture<'a, Applied>;
+    /// Updates. An error with `state: None` keeps the prior state.
+    fn update<'a>(&'a self, cx: &'a Cx, request: ApplyRequest) -> BoxFuture<'a, Applied>;
+    /// Deletes. `state: None` without error means gone; anything left must come with an error.
+    fn delete<'a>(&'a self, cx: &'a Cx, request: ApplyRequest) -> BoxFuture<'a, Applied>;
+    /// Finds what an import id names.
+    fn import<'a>(&'a self, cx: &'a Cx, id: &'a str) -> BoxFuture<'a, Result<Vec<Imported>, Diagnostics>>;
+    /// Brings the JSON of a state of schema version `from` to the current schema: unknown members may be there, known
+    /// ones may be missing. The result need not have every attribute; missing ones become null.
+    fn upgrade(&self, from: u64, state: serde_json::Value) -> Result<serde_json::Value, Diagnostics>;
+}
+
+/// A data source.
+pub trait DataSource: Send + Sync + 'static {
+    /// Full type name.
+    fn type_name(&self) -> &'static str;
+    /// Its schema.
+    fn schema(&self) -> Schema;
+    /// Checks a configuration offline.
+    fn validate(&self, config: &Value) -> Diagnostics;
+    /// Reads; the result is wholly known. `state` is `None` only together with an error.
+    fn read<'a>(&'a self, cx: &'a Cx, config: Value) -> BoxFuture<'a, Applied>;
+}
+
+/// An error of a function, at one argument or at none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionError {
+    /// what, why, how to fix
+    pub text: String,
+    /// position of the argument
+    pub argument: Option<i64>,
+}
+
+/// A pure function.
+pub trait Function: Send + Sync + 'static {
+    /// Name without prefix.
+    fn name(&self) -> &'static str;
+    /// Parameters and result.
+    fn schema(&self) -> FunctionSchema;
+    /// Calls it.
+    fn call(&self, arguments: Vec<Value>) -> Result<Value, FunctionError>;
+}

@@ -1,0 +1,1 @@
+//! msgpack and JSON forms of values.
