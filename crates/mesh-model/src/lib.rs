@@ -1,1 +1,19 @@
-//! mesh-model
+//! What a user can mean: names, facts and intents of a mesh, and the findings about them.
+//!
+//! ```text
+//! Input (attribute values, with unknowns) → decode → intent + Findings
+//! ```
+//!
+//! Invalid intents cannot be constructed, only reported. Nothing here knows HCL, Terraform, YAML, clients or Istio's field
+//! names.
+
+pub mod facts;
+pub mod finding;
+pub mod input;
+pub mod intent;
+mod leaf;
+pub mod names;
+
+pub use finding::{Code, Finding, Findings, Severity};
+pub use input::{AttributePath, Input};
+pub use leaf::{Leaf, LeafPath};

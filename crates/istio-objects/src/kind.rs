@@ -1,0 +1,54 @@
+//! Kinds of objects.
+
+use std::fmt;
+
+/// Group, version and kind of an object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Kind {
+    /// API group; empty for the core group
+    pub group: String,
+    /// version of the group
+    pub version: String,
+    /// CamelCase kind
+    pub kind: String,
+}
+
+impl Kind {
+    /// A kind of Istio's networking group, in the version that every supported release serves (`networking.istio.io/v1`,
+    /// served since Istio 1.22).
+    #[must_use]
+    pub fn networking(kind: &str) -> Self {
+        Self { group: "networking.istio.io".to_owned(), version: "v1".to_owned(), kind: kind.to_owned() }
+    }
+
+    /// Parses `apiVersion` and `kind` of an object.
+    #[must_use]
+    pub fn parse(api_version: &str, kind: &str) -> Option<Self> {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        (!version.is_empty() && !kind.is_empty() && !version.contains('/')).then(|| Self {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: kind.to_owned(),
+        })
+    }
+
+    /// `apiVersion` of such an object.
+    #[must_use]
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    /// The name in keys: `VirtualService` for Istio's kinds, `Gateway.gateway.networking.k8s.io` for those of other groups,
+    /// `ConfigMap` for the core group.
+    #[must_use]
+    pub fn key_name(&self) -> String {
+        let istio = ["networking", "security", "telemetry", "extensions"].iter().any(|g| self.group == format!("{g}.istio.io"));
+        if istio || self.group.is_empty() { self.kind.clone() } else { format!("{}.{}", self.kind, self.group) }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.key_name())
+    }
+}

@@ -1,0 +1,131 @@
+//! Intents: what a resource means, in mesh terms, valid by construction.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::facts::{Backend, ClusterFacts};
+use crate::names::{ClusterName, Hostname, HostnameSuffix, IntentName, Namespace, PortName, PortNumber, Region};
+
+/// `gloo_virtual_mesh`: clusters that form one mesh.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VirtualMesh {
+    /// its name
+    pub name: IntentName,
+    /// what default hostnames end with
+    pub hostname_suffix: HostnameSuffix,
+    /// members
+    pub clusters: BTreeMap<ClusterName, ClusterFacts>,
+}
+
+/// `gloo_virtual_destination`: one hostname for a service that lives in several clusters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VirtualDestination {
+    /// the mesh that it belongs to
+    pub mesh: VirtualMesh,
+    /// namespace of its objects
+    pub namespace: Namespace,
+    /// its name
+    pub name: IntentName,
+    /// what clients call
+    pub hostname: Hostname,
+    /// ports of the hostname
+    pub ports: Vec<Port>,
+    /// who serves it
+    pub backends: Vec<Backend>,
+    /// clusters whose workloads may call it
+    pub clients: BTreeSet<ClusterName>,
+    /// namespace of its objects in client-only clusters where it differs
+    pub client_namespace: BTreeMap<ClusterName, Namespace>,
+    /// who serves next
+    pub failover: Failover,
+    /// when an endpoint is ejected
+    pub outlier_detection: OutlierDetection,
+    /// what is tried again
+    pub retries: Retries,
+    /// limit of a whole request; `None`: no limit
+    pub timeout: Option<Duration>,
+    /// limit of connecting to an endpoint
+    pub connect_timeout: Duration,
+    /// namespaces that see the hostname; `["*"]`: all
+    pub export_to: Vec<String>,
+}
+
+/// A port of a virtual destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// what clients call
+    pub number: PortNumber,
+    /// its name, unique in the destination
+    pub name: PortName,
+    /// application protocol
+    pub protocol: Protocol,
+    /// port of the Services behind it
+    pub service_port: PortNumber,
+}
+
+/// Application protocol of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    /// HTTP/1.1 (and what a client upgrades to)
+    Http,
+}
+
+/// Ranking of remote clusters. The local cluster always comes first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failover {
+    /// how every client ranks, unless `per_client` says otherwise
+    pub ranking: Ranking,
+    /// whether clusters that no rule names get no traffic at all
+    pub only: bool,
+    /// ranks of single client clusters
+    pub per_client: BTreeMap<ClusterName, Vec<ClusterName>>,
+}
+
+/// How remote clusters are ranked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Ranking {
+    /// same region first, then all others in equal share
+    #[default]
+    Nearest,
+    /// `order`: one after the other
+    Order(Vec<ClusterName>),
+    /// `locality`: by region of the client
+    Locality(Vec<LocalityRule>),
+}
+
+/// Clients in region `from` fail over to clusters in region `to`; earlier rules of one `from` come first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalityRule {
+    /// region of the client
+    pub from: Region,
+    /// region that serves next
+    pub to: Region,
+}
+
+/// When an endpoint is taken out of load balancing (Envoy outlier detection with split local-origin errors).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutlierDetection {
+    /// connect failures, resets and timeouts in a row
+    pub consecutive_local_origin_failures: u32,
+    /// answers 502, 503, 504 in a row; 0: never
+    pub consecutive_gateway_errors: u32,
+    /// how often endpoints are judged
+    pub interval: Duration,
+    /// first ejection; it grows with each one
+    pub base_ejection_time: Duration,
+    /// share of endpoints that may be ejected at a time, 0 to 100
+    pub max_ejection_percent: u8,
+}
+
+/// What is tried again, on another endpoint and in another cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retries {
+    /// 0: none; the first retry that can reach another cluster is the second
+    pub attempts: u32,
+    /// limit of one try
+    pub per_try_timeout: Option<Duration>,
+    /// repeat requests of every method that were answered 503
+    pub retry_unavailable: bool,
+    /// repeat requests whose connection broke, which may run them twice
+    pub retry_on_reset: bool,
+}
