@@ -26,7 +26,7 @@ pub enum Operation {
         new: Manifest,
     },
     /// remove an object that it has
-    Delete(Manifest),
+    Delete(ObjectKey),
 }
 
 /// Changes that may happen at the same time and in any order. A wave ends on all clusters before the next begins.
@@ -37,7 +37,8 @@ impl Change {
     #[must_use]
     pub fn key(&self) -> &ObjectKey {
         match &self.operation {
-            Operation::Create(manifest) | Operation::Delete(manifest) | Operation::Update { new: manifest, .. } => manifest.key(),
+            Operation::Create(manifest) | Operation::Update { new: manifest, .. } => manifest.key(),
+            Operation::Delete(key) => key,
         }
     }
 }

@@ -94,6 +94,14 @@ codes! {
     Unsupported = "GM1008", Error, "Not supported";
     /// A value is larger than what can be handled.
     TooLarge = "GM1009", Error, "Value too large";
+
+    // GM2nnn: translation of one intent
+
+    // GM3nnn: object sets judged across clusters, and against what an inventory shows
+
+    // GM4nnn: preflight
+
+    // GM5nnn: refresh and apply
 }
 
 impl fmt::Display for Code {
