@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::Leaf;
 use crate::facts::{Backend, ClusterFacts};
 use crate::names::{ClusterName, Hostname, HostnameSuffix, IntentName, Namespace, PortName, PortNumber, Region};
 
@@ -43,11 +44,11 @@ pub struct VirtualDestination {
     /// what is tried again
     pub retries: Retries,
     /// limit of a whole request; `None`: no limit
-    pub timeout: Option<Duration>,
+    pub timeout: Option<Leaf<Duration>>,
     /// limit of connecting to an endpoint
-    pub connect_timeout: Duration,
+    pub connect_timeout: Leaf<Duration>,
     /// namespaces that see the hostname; `["*"]`: all
-    pub export_to: Vec<String>,
+    pub export_to: Vec<Leaf<String>>,
 }
 
 /// A port of a virtual destination.
@@ -106,26 +107,26 @@ pub struct LocalityRule {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutlierDetection {
     /// connect failures, resets and timeouts in a row
-    pub consecutive_local_origin_failures: u32,
+    pub consecutive_local_origin_failures: Leaf<u32>,
     /// answers 502, 503, 504 in a row; 0: never
-    pub consecutive_gateway_errors: u32,
+    pub consecutive_gateway_errors: Leaf<u32>,
     /// how often endpoints are judged
-    pub interval: Duration,
+    pub interval: Leaf<Duration>,
     /// first ejection; it grows with each one
-    pub base_ejection_time: Duration,
+    pub base_ejection_time: Leaf<Duration>,
     /// share of endpoints that may be ejected at a time, 0 to 100
-    pub max_ejection_percent: u8,
+    pub max_ejection_percent: Leaf<u8>,
 }
 
 /// What is tried again, on another endpoint and in another cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retries {
     /// 0: none; the first retry that can reach another cluster is the second
-    pub attempts: u32,
+    pub attempts: Leaf<u32>,
     /// limit of one try
-    pub per_try_timeout: Option<Duration>,
+    pub per_try_timeout: Option<Leaf<Duration>>,
     /// repeat requests of every method that were answered 503
-    pub retry_unavailable: bool,
+    pub retry_unavailable: Leaf<bool>,
     /// repeat requests whose connection broke, which may run them twice
-    pub retry_on_reset: bool,
+    pub retry_on_reset: Leaf<bool>,
 }
