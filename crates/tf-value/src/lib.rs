@@ -16,8 +16,9 @@ pub mod schema;
 mod types;
 mod value;
 
+pub use codec::CodecError;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use number::Number;
+pub use number::{Number, NumberError};
 pub use path::{Path, Step};
 pub use reader::{Reader, Tf};
 pub use types::Type;

@@ -1,11 +1,20 @@
 //! A Terraform value.
 
+mod conform;
+mod walk;
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use crate::codec::normalised;
 use crate::{Number, Type};
 
 /// A value of some [`Type`]; which one is known to whoever holds it, except inside [`Value::Dynamic`].
-#[derive(Clone, Debug, PartialEq)]
+///
+/// The order of values has no meaning but a fixed one; sets are kept in it. Accessors look through
+/// [`Value::Dynamic`], matching on variants does not.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Value {
     /// absent
     Null,
@@ -23,7 +32,8 @@ pub enum Value {
     Set(Vec<Value>),
     /// elements of a map or attributes of an object
     Map(BTreeMap<String, Value>),
-    /// a known, non-null value at a place of type `dynamic`, with the type that it chose
+    /// a value at a place of type `dynamic`, with the type that it chose; build it with [`Value::dynamic`]. It may be null
+    /// or unknown of a known type (`tostring(null)`), which is something else than plain null or unknown.
     Dynamic(Box<(Type, Value)>),
 }
 
@@ -38,6 +48,20 @@ impl PartialEq for Refinement {
     }
 }
 
+impl Eq for Refinement {}
+
+impl Ord for Refinement {
+    fn cmp(&self, _: &Self) -> Ordering {
+        Ordering::Equal
+    }
+}
+
+impl PartialOrd for Refinement {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl Value {
     /// An unknown value without refinement.
     #[must_use]
@@ -45,10 +69,10 @@ impl Value {
         Self::Unknown(Refinement::default())
     }
 
-    /// A string.
+    /// A string, in Unicode normal form C as all strings are in core.
     #[must_use]
     pub fn string(text: impl Into<String>) -> Self {
-        Self::String(text.into())
+        Self::String(in_normal_form(text.into()))
     }
 
     /// An integer.
@@ -60,25 +84,54 @@ impl Value {
     /// A map or an object.
     #[must_use]
     pub fn map<K: Into<String>>(entries: impl IntoIterator<Item = (K, Value)>) -> Self {
-        Self::Map(entries.into_iter().map(|(key, value)| (key.into(), value)).collect())
+        Self::Map(entries.into_iter().map(|(key, value)| (in_normal_form(key.into()), value)).collect())
+    }
+
+    /// A set: in canonical order, equal elements once. An element with an unknown part may become anything, so it is
+    /// never a duplicate.
+    #[must_use]
+    pub fn set(elements: impl IntoIterator<Item = Value>) -> Self {
+        let mut elements: Vec<Value> = elements.into_iter().collect();
+        elements.sort();
+        elements.dedup_by(|later, earlier| later == earlier && later.is_wholly_known());
+        Self::Set(elements)
+    }
+
+    /// A value at a place of type `dynamic`: `value`, which is of type `ty`. Null and unknown of type `dynamic` itself
+    /// stay what they are.
+    #[must_use]
+    pub fn dynamic(ty: Type, value: Value) -> Self {
+        match ty {
+            Type::Dynamic => value,
+            ty => Self::Dynamic(Box::new((ty, value))),
+        }
     }
 
     /// A list of strings.
     #[must_use]
     pub fn strings<S: Into<String>>(texts: impl IntoIterator<Item = S>) -> Self {
-        Self::List(texts.into_iter().map(|text| Self::String(text.into())).collect())
+        Self::List(texts.into_iter().map(Self::string).collect())
+    }
+
+    /// This value, or the one inside it when it is [`Value::Dynamic`].
+    #[must_use]
+    pub fn inner(&self) -> &Self {
+        match self {
+            Self::Dynamic(inner) => inner.1.inner(),
+            other => other,
+        }
     }
 
     /// Whether this value is null.
     #[must_use]
     pub fn is_null(&self) -> bool {
-        matches!(self, Self::Null)
+        matches!(self.inner(), Self::Null)
     }
 
     /// Whether this value itself is unknown (its elements are not looked at).
     #[must_use]
     pub fn is_unknown(&self) -> bool {
-        matches!(self, Self::Unknown(_))
+        matches!(self.inner(), Self::Unknown(_))
     }
 
     /// Whether this value and everything inside it is known.
@@ -96,8 +149,26 @@ impl Value {
     /// The text of a known string.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
-        match self {
+        match self.inner() {
             Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A known bool.
+    #[must_use]
+    pub fn as_bool(&self) -> Option<bool> {
+        match self.inner() {
+            Self::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// A known number.
+    #[must_use]
+    pub fn as_number(&self) -> Option<&Number> {
+        match self.inner() {
+            Self::Number(number) => Some(number),
             _ => None,
         }
     }
@@ -105,7 +176,7 @@ impl Value {
     /// The entries of a known map or object.
     #[must_use]
     pub fn as_map(&self) -> Option<&BTreeMap<String, Value>> {
-        match self {
+        match self.inner() {
             Self::Map(entries) => Some(entries),
             _ => None,
         }
@@ -114,7 +185,7 @@ impl Value {
     /// The elements of a known list, tuple or set.
     #[must_use]
     pub fn as_elements(&self) -> Option<&[Value]> {
-        match self {
+        match self.inner() {
             Self::List(elements) | Self::Set(elements) => Some(elements),
             _ => None,
         }
@@ -125,5 +196,12 @@ impl Value {
     pub fn get(&self, name: &str) -> &Value {
         const NULL: &Value = &Value::Null;
         self.as_map().and_then(|entries| entries.get(name)).unwrap_or(NULL)
+    }
+}
+
+fn in_normal_form(text: String) -> String {
+    match normalised(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(normal) => normal,
     }
 }

@@ -1,0 +1,7 @@
+//! Tests of the public contract of this crate.
+
+#![allow(clippy::unwrap_used)]
+
+mod json;
+mod msgpack;
+mod number;
