@@ -1,0 +1,4 @@
+//! Tests of the wire contract.
+
+mod facts;
+mod wire;
