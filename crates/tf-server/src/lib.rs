@@ -5,5 +5,6 @@
 //! ```
 
 mod provider;
+pub mod transport;
 
 pub use provider::*;
