@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::connection::Bytes;
 use super::environment::Environment;
@@ -81,14 +81,16 @@ impl Listener {
         match &self.socket {
             #[cfg(unix)]
             Socket::Unix(socket, _) => Ok(Box::new(socket.accept().await?.0)),
-            Socket::Tcp(socket) => {
-                let (stream, _) = socket.accept().await?;
-                // small answers would wait 40 ms for the peer's delayed acknowledgement
-                stream.set_nodelay(true)?;
-                Ok(Box::new(stream))
-            }
+            Socket::Tcp(socket) => Ok(Box::new(accept_tcp(socket).await?)),
         }
     }
+}
+
+async fn accept_tcp(socket: &TcpListener) -> io::Result<TcpStream> {
+    let (stream, _) = socket.accept().await?;
+    // small answers would wait 40 ms for the peer's delayed acknowledgement
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// The first free port of the range, on the loopback address only.
@@ -192,6 +194,14 @@ mod tests {
         let opened = open_tcp((port, port.saturating_add(200))).expect("one of 200");
         let address = opened.local_addr().expect("bound");
         assert!(address.ip().is_loopback() && address.port() > port);
+    }
+
+    #[tokio::test]
+    async fn tcp_connections_do_not_wait_to_fill_packets() {
+        let socket = open_tcp((0, 0)).expect("a free port");
+        let address = socket.local_addr().expect("bound");
+        let (accepted, _peer) = tokio::join!(accept_tcp(&socket), TcpStream::connect(address));
+        assert!(accepted.and_then(|stream| stream.nodelay()).expect("accepts"));
     }
 
     #[tokio::test]

@@ -16,7 +16,7 @@ use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{Targets, filter_fn};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -38,7 +38,12 @@ pub(super) fn install(provider: &str) {
     let level = level(provider, |name| std::env::var(name).ok());
     let quiet = NOISY.map(|target| (target, level.min(LevelFilter::WARN)));
     let filter = Targets::new().with_default(level).with_targets(quiet);
-    let layer = HclogLayer.with_filter(filter);
+    // spans carry what a warning is about, so they are kept whatever the level of events
+    let filter = filter_fn(move |metadata| {
+        let (span, level) = (metadata.is_span(), metadata.level());
+        (span && *level <= Level::INFO) || filter.would_enable(metadata.target(), level)
+    });
+    let layer = HclogLayer.with_filter(filter.with_max_level_hint(level.max(LevelFilter::INFO)));
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer));
 }
 
