@@ -13,6 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use tonic::transport::server::Connected;
 
 use super::listen::Listener;
+use super::presence::{Presence, Present};
 
 /// Time a peer has for its TLS handshake.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
@@ -26,7 +27,7 @@ pub(super) trait Bytes: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Bytes for T {}
 
 /// An admitted peer.
-pub(super) struct Connection(Box<dyn Bytes>);
+pub(super) struct Connection(Box<dyn Bytes>, #[allow(dead_code)] Present);
 
 impl Connected for Connection {
     type ConnectInfo = ();
@@ -71,14 +72,16 @@ pub(super) struct Connections<'a> {
 struct Gate<'a> {
     listener: &'a Listener,
     acceptor: Option<TlsAcceptor>,
-    handshakes: JoinSet<io::Result<Connection>>,
+    presence: Presence,
+    handshakes: JoinSet<io::Result<Box<dyn Bytes>>>,
 }
 
 impl<'a> Connections<'a> {
     /// Accepts from `listener`, and with `acceptor` lets in only peers that pass its TLS
-    /// handshake. Handshakes run side by side: a silent peer holds up nobody.
-    pub(super) fn accept(listener: &'a Listener, acceptor: Option<TlsAcceptor>) -> Self {
-        let gate = Gate { listener, acceptor, handshakes: JoinSet::new() };
+    /// handshake. Handshakes run side by side: a silent peer holds up nobody. Admitted
+    /// peers count as `presence`.
+    pub(super) fn accept(listener: &'a Listener, acceptor: Option<TlsAcceptor>, presence: Presence) -> Self {
+        let gate = Gate { listener, acceptor, presence, handshakes: JoinSet::new() };
         Self { next: Box::pin(gate.next()) }
     }
 }
@@ -99,7 +102,7 @@ impl<'a> Gate<'a> {
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => match (accepted, &self.acceptor) {
-                    (Ok(stream), None) => return (Connection(stream), self),
+                    (Ok(stream), None) => return (Connection(stream, self.presence.enter()), self),
                     (Ok(stream), Some(acceptor)) => {
                         self.handshakes.spawn(admit(acceptor.clone(), stream));
                     }
@@ -109,7 +112,7 @@ impl<'a> Gate<'a> {
                     }
                 },
                 Some(finished) = self.handshakes.join_next() => match finished {
-                    Ok(Ok(connection)) => return (connection, self),
+                    Ok(Ok(stream)) => return (Connection(stream, self.presence.enter()), self),
                     Ok(Err(error)) => tracing::warn!(%error, "refused a connection"),
                     Err(error) => tracing::error!(%error, "a TLS handshake broke off"),
                 },
@@ -118,7 +121,7 @@ impl<'a> Gate<'a> {
     }
 }
 
-async fn admit(acceptor: TlsAcceptor, stream: Box<dyn Bytes>) -> io::Result<Connection> {
+async fn admit(acceptor: TlsAcceptor, stream: Box<dyn Bytes>) -> io::Result<Box<dyn Bytes>> {
     let stream = tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await??;
-    Ok(Connection(Box::new(stream)))
+    Ok(Box::new(stream))
 }

@@ -9,7 +9,7 @@
 //! Contract: [`serve`] prints exactly one line on stdout, never reads stdin, admits the
 //! one client whose certificate came with the environment, ignores Ctrl-C while a core
 //! is in charge (the core cancels by `StopProvider`), and returns soon after the core
-//! asked the process to leave.
+//! asked the process to leave, or is no longer there.
 
 mod connection;
 mod environment;
@@ -17,6 +17,7 @@ mod host;
 mod listen;
 mod log;
 mod panics;
+mod presence;
 mod reattach;
 mod signals;
 mod tls;
@@ -33,6 +34,7 @@ use self::connection::Connections;
 use self::environment::{Environment, Refusal};
 use self::host::{Broker, Controller, Health, Stdio};
 use self::listen::Listener;
+use self::presence::Presence;
 use self::signals::Signals;
 
 /// Largest message accepted, in bytes. Cores send up to 2 GiB; the Go providers stop at
@@ -119,6 +121,10 @@ async fn serve_until_left<P: Provider>(provider: P, options: &Options, environme
     tracing::debug!(address = %listener.address(), "serving");
 
     let leaving = options.leaving.clone();
+    let presence = Presence::new();
+    if options.mode == Mode::Plugin {
+        presence.leave_with_core(leaving.clone());
+    }
     let goodbye = signals::watch(signals, options.mode, leaving.clone());
     let server = Server::builder()
         .initial_stream_window_size(WINDOW_BYTES)
@@ -128,7 +134,7 @@ async fn serve_until_left<P: Provider>(provider: P, options: &Options, environme
         .add_service(Stdio::service(leaving.clone()))
         .add_service(Broker::service(leaving.clone()))
         .add_service(Health::service())
-        .serve_with_incoming_shutdown(Connections::accept(&listener, acceptor), leaving.clone().cancelled_owned());
+        .serve_with_incoming_shutdown(Connections::accept(&listener, acceptor, presence), leaving.clone().cancelled_owned());
     tokio::select! {
         ended = server => ended.map_err(Refusal::server),
         () = goodbye.grace_over() => Ok(()),

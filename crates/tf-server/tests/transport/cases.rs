@@ -22,7 +22,7 @@ use tonic::transport::Channel;
 
 use crate::core::{ANY_VERSION, Handshake, Launch, Place, Plugin, provider};
 use crate::identity::{Identity, Presents, pem};
-use crate::plugin::{LOG, PANIC, SWITCH, WAIT};
+use crate::plugin::{HANG, LOG, PANIC, SWITCH, WAIT};
 
 macro_rules! cases {
     ($($name:ident),* $(,)?) => {
@@ -47,6 +47,8 @@ cases![
     housekeeping_services,
     messages_of_60_mib,
     shutdown_ends_streams_and_process,
+    shutdown_does_not_wait_for_a_hanging_call,
+    a_core_that_vanishes_is_followed,
     interrupt_is_left_to_the_core,
     termination_collects_running_calls,
     panic_is_announced_and_survived,
@@ -276,6 +278,31 @@ fn shutdown_ends_streams_and_process() {
         shut_down(channel).await;
         assert_eq!(stdio.message().await.expect("an orderly end"), None);
         assert_eq!(broker.message().await.expect("an orderly end"), None);
+    });
+    left_cleanly(plugin);
+}
+
+fn shutdown_does_not_wait_for_a_hanging_call() {
+    let mut plugin = Launch::by_core().start();
+    let handshake = plugin.handshake();
+    block_on(async {
+        let channel = handshake.place.plain().await.expect("connects");
+        let call = tokio::spawn(configure(channel.clone(), HANG));
+        plugin.log_until("hanging");
+        shut_down(channel).await;
+        call.await.expect("no panic").expect_err("the call was given up");
+    });
+    left_cleanly(plugin);
+}
+
+fn a_core_that_vanishes_is_followed() {
+    let me = Identity::generate();
+    let mut plugin = Launch::by_core().with("PLUGIN_CLIENT_CERT", &me.pem()).start();
+    let handshake = plugin.handshake();
+    // the runtime and the connection end with the block
+    block_on(async {
+        let channel = handshake.connect(presents(&me), ANY_VERSION).await.expect("connects");
+        schema_is_served(channel).await;
     });
     left_cleanly(plugin);
 }

@@ -18,6 +18,7 @@ pub(crate) const SWITCH: &str = "TRANSPORT_TEST_PLUGIN";
 /// Commands in `ConfigureProvider.Request.terraform_version`.
 pub(crate) const LOG: &str = "write a line of each level";
 pub(crate) const PANIC: &str = "panic";
+pub(crate) const HANG: &str = "never answer";
 pub(crate) const WAIT: &str = "answer only when the process leaves";
 
 pub(crate) fn run() -> ExitCode {
@@ -73,6 +74,10 @@ impl Provider for Small {
                 tracing::error!("at error");
             }
             PANIC => panic!("first line\nsecond line"),
+            HANG => {
+                tracing::error!("hanging");
+                std::future::pending().await
+            }
             WAIT => {
                 tracing::error!("waiting");
                 self.leaving.cancelled().await;
