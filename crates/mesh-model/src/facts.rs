@@ -48,6 +48,14 @@ pub struct GatewayFacts {
     pub exposed_hosts: Vec<String>,
 }
 
+impl GatewayFacts {
+    /// The label that Istio's own samples and charts put on east-west gateways.
+    #[must_use]
+    pub fn default_selector() -> BTreeMap<String, String> {
+        BTreeMap::from([("istio".to_owned(), "eastwestgateway".to_owned())])
+    }
+}
+
 /// The form is chosen by which argument is set, never by a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GatewayAddress {

@@ -76,24 +76,85 @@ macro_rules! codes {
 }
 
 codes! {
-    /// An argument that the resource needs is not set.
+    /// An argument that is needed is not set, or an element of a list is null.
+    ///
+    /// Nothing is guessed for it. Write the argument; the finding shows how it looks.
     MissingArgument = "GM1001", Error, "Missing argument";
-    /// A text breaks the rule of its argument: a name, a hostname, a duration.
+    /// A text breaks the rule of its argument: a name, a hostname, a label, a duration.
+    ///
+    /// The rule is quoted in the finding. What breaks it would be refused by the API server or by Istio, after other objects
+    /// were written.
     InvalidValue = "GM1002", Error, "Invalid value";
-    /// Every member of an object is null: the members written there are none that it has.
+    /// Every attribute of an object is null.
+    ///
+    /// Terraform and OpenTofu drop members that an object does not have before the provider sees them. So an object that
+    /// holds only misspelled members arrives empty, and is refused. Set at least one attribute, or leave the object out.
     EmptyObject = "GM1003", Error, "Object without a known member";
-    /// Two arguments exclude each other.
+    /// Two arguments exclude each other, or one contradicts another.
+    ///
+    /// Examples: `addresses` and `hostname` of one gateway, `order` and `locality` of one failover. Remove one of them.
     ConflictingArguments = "GM1004", Error, "Conflicting arguments";
-    /// One name is used twice.
+    /// One name, number or address is used twice where each must be used once.
+    ///
+    /// Examples: two backends that are the same Service, two ports with one number, a cluster that is ranked twice.
     Duplicate = "GM1005", Error, "Duplicate entry";
     /// A cluster is named that is not a member of the virtual mesh.
+    ///
+    /// Nothing is known about it, so nothing can be written there. Add it to `clusters` of the virtual mesh, or remove the
+    /// name. The finding lists the members.
     UnknownCluster = "GM1006", Error, "Cluster outside the virtual mesh";
     /// A value on which the set of objects depends is not known before apply; all of `manifests` is shown after apply.
+    ///
+    /// Names, hostnames, clusters, selectors, and lists and maps as a whole decide which objects exist. Single addresses,
+    /// ports of gateways, service accounts, durations and the like do not: where they are unknown, only the objects that hold
+    /// them are shown after apply.
     UnknownShape = "GM1007", Warning, "Objects known after apply";
     /// The value is understood and not supported yet.
+    ///
+    /// It is refused instead of being treated as something similar.
     Unsupported = "GM1008", Error, "Not supported";
-    /// A value is larger than what can be handled.
+    /// A collection is larger than what is supported, or more was found wrong than can be shown.
     TooLarge = "GM1009", Error, "Value too large";
+    /// An object has a member that is none of its attributes.
+    ///
+    /// Terraform and OpenTofu drop such members of a configuration; in a stored intent or a test case they are refused.
+    UnknownArgument = "GM1010", Error, "Unknown argument";
+    /// A value has another type than its argument: a string where a number is needed.
+    WrongType = "GM1011", Error, "Wrong type";
+    /// A number is outside the range of its argument.
+    OutOfRange = "GM1012", Error, "Number out of range";
+    /// A list, set or map is empty where at least one element is needed.
+    ///
+    /// Without clients nobody could call a destination, without backends nobody would answer, without service accounts no
+    /// server's identity could be verified, and an empty selector would select every workload.
+    EmptyCollection = "GM1013", Error, "Empty collection";
+    /// A hostname ends in the domain of a cluster's own Services.
+    ///
+    /// `reviews.bookinfo.svc.cluster.local` means the Service of the cluster in which it is called. A virtual destination of
+    /// that name would take calls away from it. Use a suffix of the mesh's own, such as `mesh.internal`.
+    ClusterHostname = "GM1014", Error, "Hostname of a cluster's own Service";
+    /// No other cluster can reach a gateway at this address.
+    ///
+    /// `0.0.0.0` and `::` mean "any", multicast and broadcast addresses have no single receiver, and an IPv4 address in IPv6
+    /// form (`::ffff:203.0.113.10`) must be written as IPv4.
+    UnusableAddress = "GM1015", Error, "Unusable gateway address";
+    /// A locality rule leads from a region to itself.
+    ///
+    /// Clusters of the client's own region come before every rule already, so the rule would say nothing.
+    SameRegion = "GM1016", Error, "Failover to the same region";
+    /// A locality rule names a region in which no member of the virtual mesh is.
+    ///
+    /// The rule ranks nothing. Regions are compared letter by letter with `region` in the facts of the clusters.
+    RegionWithoutCluster = "GM1017", Warning, "Region without a cluster";
+    /// One retry never leaves the cluster that failed.
+    ///
+    /// Envoy turns to the next priority, the next cluster, only from the second retry on. With `attempts = 1` every request
+    /// fails until outlier detection has ejected the endpoint. Use 2 or more, or 0 for none at all.
+    SingleRetry = "GM1018", Warning, "Retries stay in the failing cluster";
+    /// A value changes nothing because of another one.
+    ///
+    /// Example: the rank of a cluster that has no backend.
+    NoEffect = "GM1019", Warning, "Setting without effect";
 
     // GM2nnn: translation of one intent
 

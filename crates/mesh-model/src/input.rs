@@ -78,7 +78,7 @@ impl fmt::Display for AttributePath {
             match step {
                 PathStep::Attribute(name) if position == 0 => write!(f, "{name}")?,
                 PathStep::Attribute(name) => write!(f, ".{name}")?,
-                PathStep::Key(key) => write!(f, "[{key:?}]")?,
+                PathStep::Key(key) => write!(f, "[{}]", crate::text::literal(key))?,
                 PathStep::Index(index) => write!(f, "[{index}]")?,
             }
         }

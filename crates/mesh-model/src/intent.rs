@@ -71,6 +71,16 @@ pub enum Protocol {
     Http,
 }
 
+impl Protocol {
+    /// As written in HCL.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+        }
+    }
+}
+
 /// Ranking of remote clusters. The local cluster always comes first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Failover {
@@ -129,4 +139,29 @@ pub struct Retries {
     pub retry_unavailable: Leaf<bool>,
     /// repeat requests whose connection broke, which may run them twice
     pub retry_on_reset: Leaf<bool>,
+}
+
+impl Default for OutlierDetection {
+    /// 5 local-origin failures, 5 gateway errors, interval 5 s, base ejection 30 s, up to 100 %.
+    fn default() -> Self {
+        Self {
+            consecutive_local_origin_failures: Leaf::Known(5),
+            consecutive_gateway_errors: Leaf::Known(5),
+            interval: Leaf::Known(Duration::from_secs(5)),
+            base_ejection_time: Leaf::Known(Duration::from_secs(30)),
+            max_ejection_percent: Leaf::Known(100),
+        }
+    }
+}
+
+impl Default for Retries {
+    /// 3 attempts, each as long as the request; no repeats that could run a request twice.
+    fn default() -> Self {
+        Self {
+            attempts: Leaf::Known(3),
+            per_try_timeout: None,
+            retry_unavailable: Leaf::Known(false),
+            retry_on_reset: Leaf::Known(false),
+        }
+    }
 }

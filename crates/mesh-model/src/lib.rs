@@ -7,13 +7,17 @@
 //! Invalid intents cannot be constructed, only reported. Nothing here knows HCL, Terraform, YAML, clients or Istio's field
 //! names.
 
+pub mod decode;
 pub mod facts;
 pub mod finding;
 pub mod input;
 pub mod intent;
+mod json;
 mod leaf;
 pub mod names;
+mod text;
 
 pub use finding::{Code, Finding, Findings, Severity};
 pub use input::{AttributePath, Input};
+pub use json::NoJson;
 pub use leaf::{Leaf, LeafPath};

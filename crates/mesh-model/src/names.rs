@@ -124,8 +124,45 @@ names! {
         "letters, digits, '-', '_' and '.', at most 63, beginning and ending with a letter or digit", is_label_value;
 }
 
+impl Default for Revision {
+    /// `default`, the revision of an installation that names none.
+    fn default() -> Self {
+        Self("default".to_owned())
+    }
+}
+
+impl Default for ClusterDomain {
+    /// `cluster.local`, the default of Kubernetes.
+    fn default() -> Self {
+        Self("cluster.local".to_owned())
+    }
+}
+
+impl Default for HostnameSuffix {
+    /// `mesh.internal`
+    fn default() -> Self {
+        Self("mesh.internal".to_owned())
+    }
+}
+
+impl PortName {
+    /// The default name of a port: `<protocol>-<number>`.
+    #[must_use]
+    pub fn of(protocol: crate::intent::Protocol, number: PortNumber) -> Self {
+        Self(format!("{}-{number}", protocol.as_str()))
+    }
+}
+
+impl Namespace {
+    /// `istio-system`, the default of Istio's root namespace.
+    #[must_use]
+    pub fn istio_system() -> Self {
+        Self("istio-system".to_owned())
+    }
+}
+
 /// A label of RFC 1123.
-fn is_label(text: &str) -> bool {
+pub(crate) fn is_label(text: &str) -> bool {
     (1..=63).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !text.starts_with('-')
@@ -133,7 +170,7 @@ fn is_label(text: &str) -> bool {
 }
 
 /// A subdomain of RFC 1123, as Kubernetes checks object names.
-fn is_subdomain(text: &str) -> bool {
+pub(crate) fn is_subdomain(text: &str) -> bool {
     text.len() <= 253
         && text.split('.').all(|part| {
             !part.is_empty()
@@ -152,7 +189,7 @@ fn last_part_is_number(text: &str) -> bool {
 }
 
 /// A value of a Kubernetes label, not empty.
-fn is_label_value(text: &str) -> bool {
+pub(crate) fn is_label_value(text: &str) -> bool {
     (1..=63).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -164,6 +201,9 @@ fn is_label_value(text: &str) -> bool {
 pub struct PortNumber(std::num::NonZeroU16);
 
 impl PortNumber {
+    /// 15443, where east-west gateways answer unless told otherwise.
+    pub const EAST_WEST: Self = Self(std::num::NonZeroU16::new(15443).expect("15443 is not 0"));
+
     /// The port, if it is one.
     #[must_use]
     pub fn new(number: i64) -> Option<Self> {

@@ -1,0 +1,308 @@
+//! Virtual destinations.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::facts::{decode_backend, optional};
+use super::failover::{Around, check_is_client, decode_failover};
+use super::mesh::{check_member, check_outside_clusters, decode_argument, decode_member};
+use super::reader::{Read, Sink, Value, all, check_unique};
+use super::scalars::{decode_duration, decode_port, decode_visibility};
+use super::shapes::{OUTLIER_DETECTION, PORT, RETRIES, VIRTUAL_DESTINATION};
+use super::{MAX_BACKENDS, MAX_CLUSTERS, MAX_LIST, MAX_PORTS};
+use crate::Leaf;
+use crate::facts::Backend;
+use crate::finding::Code;
+use crate::intent::{OutlierDetection, Port, Protocol, Retries, VirtualDestination, VirtualMesh};
+use crate::names::{ClusterName, Hostname, IntentName, Namespace, PortName};
+use crate::text::quoted;
+
+/// Most retries of one request.
+const MAX_ATTEMPTS: u32 = 100;
+/// Most errors in a row.
+const MAX_CONSECUTIVE: u32 = 1_000_000;
+
+pub(super) fn decode_destination(value: &Value<'_>, sink: &mut Sink) -> Read<VirtualDestination> {
+    let destination = value.top_level(sink, &VIRTUAL_DESTINATION)?;
+    let (mesh, members) = decode_argument(&destination.get("virtual_mesh"), sink);
+    let members = members.as_ref();
+    let namespace = destination.get("namespace").name::<Namespace>(sink);
+    let name = destination.get("name").name::<IntentName>(sink);
+    let hostname = decode_hostname(&destination.get("hostname"), &name, &namespace, &mesh, sink);
+    let ports = decode_ports(&destination.get("ports"), sink);
+    let backends = decode_backends(&destination.get("backends"), members, sink);
+    let clients_value = destination.get("clients");
+    let clients = optional(&clients_value, sink, |value, sink| decode_clients(value, members, sink));
+
+    let serving: Option<BTreeSet<ClusterName>> =
+        backends.as_ref().ok().map(|backends| backends.iter().map(|backend| backend.cluster.clone()).collect());
+    let around = Around {
+        mesh: mesh.as_ref().ok(),
+        members,
+        clients: match &clients {
+            Ok(Some(clients)) => Some(clients),
+            Ok(None) => members,
+            Err(_) => None,
+        },
+        serving: serving.as_ref(),
+    };
+    let client_namespace = optional(&destination.get("client_namespace"), sink, |value, sink| {
+        decode_client_namespace(value, around, namespace.as_ref().ok(), sink)
+    });
+    let failover = optional(&destination.get("failover"), sink, |value, sink| decode_failover(value, around, sink));
+    let outlier_detection = decode_outlier_detection(&destination.get("outlier_detection"), sink);
+    let timeout = optional(&destination.get("timeout"), sink, |value, sink| value.leaf(sink, decode_duration));
+    let retries = decode_retries(&destination.get("retries"), timeout.as_ref().ok().and_then(Option::as_ref), sink);
+    let connect_timeout = optional(&destination.get("connect_timeout"), sink, |value, sink| value.leaf(sink, decode_duration));
+    let export_to = optional(&destination.get("export_to"), sink, decode_export_to);
+
+    let mesh = mesh?;
+    let clients = clients?.unwrap_or_else(|| mesh.clusters.keys().cloned().collect());
+    Ok(VirtualDestination {
+        namespace: namespace?,
+        name: name?,
+        hostname: hostname?,
+        ports: ports?,
+        backends: backends?,
+        clients,
+        client_namespace: client_namespace?.unwrap_or_default(),
+        failover: failover?.unwrap_or_default(),
+        outlier_detection: outlier_detection?,
+        retries: retries?,
+        timeout: timeout?,
+        connect_timeout: connect_timeout?.unwrap_or(Duration::from_secs(1).into()),
+        export_to: export_to?.unwrap_or_else(|| vec!["*".to_owned().into()]),
+        mesh,
+    })
+}
+
+/// The hostname, or the default one where all that it is made of could be read.
+fn decode_hostname(
+    value: &Value<'_>,
+    name: &Read<IntentName>,
+    namespace: &Read<Namespace>,
+    mesh: &Read<VirtualMesh>,
+    sink: &mut Sink,
+) -> Read<Hostname> {
+    let hostname = match (value.set(), name, namespace, mesh) {
+        (Some(value), ..) => value.name::<Hostname>(sink)?,
+        (None, Ok(name), Ok(namespace), Ok(mesh)) => {
+            let text = format!("{name}.{namespace}.{}", mesh.hostname_suffix);
+            text.parse().map_err(|_| {
+                let what = format!("The default hostname, <name>.<namespace>.<hostname suffix>, has {} characters.", text.len());
+                value.report(sink, Code::InvalidValue, what, "A hostname has at most 253.")
+            })?
+        }
+        (None, Err(reported), ..) | (None, _, Err(reported), _) | (None, _, _, Err(reported)) => return Err(*reported),
+    };
+    if let Ok(mesh) = mesh {
+        check_outside_clusters(hostname.as_str(), value, &mesh.clusters, sink)?;
+    }
+    Ok(hostname)
+}
+
+fn decode_ports(value: &Value<'_>, sink: &mut Sink) -> Read<Vec<Port>> {
+    let items = value.filled_list(sink, MAX_PORTS)?;
+    let ports = all(items.iter().map(|item| decode_destination_port(item, sink)).collect())?;
+    let numbers = ports
+        .iter()
+        .zip(&items)
+        .map(|(port, item)| (port.number, format!("Port {}", port.number), item.path().attribute("number")));
+    let numbers = check_unique(sink, numbers, "A hostname has each port once.");
+    let names = ports
+        .iter()
+        .zip(&items)
+        .map(|(port, item)| (&port.name, format!("Port name {}", port.name), item.path().attribute("name")));
+    let names = check_unique(sink, names, "The ports of a hostname have different names.");
+    numbers?;
+    names?;
+    Ok(ports)
+}
+
+fn decode_destination_port(value: &Value<'_>, sink: &mut Sink) -> Read<Port> {
+    let port = value.object(sink, &PORT)?;
+    let number = decode_port(&port.get("number"), sink);
+    let protocol = optional(&port.get("protocol"), sink, decode_protocol).map(|protocol| protocol.unwrap_or(Protocol::Http));
+    let name = optional(&port.get("name"), sink, |value, sink| value.name::<PortName>(sink));
+    let service_port = optional(&port.get("service_port"), sink, decode_port);
+    let (number, protocol) = (number?, protocol?);
+    Ok(Port {
+        number,
+        name: name?.unwrap_or_else(|| PortName::of(protocol, number)),
+        protocol,
+        service_port: service_port?.unwrap_or(number),
+    })
+}
+
+fn decode_protocol(value: &Value<'_>, sink: &mut Sink) -> Read<Protocol> {
+    let text = value.string(sink)?;
+    match text {
+        "http" => Ok(Protocol::Http),
+        "http2" | "grpc" | "grpc-web" | "https" | "tls" | "tcp" | "udp" | "mongo" | "mysql" | "redis" => {
+            let why = "Treated as http it would break; treated as plain TCP it would lose retries.";
+            Err(value.report(sink, Code::Unsupported, format!("Protocol {text} is not supported yet."), why))
+        }
+        _ => {
+            let what = format!("{} is no protocol.", quoted(text));
+            Err(value.report(sink, Code::InvalidValue, what, "Rule: \"http\"."))
+        }
+    }
+}
+
+fn decode_backends(value: &Value<'_>, members: Option<&BTreeSet<ClusterName>>, sink: &mut Sink) -> Read<Vec<Backend>> {
+    let items = value.filled_list(sink, MAX_BACKENDS)?;
+    let backends = items
+        .iter()
+        .map(|item| {
+            let backend = decode_backend(item, sink)?;
+            check_backend_member(&backend, item, members, sink)?;
+            Ok(backend)
+        })
+        .collect();
+    let backends = all(backends)?;
+    let entries = backends.iter().zip(&items).map(|(backend, item)| {
+        let Backend { cluster, namespace, service, .. } = backend;
+        ((cluster, namespace, service), format!("Service {namespace}/{service} of cluster {cluster}"), item.path())
+    });
+    check_unique(sink, entries, "A Service of a cluster is one backend.")?;
+    Ok(backends)
+}
+
+fn check_backend_member(
+    backend: &Backend,
+    value: &Value<'_>,
+    members: Option<&BTreeSet<ClusterName>>,
+    sink: &mut Sink,
+) -> Read<()> {
+    let cluster = &backend.cluster;
+    let Some(members) = members.filter(|members| !members.contains(cluster)) else {
+        return Ok(());
+    };
+    let what = format!(
+        "Backend {}/{} is in cluster {cluster}, which is no member of the virtual mesh; its members are {}.",
+        backend.namespace,
+        backend.service,
+        super::reader::names(members)
+    );
+    let fix = format!(
+        "Add it to clusters of the virtual mesh, {cluster} = data.gloo_cluster.{cluster}.facts, or leave such backends out: \
+         backends = [for backend in data.gloo_service.{}.backends : backend if backend.cluster != \"{cluster}\"]",
+        backend.service
+    );
+    let path = value.path().attribute("cluster");
+    Err(sink.report(Code::UnknownCluster, path, what, "Nothing is known about it, and nothing is written there.", fix))
+}
+
+fn decode_clients(value: &Value<'_>, members: Option<&BTreeSet<ClusterName>>, sink: &mut Sink) -> Read<BTreeSet<ClusterName>> {
+    let items = value.filled_list(sink, MAX_CLUSTERS)?;
+    let clients = all(items.iter().map(|item| decode_member(item, members, sink)).collect())?;
+    let entries = clients.iter().zip(&items).map(|(name, item)| (name, format!("Cluster {name}"), item.path()));
+    check_unique(sink, entries, "clients is a set.")?;
+    Ok(clients.into_iter().collect())
+}
+
+fn decode_client_namespace(
+    value: &Value<'_>,
+    around: Around<'_>,
+    own: Option<&Namespace>,
+    sink: &mut Sink,
+) -> Read<BTreeMap<ClusterName, Namespace>> {
+    let items = value.map(sink, MAX_CLUSTERS)?;
+    let namespaces = items
+        .into_iter()
+        .map(|(key, item)| {
+            let cluster = item.key(sink, key).and_then(|name| check_member(name, &item, around.members, sink));
+            let namespace = item.name::<Namespace>(sink);
+            let (cluster, namespace) = (cluster?, namespace?);
+            let serves = around.serving.is_some_and(|serving| serving.contains(&cluster));
+            if serves && own.is_some_and(|own| *own != namespace) {
+                let what = format!("Cluster {cluster} has backends, and its objects are to live in namespace {namespace}.");
+                let why = "In a serving cluster the objects must live in the namespace of the pods.";
+                let fix = format!("Remove {cluster} from client_namespace.");
+                return Err(sink.report(Code::ConflictingArguments, item.path(), what, why, fix));
+            }
+            check_is_client(&cluster, &item, around.clients, sink);
+            Ok((cluster, namespace))
+        })
+        .collect();
+    Ok(all(namespaces)?.into_iter().collect())
+}
+
+fn decode_outlier_detection(value: &Value<'_>, sink: &mut Sink) -> Read<OutlierDetection> {
+    if value.set().is_none() {
+        return Ok(OutlierDetection::default());
+    }
+    let detection = value.object(sink, &OUTLIER_DETECTION)?;
+    let mut number = |name, least, most| {
+        optional(&detection.get(name), sink, |value, sink| value.leaf(sink, |value, sink| value.integer(sink, least, most)))
+    };
+    let local_origin_failures = number("consecutive_local_origin_failures", 1, MAX_CONSECUTIVE);
+    let gateway_errors = number("consecutive_gateway_errors", 0, MAX_CONSECUTIVE);
+    let max_ejection_percent = number("max_ejection_percent", 0, 100);
+    let mut duration = |name| optional(&detection.get(name), sink, |value, sink| value.leaf(sink, decode_duration));
+    let interval = duration("interval");
+    let base_ejection_time = duration("base_ejection_time");
+    let default = OutlierDetection::default();
+    Ok(OutlierDetection {
+        consecutive_local_origin_failures: local_origin_failures?.unwrap_or(default.consecutive_local_origin_failures),
+        consecutive_gateway_errors: gateway_errors?.unwrap_or(default.consecutive_gateway_errors),
+        interval: interval?.unwrap_or(default.interval),
+        base_ejection_time: base_ejection_time?.unwrap_or(default.base_ejection_time),
+        max_ejection_percent: max_ejection_percent?
+            .map_or(default.max_ejection_percent, |leaf| leaf.map(|percent| u8::try_from(*percent).unwrap_or(100))),
+    })
+}
+
+fn decode_retries(value: &Value<'_>, timeout: Option<&Leaf<Duration>>, sink: &mut Sink) -> Read<Retries> {
+    if value.set().is_none() {
+        return Ok(Retries::default());
+    }
+    let retries = value.object(sink, &RETRIES)?;
+    let attempts_value = retries.get("attempts");
+    let attempts =
+        optional(&attempts_value, sink, |value, sink| value.leaf(sink, |value, sink| value.integer(sink, 0, MAX_ATTEMPTS)));
+    if matches!(attempts, Ok(Some(Leaf::Known(1)))) {
+        let why = "Envoy turns to the next cluster only from the second retry on; until an endpoint is ejected, every request to \
+                   it fails.";
+        let fix = "Write attempts = 2 or more, or attempts = 0 for no retries at all.";
+        sink.report(Code::SingleRetry, attempts_value.path(), "There is one retry.", why, fix);
+    }
+    let per_try_value = retries.get("per_try_timeout");
+    let per_try_timeout = optional(&per_try_value, sink, |value, sink| value.leaf(sink, decode_duration));
+    if let (Ok(Some(Leaf::Known(per_try))), Some(Leaf::Known(whole))) = (&per_try_timeout, timeout)
+        && per_try >= whole
+    {
+        let what = "One try may take as long as the whole request.";
+        let why = "A try that hangs is never given up for another one.";
+        let fix = "Make per_try_timeout shorter than timeout: timeout = \"2s\", per_try_timeout = \"500ms\".";
+        sink.report(Code::NoEffect, per_try_value.path(), what, why, fix);
+    }
+    let mut flag = |name| optional(&retries.get(name), sink, |value, sink| value.leaf(sink, |value, sink| value.bool(sink)));
+    let retry_unavailable = flag("retry_unavailable");
+    let retry_on_reset = flag("retry_on_reset");
+    let default = Retries::default();
+    Ok(Retries {
+        attempts: attempts?.unwrap_or(default.attempts),
+        per_try_timeout: per_try_timeout?,
+        retry_unavailable: retry_unavailable?.unwrap_or(default.retry_unavailable),
+        retry_on_reset: retry_on_reset?.unwrap_or(default.retry_on_reset),
+    })
+}
+
+fn decode_export_to(value: &Value<'_>, sink: &mut Sink) -> Read<Vec<Leaf<String>>> {
+    let items = value.filled_list(sink, MAX_LIST)?;
+    let namespaces = all(items.iter().map(|item| item.leaf(sink, decode_visibility)).collect())?;
+    let known =
+        namespaces.iter().zip(&items).filter_map(|(leaf, item)| leaf.known().map(|name| (name, quoted(name), item.path())));
+    check_unique(sink, known, "export_to is a set.")?;
+    let everyone = Leaf::Known("*".to_owned());
+    if namespaces.len() > 1 && namespaces.contains(&everyone) {
+        let fix = "Write export_to = [\"*\"], or name the namespaces alone.";
+        let what = "\"*\" is listed with other namespaces.";
+        let why = "\"*\" is every namespace; Istio refuses it in company.";
+        return Err(sink.report(Code::ConflictingArguments, value.path(), what, why, fix));
+    }
+    let mut namespaces = namespaces;
+    namespaces.sort();
+    Ok(namespaces)
+}

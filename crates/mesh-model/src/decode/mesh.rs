@@ -1,0 +1,100 @@
+//! Virtual meshes: as a resource, and as the object that destinations take.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::MAX_CLUSTERS;
+use super::facts::{decode_cluster, optional};
+use super::reader::{Object, Read, Sink, Value, all};
+use super::shapes::VIRTUAL_MESH;
+use crate::facts::ClusterFacts;
+use crate::finding::Code;
+use crate::intent::VirtualMesh;
+use crate::names::{ClusterName, HostnameSuffix};
+
+/// `gloo_virtual_mesh`
+pub(super) fn decode_resource(value: &Value<'_>, sink: &mut Sink) -> Read<VirtualMesh> {
+    let mesh = value.top_level(sink, &VIRTUAL_MESH)?;
+    decode_members(&mesh, sink).0
+}
+
+/// The argument `virtual_mesh`. The members are known also where their facts are wrong; `None`: they are not known.
+pub(super) fn decode_argument(value: &Value<'_>, sink: &mut Sink) -> (Read<VirtualMesh>, Option<BTreeSet<ClusterName>>) {
+    match value.object(sink, &VIRTUAL_MESH) {
+        Ok(mesh) => decode_members(&mesh, sink),
+        Err(reported) => (Err(reported), None),
+    }
+}
+
+fn decode_members(mesh: &Object<'_>, sink: &mut Sink) -> (Read<VirtualMesh>, Option<BTreeSet<ClusterName>>) {
+    let name = mesh.get("name").name(sink);
+    let suffix_value = mesh.get("hostname_suffix");
+    let suffix = optional(&suffix_value, sink, |value, sink| value.name::<HostnameSuffix>(sink));
+    let (clusters, members) = match decode_clusters(&mesh.get("clusters"), sink) {
+        Ok((clusters, members)) => (clusters, Some(members)),
+        Err(reported) => (Err(reported), None),
+    };
+    let finish = |sink: &mut Sink| {
+        let (name, clusters) = (name?, clusters?);
+        let hostname_suffix = suffix?.unwrap_or_default();
+        check_outside_clusters(hostname_suffix.as_str(), &suffix_value, &clusters, sink)?;
+        Ok(VirtualMesh { name, hostname_suffix, clusters })
+    };
+    (finish(sink), members)
+}
+
+type Clusters = BTreeMap<ClusterName, ClusterFacts>;
+
+fn decode_clusters(value: &Value<'_>, sink: &mut Sink) -> Read<(Read<Clusters>, BTreeSet<ClusterName>)> {
+    let items = value.map(sink, MAX_CLUSTERS)?;
+    if items.is_empty() {
+        return Err(value.empty(sink));
+    }
+    let mut members = BTreeSet::new();
+    let clusters = items
+        .into_iter()
+        .map(|(key, item)| {
+            let name = item.key::<ClusterName>(sink, key);
+            members.extend(name.iter().cloned());
+            let facts = decode_cluster(&item, sink);
+            Ok((name?, facts?))
+        })
+        .collect();
+    Ok((all(clusters).map(BTreeMap::from_iter), members))
+}
+
+/// A name that clients call must not end in the domain of a cluster's own Services.
+pub(super) fn check_outside_clusters(text: &str, value: &Value<'_>, clusters: &Clusters, sink: &mut Sink) -> Read<()> {
+    let ends_in = |domain: &str| text.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    let why = "Calls to a cluster's own Services would be taken away from them.";
+    for (cluster, facts) in clusters {
+        if ends_in(facts.cluster_domain.as_str()) {
+            let what = format!("{text:?} ends in {}, the domain of the Services in cluster {cluster}.", facts.cluster_domain);
+            return Err(value.report(sink, Code::ClusterHostname, what, why));
+        }
+    }
+    if ends_in("svc") {
+        let what = format!("{text:?} ends in svc, as the short names of Services do.");
+        return Err(value.report(sink, Code::ClusterHostname, what, why));
+    }
+    Ok(())
+}
+
+/// A cluster that is named somewhere must be a member.
+pub(super) fn decode_member(value: &Value<'_>, members: Option<&BTreeSet<ClusterName>>, sink: &mut Sink) -> Read<ClusterName> {
+    let name = value.name(sink)?;
+    check_member(name, value, members, sink)
+}
+
+pub(super) fn check_member(
+    name: ClusterName,
+    value: &Value<'_>,
+    members: Option<&BTreeSet<ClusterName>>,
+    sink: &mut Sink,
+) -> Read<ClusterName> {
+    let Some(members) = members.filter(|members| !members.contains(&name)) else {
+        return Ok(name);
+    };
+    let what = format!("Cluster {name} is no member of the virtual mesh; its members are {}.", super::reader::names(members));
+    let fix = format!("Add it to clusters of the virtual mesh, {name} = data.gloo_cluster.{name}.facts, or remove it here.");
+    Err(sink.report(Code::UnknownCluster, value.path(), what, "Nothing is known about it, and nothing is written there.", fix))
+}
