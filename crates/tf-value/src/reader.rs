@@ -97,8 +97,7 @@ impl<'a> Reader<'a> {
                 let part = |(index, value)| Reader { value, path: self.path.index(index) };
                 Some(elements.iter().enumerate().map(part).collect())
             }
-            // a path cannot step into a set
-            Value::Set(elements) => Some(elements.iter().map(|value| Reader { value, path: self.path.clone() }).collect()),
+            Value::Set(elements) => Some(elements.iter().map(|value| Reader { value, path: self.path.set_element() }).collect()),
             _ => None,
         })
     }

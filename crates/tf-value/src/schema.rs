@@ -1,6 +1,10 @@
 //! The schema model: what a provider declares about its configuration, resources, data sources and functions.
 
+mod lint;
+
 use crate::{Type, Value};
+
+pub use lint::{Place, Violation};
 
 /// One schema: of the provider block, a resource or a data source.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,6 +153,38 @@ impl Attribute {
         self.keep = true;
         self
     }
+
+    /// The same; never stored.
+    #[must_use]
+    pub fn write_only(mut self) -> Self {
+        self.write_only = true;
+        self
+    }
+
+    /// The same, deprecated; `text` says what to use instead.
+    #[must_use]
+    pub fn deprecated(mut self, text: &str) -> Self {
+        self.deprecated = Some(text.to_owned());
+        self
+    }
+
+    /// Whether the user must set it: `required` on the wire.
+    #[must_use]
+    pub fn is_required(&self) -> bool {
+        self.mode == Mode::Required
+    }
+
+    /// Whether the user may set it: `optional` on the wire.
+    #[must_use]
+    pub fn is_optional(&self) -> bool {
+        matches!(self.mode, Mode::Optional | Mode::OptionalComputed)
+    }
+
+    /// Whether the provider sets it where the user does not: `computed` on the wire, which a default makes it too.
+    #[must_use]
+    pub fn is_computed(&self) -> bool {
+        matches!(self.mode, Mode::Computed | Mode::OptionalComputed) || self.default.is_some()
+    }
 }
 
 impl From<Type> for Kind {
@@ -168,6 +204,12 @@ impl Kind {
     #[must_use]
     pub fn list(attributes: Vec<Attribute>) -> Self {
         Self::Nested(Nesting::List, attributes)
+    }
+
+    /// A set of nested objects.
+    #[must_use]
+    pub fn set(attributes: Vec<Attribute>) -> Self {
+        Self::Nested(Nesting::Set, attributes)
     }
 
     /// A map of nested objects.
@@ -195,6 +237,12 @@ impl Kind {
 }
 
 impl Schema {
+    /// The top-level attribute of this name.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<&Attribute> {
+        self.attributes.iter().find(|attribute| attribute.name == name)
+    }
+
     /// The type of a whole configuration or state.
     #[must_use]
     pub fn ty(&self) -> Type {

@@ -4,7 +4,7 @@ use crate::{Path, Step, Type, Value};
 
 impl Value {
     /// Calls `visit` for this value and everything inside it, parents first, siblings in order; where it answers `false`,
-    /// what is inside is left out. Elements of a set have the path of the set. The value conforms to `ty`.
+    /// what is inside is left out. What is inside a set has the path of the set. The value conforms to `ty`.
     pub fn walk<'v>(&'v self, ty: &Type, visit: &mut impl FnMut(&Path, &Type, &'v Self) -> bool) {
         walk(&Path::root(), ty, self, visit);
     }
@@ -45,7 +45,10 @@ fn walk<'v>(path: &Path, ty: &Type, value: &'v Value, visit: &mut impl FnMut(&Pa
                 }
             }
         }
-        (Type::Set(ty), Value::Set(elements)) => elements.iter().for_each(|element| walk(path, ty, element, visit)),
+        (Type::Set(ty), Value::Set(elements)) => {
+            let path = path.set_element();
+            elements.iter().for_each(|element| walk(&path, ty, element, visit));
+        }
         (Type::Map(ty), Value::Map(entries)) => {
             entries.iter().for_each(|(key, value)| walk(&path.key(key), ty, value, visit));
         }

@@ -5,3 +5,6 @@
 mod json;
 mod msgpack;
 mod number;
+mod properties;
+mod schema;
+mod value;
