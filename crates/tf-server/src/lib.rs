@@ -3,8 +3,26 @@
 //! ```text
 //! core ── gRPC ── transport ── rpc (one file per call) ── plan engine ── dyn Provider / Resource / DataSource / Function
 //! ```
+//!
+//! [`Server`] is the service; `convert` alone sees messages of the wire, `oracle` knows core's rules about plans and
+//! results, and `testing` (feature `testing`) plays core in process.
 
+mod convert;
+pub mod oracle;
+mod plan;
 mod provider;
+mod rpc;
+mod server;
+mod service;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod transport;
+mod wire;
 
 pub use provider::*;
+pub use server::Server;
+
+/// A message about something that only a bug can cause.
+fn bug(detail: impl std::fmt::Display) -> tf_value::Diagnostic {
+    tf_value::Diagnostic::error("Bug in the provider", format!("{detail} Please report this to the provider's developers."))
+}

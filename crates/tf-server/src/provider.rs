@@ -24,6 +24,12 @@ pub struct Cx {
 }
 
 impl Cx {
+    /// What a call with these particulars gets.
+    #[must_use]
+    pub fn new(cancel: CancellationToken, write_only_attributes_allowed: bool) -> Self {
+        Self { cancel, write_only_attributes_allowed, checkpoint: Arc::default() }
+    }
+
     /// Remembers the state that is true from here on. It is what core gets when the call panics.
     pub fn checkpoint(&self, state: Value, private: Private) {
         *self.checkpoint.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((state, private));

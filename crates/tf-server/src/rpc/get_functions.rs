@@ -1,0 +1,12 @@
+//! `GetFunctions`: all functions; the same before and after configure.
+
+use std::sync::Arc;
+
+use crate::Server;
+use crate::server::Shared;
+
+pub(crate) struct Response(pub(crate) Arc<Shared>);
+
+pub(crate) fn call(server: &Server) -> Response {
+    Response(Arc::clone(&server.shared))
+}

@@ -1,0 +1,63 @@
+//! `PlanResourceChange`: what an apply would do. Asked twice, in two processes, and once more for the second half of a
+//! replacement; also for a destroy.
+
+use tf_value::{Diagnostic, Diagnostics, Path, Value};
+
+use super::present;
+use crate::plan::{self, Proposal};
+use crate::wire::Wire;
+use crate::{Server, bug};
+
+pub(crate) struct Request {
+    pub(crate) type_name: String,
+    pub(crate) prior: Wire,
+    pub(crate) proposed: Wire,
+    pub(crate) config: Wire,
+    pub(crate) private: Vec<u8>,
+    pub(crate) write_only_attributes_allowed: bool,
+}
+
+#[derive(Default)]
+pub(crate) struct Response {
+    pub(crate) planned: Wire,
+    pub(crate) requires_replace: Vec<Path>,
+    pub(crate) private: Vec<u8>,
+    pub(crate) diagnostics: Diagnostics,
+}
+
+pub(crate) async fn call(server: &Server, request: Request) -> Response {
+    plan(server, request).await.unwrap_or_else(|error| Response { diagnostics: error.into(), ..Response::default() })
+}
+
+async fn plan(server: &Server, request: Request) -> Result<Response, Diagnostic> {
+    let Request { type_name, prior, proposed, config, private, write_only_attributes_allowed } = request;
+    let kind = server.resource(&type_name)?;
+    let prior = present(prior.decode(&kind.ty)?);
+    let proposed = present(proposed.decode(&kind.ty)?);
+    let config = config.decode(&kind.ty)?;
+    let cx = server.cx(write_only_attributes_allowed);
+    let (resource, schema) = (kind.implementation, kind.schema);
+
+    match (prior, proposed) {
+        (Some(prior), None) => {
+            let kept = private.clone();
+            let check = async move { resource.plan_destroy(&cx, &prior, &private).await };
+            let diagnostics = server.guarded("PlanResourceChange", &type_name, check).await?;
+            let planned = Wire::encode(&kind.ty, &Value::Null)?;
+            Ok(Response { planned, requires_replace: Vec::new(), private: kept, diagnostics })
+        }
+        (prior, Some(proposed)) => {
+            let proposal = Proposal { config, prior, proposed, private };
+            let engine = async move { plan::plan(resource.as_ref(), &schema, &cx, proposal).await };
+            let outcome = server.guarded("PlanResourceChange", &type_name, engine).await?;
+            let plan::Outcome { planned, requires_replace, private, mut diagnostics } = outcome;
+            // an error is an answer too: core shows it and drops the plan
+            let planned = Wire::encode(&kind.ty, &planned).unwrap_or_else(|error| {
+                diagnostics.push(error);
+                Wire::Absent
+            });
+            Ok(Response { planned, requires_replace, private, diagnostics })
+        }
+        (None, None) => Err(bug(format!("Terraform asked for a plan of {type_name} from nothing to nothing."))),
+    }
+}
