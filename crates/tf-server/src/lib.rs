@@ -7,6 +7,9 @@
 //! [`Server`] is the service; `convert` alone sees messages of the wire, `oracle` knows core's rules about plans and
 //! results, and `testing` (feature `testing`) plays core in process.
 
+use std::process::ExitCode;
+use std::sync::Arc;
+
 mod convert;
 pub mod oracle;
 mod plan;
@@ -21,6 +24,13 @@ mod wire;
 
 pub use provider::*;
 pub use server::Server;
+
+/// Serves `provider` to the core that started this process; see [`transport::serve`]. Its calls are cancelled when core
+/// asks for it, and when the process is about to leave.
+#[must_use]
+pub fn serve(provider: Arc<dyn Provider>, options: transport::Options) -> ExitCode {
+    transport::serve(Server::until(provider, options.leaving.clone()), options)
+}
 
 /// A message about something that only a bug can cause.
 fn bug(detail: impl std::fmt::Display) -> tf_value::Diagnostic {

@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) functions: BTreeMap<&'static str, (Arc<dyn Function>, FunctionSchema)>,
     /// parent of the tokens of all running calls
     stop: Mutex<CancellationToken>,
+    /// the process is about to end: running and later calls are to answer with what they have
+    leaving: CancellationToken,
     calls: AtomicU64,
 }
 
@@ -55,6 +57,12 @@ impl Server {
     /// A server for `provider`, whose schemas are read here, once.
     #[must_use]
     pub fn new(provider: Arc<dyn Provider>) -> Self {
+        Self::until(provider, CancellationToken::new())
+    }
+
+    /// The same; all calls are cancelled with `leaving`.
+    #[must_use]
+    pub fn until(provider: Arc<dyn Provider>, leaving: CancellationToken) -> Self {
         let schema = provider.schema();
         let resources = provider.resources().into_iter().map(|resource| {
             let schema = resource.schema();
@@ -75,7 +83,8 @@ impl Server {
             data_sources: data_sources.collect(),
             functions: functions.collect(),
             provider,
-            stop: Mutex::default(),
+            stop: Mutex::new(leaving.child_token()),
+            leaving,
             calls: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared) }
@@ -90,7 +99,7 @@ impl Server {
     /// Cancels all running calls; later ones run with a fresh token.
     pub(crate) fn stop(&self) {
         let mut stop = self.shared.stop.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *stop).cancel();
+        std::mem::replace(&mut *stop, self.shared.leaving.child_token()).cancel();
     }
 
     pub(crate) fn resource(&self, type_name: &str) -> Result<Kind<dyn Resource>, Diagnostic> {

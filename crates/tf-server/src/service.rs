@@ -76,10 +76,7 @@ impl Provider for Server {
         answer(rpc::upgrade_resource_state::call(self, request.into_inner().into()).await)
     }
 
-    async fn read_resource(
-        &self,
-        request: Request<proto::read_resource::Request>,
-    ) -> Answer<proto::read_resource::Response> {
+    async fn read_resource(&self, request: Request<proto::read_resource::Request>) -> Answer<proto::read_resource::Response> {
         answer(rpc::read_resource::call(self, request.into_inner().into()).await)
     }
 
@@ -118,17 +115,11 @@ impl Provider for Server {
         answer(rpc::read_data_source::call(self, request.into_inner().into()).await)
     }
 
-    async fn call_function(
-        &self,
-        request: Request<proto::call_function::Request>,
-    ) -> Answer<proto::call_function::Response> {
+    async fn call_function(&self, request: Request<proto::call_function::Request>) -> Answer<proto::call_function::Response> {
         answer(rpc::call_function::call(self, request.into_inner().into()).await)
     }
 
-    async fn stop_provider(
-        &self,
-        _: Request<proto::stop_provider::Request>,
-    ) -> Answer<proto::stop_provider::Response> {
+    async fn stop_provider(&self, _: Request<proto::stop_provider::Request>) -> Answer<proto::stop_provider::Response> {
         answer(rpc::stop_provider::call(self))
     }
 

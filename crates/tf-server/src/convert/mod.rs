@@ -7,6 +7,3 @@ mod requests;
 mod responses;
 mod schema;
 mod value;
-
-
-

@@ -139,11 +139,7 @@ impl From<rpc::import_resource_state::Response> for proto::import_resource_state
             let rpc::import_resource_state::Found { type_name, state, private } = found;
             proto::import_resource_state::ImportedResource { type_name, state: to_proto(state), private, identity: None }
         });
-        Self {
-            imported_resources: imported.collect(),
-            diagnostics: diagnostics::to_proto(diagnostics),
-            deferred: None,
-        }
+        Self { imported_resources: imported.collect(), diagnostics: diagnostics::to_proto(diagnostics), deferred: None }
     }
 }
 

@@ -42,7 +42,8 @@ pub(super) fn to_proto(schema: &Schema, owner: Owner) -> ProtoSchema {
 
 fn attribute_to_proto(attribute: &Attribute, owner: Owner) -> ProtoAttribute {
     // the last two are for the plan engine alone
-    let Attribute { name, description, kind, mode, default, sensitive, write_only, deprecated, on_change: _, keep: _ } = attribute;
+    let Attribute { name, description, kind, mode, default, sensitive, write_only, deprecated, on_change: _, keep: _ } =
+        attribute;
     let (ty, nested_type) = match kind {
         Kind::Value(ty) => (type_to_proto(ty), None),
         Kind::Nested(nesting, attributes) => {

@@ -22,7 +22,6 @@ pub(super) fn to_proto(value: Wire) -> Option<DynamicValue> {
 }
 
 pub(super) fn write_only_attributes_allowed(capabilities: Option<ClientCapabilities>) -> bool {
-    capabilities.is_some_and(|ClientCapabilities { deferral_allowed: _, write_only_attributes_allowed }| {
-        write_only_attributes_allowed
-    })
+    capabilities
+        .is_some_and(|ClientCapabilities { deferral_allowed: _, write_only_attributes_allowed }| write_only_attributes_allowed)
 }

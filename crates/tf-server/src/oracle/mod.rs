@@ -117,6 +117,3 @@ pub(crate) fn resolve<'v>(value: &'v Value, path: &Path) -> Option<&'v Value> {
         }
     })
 }
-
-
-

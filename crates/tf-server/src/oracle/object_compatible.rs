@@ -68,14 +68,7 @@ fn check(shape: Shape<'_>, planned: &Value, actual: &Value, path: &Path, sensiti
     }
 }
 
-fn check_object(
-    attributes: &[Attribute],
-    planned: &Value,
-    actual: &Value,
-    path: &Path,
-    sensitive: bool,
-    verdict: &mut Verdict,
-) {
+fn check_object(attributes: &[Attribute], planned: &Value, actual: &Value, path: &Path, sensitive: bool, verdict: &mut Verdict) {
     for attribute in attributes {
         let name = attribute.name.as_str();
         let path = path.attribute(name);

@@ -9,13 +9,7 @@ use super::{Rule, Verdict, Violation, is_computed, member, resolve};
 /// Every reason for core to refuse `planned`. `prior` is null on create, `config` and `planned` are null on destroy.
 /// `requires_replace` are the paths whose change asks for replacement; core ignores them on create.
 #[must_use]
-pub fn plan_valid(
-    schema: &Schema,
-    prior: &Value,
-    config: &Value,
-    planned: &Value,
-    requires_replace: &[Path],
-) -> Vec<Violation> {
+pub fn plan_valid(schema: &Schema, prior: &Value, config: &Value, planned: &Value, requires_replace: &[Path]) -> Vec<Violation> {
     let mut verdict = Verdict::default();
     let root = Path::root();
     match (config.is_null(), planned.is_null()) {
@@ -35,14 +29,7 @@ pub fn plan_valid(
     verdict.0
 }
 
-fn check_object(
-    attributes: &[Attribute],
-    prior: &Value,
-    config: &Value,
-    planned: &Value,
-    path: &Path,
-    verdict: &mut Verdict,
-) {
+fn check_object(attributes: &[Attribute], prior: &Value, config: &Value, planned: &Value, path: &Path, verdict: &mut Verdict) {
     for attribute in attributes {
         let name = attribute.name.as_str();
         let path = path.attribute(name);
@@ -50,14 +37,7 @@ fn check_object(
     }
 }
 
-fn check_attribute(
-    attribute: &Attribute,
-    prior: &Value,
-    config: &Value,
-    planned: &Value,
-    path: &Path,
-    verdict: &mut Verdict,
-) {
+fn check_attribute(attribute: &Attribute, prior: &Value, config: &Value, planned: &Value, path: &Path, verdict: &mut Verdict) {
     let sensitive = attribute.sensitive;
     if attribute.write_only {
         if !planned.is_null() {
@@ -145,14 +125,7 @@ fn check_nested(
     }
 }
 
-fn check_element(
-    attributes: &[Attribute],
-    prior: &Value,
-    config: &Value,
-    planned: &Value,
-    path: &Path,
-    verdict: &mut Verdict,
-) {
+fn check_element(attributes: &[Attribute], prior: &Value, config: &Value, planned: &Value, path: &Path, verdict: &mut Verdict) {
     if planned == config || (!config.is_null() && !prior.is_null() && planned == prior) {
         return;
     }

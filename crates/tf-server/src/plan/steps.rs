@@ -89,9 +89,9 @@ fn collect_write_only(attributes: &[Attribute], config: &Value, path: &Path, pat
 
 /// Whether one of the attributes, at any depth, is such.
 pub(super) fn any(attributes: &[Attribute], is: &dyn Fn(&Attribute) -> bool) -> bool {
-    attributes.iter().any(|attribute| {
-        is(attribute) || matches!(&attribute.kind, Kind::Nested(_, attributes) if any(attributes, is))
-    })
+    attributes
+        .iter()
+        .any(|attribute| is(attribute) || matches!(&attribute.kind, Kind::Nested(_, attributes) if any(attributes, is)))
 }
 
 /// `value` with null in place of everything unknown.

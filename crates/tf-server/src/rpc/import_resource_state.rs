@@ -46,8 +46,7 @@ async fn import(server: &Server, request: Request) -> Result<Vec<Found>, Diagnos
     }
     let cx = server.cx(write_only_attributes_allowed);
     let (resource, wanted) = (kind.implementation, id.clone());
-    let found =
-        server.guarded("ImportResourceState", &type_name, async move { resource.import(&cx, &wanted).await }).await??;
+    let found = server.guarded("ImportResourceState", &type_name, async move { resource.import(&cx, &wanted).await }).await??;
     if found.is_empty() {
         return Err(Diagnostics::from(Diagnostic::error(
             "Nothing found to import",

@@ -35,8 +35,7 @@ async fn read(server: &Server, request: Request) -> Result<Response, Diagnostic>
     let cx = server.cx(write_only_attributes_allowed);
     let resource = kind.implementation;
     let before = private.clone();
-    let applied =
-        server.guarded("ReadResource", &type_name, async move { resource.read(&cx, state, private).await }).await?;
+    let applied = server.guarded("ReadResource", &type_name, async move { resource.read(&cx, state, private).await }).await?;
     let Applied { state, private, mut diagnostics } = applied;
     if diagnostics.has_errors() {
         return Ok(Response { state: current, private: before, diagnostics });

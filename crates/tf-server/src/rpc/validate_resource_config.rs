@@ -40,9 +40,8 @@ async fn validate(server: &Server, request: Request) -> Result<Diagnostics, Diag
     }
     let cx = server.cx(write_only_attributes_allowed);
     let resource = kind.implementation;
-    let found = server
-        .guarded("ValidateResourceConfig", &type_name, async move { resource.validate(&cx, &config).await })
-        .await?;
+    let found =
+        server.guarded("ValidateResourceConfig", &type_name, async move { resource.validate(&cx, &config).await }).await?;
     diagnostics.extend(found);
     Ok(diagnostics)
 }

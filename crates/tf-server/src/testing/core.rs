@@ -80,8 +80,7 @@ impl Core {
             return Err(diagnostics.into());
         }
         let client_capabilities = self.capabilities();
-        let request =
-            proto::configure_provider::Request { terraform_version: "1.14.0".to_owned(), config, client_capabilities };
+        let request = proto::configure_provider::Request { terraform_version: "1.14.0".to_owned(), config, client_capabilities };
         let response = received(self.server.configure_provider(sent(&request)).await)?;
         diagnostics.extend(client::diagnostics(response.diagnostics)?);
         if diagnostics.has_errors() { Err(diagnostics.into()) } else { Ok(diagnostics) }
@@ -95,13 +94,11 @@ impl Core {
     /// # Panics
     /// When there is no such data source.
     pub async fn read_data(&self, type_name: &str, config: impl Into<Input> + Send) -> Result<(Value, Diagnostics), Failure> {
-        let schema =
-            self.catalogue.data_sources.get(type_name).unwrap_or_else(|| panic!("no data source {type_name}"));
+        let schema = self.catalogue.data_sources.get(type_name).unwrap_or_else(|| panic!("no data source {type_name}"));
         let ty = schema.ty();
         let config = encode(&ty, &config.into().configuration(schema)?);
         let type_name = type_name.to_owned();
-        let request =
-            proto::validate_data_resource_config::Request { type_name: type_name.clone(), config: config.clone() };
+        let request = proto::validate_data_resource_config::Request { type_name: type_name.clone(), config: config.clone() };
         let response = received(self.server.validate_data_resource_config(sent(&request)).await)?;
         let mut diagnostics = client::diagnostics(response.diagnostics)?;
         if diagnostics.has_errors() {

@@ -119,8 +119,7 @@ fn completes(attributes: &[Attribute], config: &Value, prior: &Value) -> bool {
                 left.len() == right.len() && left.iter().zip(right).all(|(left, right)| completes(attributes, left, right))
             }
             (Nesting::Set, Value::Set(left), Value::Set(right)) => {
-                left.len() == right.len()
-                    && left.iter().all(|left| right.iter().any(|right| completes(attributes, left, right)))
+                left.len() == right.len() && left.iter().all(|left| right.iter().any(|right| completes(attributes, left, right)))
             }
             _ => false,
         }
