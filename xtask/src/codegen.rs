@@ -25,25 +25,17 @@ pub(crate) fn run(check: bool) -> Result<(), String> {
     let root = workspace_root()?;
     let fresh = generate(&root.join("proto"))?;
     let target = root.join(GENERATED);
-    if check {
-        compare(&target, &fresh)
-    } else {
-        write(&target, &fresh)
-    }
+    if check { compare(&target, &fresh) } else { write(&target, &fresh) }
 }
 
 fn workspace_root() -> Result<PathBuf, String> {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    xtask
-        .parent()
-        .map(Path::to_path_buf)
-        .ok_or_else(|| format!("{} has no parent folder", xtask.display()))
+    xtask.parent().map(Path::to_path_buf).ok_or_else(|| format!("{} has no parent folder", xtask.display()))
 }
 
 /// File name → content, from a scratch folder, since the generator only writes files.
 fn generate(proto: &Path) -> Result<BTreeMap<String, String>, String> {
-    let descriptors = protox::compile(PROTOS, [proto])
-        .map_err(|error| format!("the proto files do not compile: {error:?}"))?;
+    let descriptors = protox::compile(PROTOS, [proto]).map_err(|error| format!("the proto files do not compile: {error:?}"))?;
     let scratch = env::temp_dir().join(format!("tf-proto-codegen-{}", process::id()));
     fs::create_dir_all(&scratch).map_err(at(&scratch))?;
     let generated = tonic_prost_build::configure()
@@ -74,20 +66,14 @@ fn read(folder: &Path) -> Result<BTreeMap<String, String>, String> {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
             return Err(format!("{}: not a UTF-8 name", path.display()));
         };
-        files.insert(
-            name.to_owned(),
-            fs::read_to_string(&path).map_err(at(&path))?,
-        );
+        files.insert(name.to_owned(), fs::read_to_string(&path).map_err(at(&path))?);
     }
     Ok(files)
 }
 
 fn write(target: &Path, fresh: &BTreeMap<String, String>) -> Result<(), String> {
     fs::create_dir_all(target).map_err(at(target))?;
-    for name in read(target)?
-        .keys()
-        .filter(|name| !fresh.contains_key(*name))
-    {
+    for name in read(target)?.keys().filter(|name| !fresh.contains_key(*name)) {
         let path = target.join(name);
         fs::remove_file(&path).map_err(at(&path))?;
     }
@@ -103,18 +89,12 @@ fn compare(target: &Path, fresh: &BTreeMap<String, String>) -> Result<(), String
     let mut names: Vec<&String> = committed.keys().chain(fresh.keys()).collect();
     names.sort();
     names.dedup();
-    let stale: Vec<&str> = names
-        .into_iter()
-        .filter(|name| committed.get(*name) != fresh.get(*name))
-        .map(String::as_str)
-        .collect();
+    let stale: Vec<&str> =
+        names.into_iter().filter(|name| committed.get(*name) != fresh.get(*name)).map(String::as_str).collect();
     if stale.is_empty() {
         return Ok(());
     }
-    Err(format!(
-        "{GENERATED} does not match proto/: {}\nrun: cargo run -p xtask --features codegen -- codegen",
-        stale.join(", ")
-    ))
+    Err(format!("{GENERATED} does not match proto/: {}\nrun: cargo run -p xtask --features codegen -- codegen", stale.join(", ")))
 }
 
 fn at(path: &Path) -> impl Fn(std::io::Error) -> String {

@@ -1,18 +1,82 @@
+//! The front door: `cargo xt <command>`.
+
 #[cfg(feature = "codegen")]
 mod codegen;
 
-fn main() -> std::process::ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let done = match args.first().map(String::as_str) {
-        #[cfg(feature = "codegen")]
-        Some("codegen") => codegen::run(args.iter().any(|arg| arg == "--check")),
-        _ => Ok(()),
-    };
-    match done {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(text) => {
-            eprintln!("{text}");
-            std::process::ExitCode::FAILURE
+use std::process::ExitCode;
+
+use xtask::term::{Ink, note};
+use xtask::workspace::Workspace;
+use xtask::{Problem, Result};
+
+const USAGE: &str = "\
+cargo xt <command>
+
+  quickstart [dir]   build the provider, then plan, apply, drift, repair and plan again on two
+                     clusters that are folders; with dir: on a copy of your own configuration
+  test               everything that has to be green, in CI too
+  tidy               the rules of the house alone (arrows, file sizes, links, invariants; seconds)
+  golden [filter]    run the golden cases and rewrite their expected files; review the diff
+  docs [--check]     generate docs/ from the provider's schema; --check compares instead
+  codegen [--check]  generate the wire code from proto/; --check compares instead
+  tools [name]       find or build the programs that tests use; with name: print its path
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(problem) => {
+            note(&format!("{} {problem}", Ink::stderr().bad("error:")));
+            ExitCode::FAILURE
         }
     }
+}
+
+fn run(arguments: &[&str]) -> Result<ExitCode> {
+    let done = ExitCode::SUCCESS;
+    match arguments {
+        ["help" | "--help" | "-h"] => {
+            xtask::term::say(USAGE);
+            Ok(done)
+        }
+        ["quickstart"] => xtask::quickstart::run(&Workspace::find()?, None).map(|()| done),
+        ["quickstart", folder] => xtask::quickstart::run(&Workspace::find()?, Some(folder)).map(|()| done),
+        ["test"] => xtask::test::run(&Workspace::find()?),
+        ["tidy"] => xtask::tidy::run(&Workspace::find()?).map(|()| done),
+        ["golden", filter @ ..] => xtask::golden::run(&Workspace::find()?, filter).map(|()| done),
+        ["docs"] => xtask::docs::generate(&Workspace::find()?).map(|()| done),
+        ["docs", "--check"] => xtask::docs::check(&Workspace::find()?).map(|()| done),
+        ["codegen", rest @ ..] => codegen(rest).map(|()| done),
+        ["tools"] => xtask::tools::run(&Workspace::find()?, None).map(|()| done),
+        ["tools", name] => xtask::tools::run(&Workspace::find()?, Some(name)).map(|()| done),
+        [] => Err(Problem::new(format!("which command?\n\n{USAGE}"))),
+        other => Err(Problem::new(format!("`{}` is no command\n\n{USAGE}", other.join(" ")))),
+    }
+}
+
+#[cfg(feature = "codegen")]
+fn codegen(arguments: &[&str]) -> Result<()> {
+    let check = match arguments {
+        [] => false,
+        ["--check"] => true,
+        other => {
+            return Err(Problem::new(format!("codegen takes --check, not `{}`", other.join(" "))));
+        }
+    };
+    codegen::run(check).map_err(Problem::new)
+}
+
+/// The generator is behind a feature, so that this binary compiles in seconds: run ourselves
+/// again with it.
+#[cfg(not(feature = "codegen"))]
+fn codegen(arguments: &[&str]) -> Result<()> {
+    let workspace = Workspace::find()?;
+    let status = xtask::workspace::cargo(&workspace.root)
+        .args(["run", "--quiet", "--package", "xtask", "--features", "codegen", "--", "codegen"])
+        .args(arguments)
+        .status()
+        .map_err(|error| Problem::new(format!("cannot run cargo: {error}")))?;
+    if status.success() { Ok(()) } else { Err(Problem::new("codegen failed, see above")) }
 }

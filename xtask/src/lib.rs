@@ -1,0 +1,22 @@
+//! The project's tools: everything behind `cargo xt`, as a library, so that the acceptance
+//! tests find the same CLIs in the same way.
+//!
+//! ```text
+//! main.rs → test | quickstart | docs | golden | tidy | tools     one command each
+//!              └──── tools (find or build) · cli (run terraform, tofu) · term (print)
+//! ```
+//!
+//! Invariant: nothing here is linked into the provider, and nothing here knows Istio.
+
+pub mod cli;
+pub mod docs;
+pub mod golden;
+pub mod problem;
+pub mod quickstart;
+pub mod term;
+pub mod test;
+pub mod tidy;
+pub mod tools;
+pub mod workspace;
+
+pub use problem::{Problem, Result};

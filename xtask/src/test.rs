@@ -1,0 +1,149 @@
+//! `cargo xt test`: every check there is, cheapest first, one line each.
+//!
+//! Invariant: the run stops at the first failure and prints the one command that repeats it.
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use crate::cli::Cli;
+use crate::term::{Ink, say, say_part, spoken};
+use crate::workspace::{Workspace, cargo};
+use crate::{Problem, Result, tools};
+
+struct Step {
+    name: &'static str,
+    /// Arguments of cargo; also the command to repeat.
+    cargo: &'static [&'static str],
+}
+
+const STEPS: [Step; 11] = [
+    Step { name: "format", cargo: &["fmt", "--all", "--check"] },
+    Step { name: "tidy", cargo: &["xt", "tidy"] },
+    Step { name: "wire code is fresh", cargo: &["xt", "codegen", "--check"] },
+    Step {
+        name: "clippy",
+        cargo: &["clippy", "--quiet", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"],
+    },
+    Step { name: "unit, golden and property tests", cargo: &["test", "--quiet", "--workspace", "--exclude", "acceptance-tests"] },
+    Step { name: "public documentation", cargo: &["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"] },
+    Step { name: "provider builds", cargo: &["build", "--quiet", "--package", "terraform-provider-gloo"] },
+    Step { name: "test tools", cargo: &["xt", "tools"] },
+    Step { name: "registry docs are fresh and valid", cargo: &["xt", "docs", "--check"] },
+    Step {
+        name: "examples are planned",
+        cargo: &["test", "--quiet", "--package", "acceptance-tests", "--test", "main", "--", "examples::"],
+    },
+    Step {
+        name: "acceptance with the real CLIs",
+        cargo: &["test", "--quiet", "--package", "acceptance-tests", "--", "--except", "examples::"],
+    },
+];
+
+/// Runs the steps.
+///
+/// # Errors
+/// When no step could be tried; a failing step is an exit code.
+pub fn run(workspace: &Workspace) -> Result<ExitCode> {
+    let ink = Ink::stdout();
+    let logs = workspace.target.join("xt-test");
+    std::fs::create_dir_all(&logs).map_err(Problem::file("create", &logs))?;
+    let has_terraform = announce_terraform(ink)?;
+
+    let width = STEPS.iter().map(|step| step.name.len()).max().unwrap_or_default();
+    let start = Instant::now();
+    for (index, step) in STEPS.iter().enumerate() {
+        say_part(&format!("{:width$}  ", step.name));
+        let log = logs.join(format!("{:02}-{}.log", index + 1, step.name.replace([' ', ','], "-")));
+        let begun = Instant::now();
+        let passed = run_step(workspace, step, &log)?;
+        report(ink, passed, begun.elapsed());
+        if !passed {
+            say(&std::fs::read_to_string(&log).unwrap_or_default());
+            say(&format!("{} cargo {}", ink.bold("repeat with:"), shell_words(step.cargo)));
+            say(&format!("{} {}", ink.dim("all output: "), log.display()));
+            let left = STEPS.len() - index - 1;
+            if left > 0 {
+                say(&ink.loud(&format!("{left} steps after it were not run")));
+            }
+            say(&format!("{index} passed, 1 failed"));
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    say(&format!("{} {}", ink.dim("all steps:"), spoken(start.elapsed())));
+    if !has_terraform {
+        say(&ink.loud(tools::NO_TERRAFORM));
+    }
+    say(&format!("{} passed, 0 failed", STEPS.len()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says before the long wait what will not be tested; in CI that is a failure at once.
+fn announce_terraform(ink: Ink) -> Result<bool> {
+    if let Some(cli) = Cli::terraform()? {
+        say(&format!("{} {cli} from PATH, OpenTofu as built", ink.dim("CLIs:")));
+        return Ok(true);
+    }
+    if tools::is_ci() {
+        return Err(Problem::new(tools::NO_TERRAFORM));
+    }
+    say(&ink.loud(tools::NO_TERRAFORM));
+    Ok(false)
+}
+
+fn run_step(workspace: &Workspace, step: &Step, log: &Path) -> Result<bool> {
+    let output = std::fs::File::create(log).map_err(Problem::file("write", log))?;
+    let errors = output.try_clone().map_err(Problem::file("write", log))?;
+    let mut command = match step.cargo {
+        // ourselves, without another cargo in between
+        ["xt", rest @ ..] => {
+            let this = std::env::current_exe().map_err(|error| Problem::new(format!("cannot find myself: {error}")))?;
+            let mut command = Command::new(this);
+            command.current_dir(&workspace.root).args(rest);
+            command
+        }
+        arguments => {
+            let mut command = cargo(&workspace.root);
+            command.args(arguments).env("RUSTDOCFLAGS", "-D warnings");
+            command
+        }
+    };
+    let status = command
+        .stdout(output)
+        .stderr(errors)
+        .status()
+        .map_err(|error| Problem::new(format!("cannot run the step `{}`: {error}", step.name)))?;
+    Ok(status.success())
+}
+
+fn report(ink: Ink, passed: bool, time: Duration) {
+    let verdict = if passed { ink.good("ok    ") } else { ink.bad("FAILED") };
+    say(&format!("{verdict}  {}", ink.dim(&spoken(time))));
+}
+
+fn shell_words(words: &[&str]) -> String {
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_has_its_own_name_and_command() {
+        for (index, step) in STEPS.iter().enumerate() {
+            for other in &STEPS[index + 1..] {
+                assert_ne!(step.name, other.name);
+                assert_ne!(step.cargo, other.cargo);
+            }
+        }
+    }
+
+    #[test]
+    fn no_word_needs_quoting_to_be_repeated_in_a_shell() {
+        let safe = |word: &&str| word.chars().all(|c| c.is_ascii_alphanumeric() || "-:_=./".contains(c));
+        for step in STEPS {
+            assert!(step.cargo.iter().all(|word| safe(word)), "{}", step.name);
+        }
+    }
+}

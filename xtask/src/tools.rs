@@ -1,0 +1,259 @@
+//! "Find or build" for the programs that tests need and cargo does not bring.
+//!
+//! Go tools are pinned by small modules under `acceptance-tests/tools/`. A built one lives outside
+//! the clone, in `$GLOO_TOOLS_CACHE`, else `$XDG_CACHE_HOME/terraform-provider-gloo/tools`, else
+//! `~/.cache/terraform-provider-gloo/tools`, in a folder named by the hash of everything that
+//! decides its content: go.mod, go.sum, Go's version and platform.
+//!
+//! Invariant: a folder of that name appears complete or not at all.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::term::{Ink, note, spoken};
+use crate::workspace::Workspace;
+use crate::{Problem, Result};
+
+/// Printed where terraform is missing.
+pub const NO_TERRAFORM: &str = "terraform is not on PATH: nothing is run with it, only with OpenTofu. \
+     Install it from https://developer.hashicorp.com/terraform/install (1.11 or newer) and repeat; \
+     in CI it is required.";
+
+const NO_GO: &str = "Go is not on PATH. It builds the test tools (OpenTofu, the documentation generator). \
+     Install Go from https://go.dev/dl/ (the versions needed stand in acceptance-tests/tools/*/go.mod) and repeat.";
+
+const NO_PYTHON: &str = "python3 with pip is not on PATH: the tiers with a real Envoy need it. \
+     Install your distribution's python3, python3-pip and python3-venv.";
+
+/// A program that is built from a Go module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GoTool {
+    /// The binary's name.
+    pub name: &'static str,
+    /// Folder below `acceptance-tests/tools/`.
+    pub module: &'static str,
+    /// Import path of the main package.
+    pub package: &'static str,
+    /// Measured build time, told before a person starts to wait.
+    pub patience: &'static str,
+}
+
+/// OpenTofu.
+pub const TOFU: GoTool =
+    GoTool { name: "tofu", module: "tofu", package: "github.com/opentofu/opentofu/cmd/tofu", patience: "2 to 4 minutes" };
+
+/// Generator and validator of registry documentation.
+pub const TFPLUGINDOCS: GoTool = GoTool {
+    name: "tfplugindocs",
+    module: "docs",
+    package: "github.com/hashicorp/terraform-plugin-docs/cmd/tfplugindocs",
+    patience: "half a minute",
+};
+
+/// Every Go tool.
+pub const GO_TOOLS: [GoTool; 2] = [TOFU, TFPLUGINDOCS];
+
+impl GoTool {
+    /// The tool's binary, built first when the cache does not hold it.
+    ///
+    /// # Errors
+    /// When Go is missing or too old, or the build fails.
+    pub fn find_or_build(&self, workspace: &Workspace) -> Result<PathBuf> {
+        let module = workspace.root.join("acceptance-tests/tools").join(self.module);
+        let go = Go::find()?;
+        let manifest = read(&module.join("go.mod"))?;
+        go.check_version(&manifest, self.name)?;
+        let digest = digest(&[&manifest, &read(&module.join("go.sum"))?, &go.version, &go.platform]);
+        let cache = cache_folder()?;
+        let folder = cache.join(format!("{}-{}", self.name, digest));
+        let binary = folder.join(format!("{}{}", self.name, std::env::consts::EXE_SUFFIX));
+        if binary.is_file() {
+            return Ok(binary);
+        }
+
+        std::fs::create_dir_all(&cache).map_err(Problem::file("create", &cache))?;
+        let lock_path = cache.join(format!("{}.lock", self.name));
+        let lock = File::create(&lock_path).map_err(Problem::file("create", &lock_path))?;
+        lock.lock().map_err(Problem::file("lock", &lock_path))?;
+        // another process may have built it while we waited
+        if !binary.is_file() {
+            self.build(&go, &module, &folder)?;
+        }
+        Ok(binary)
+    }
+
+    fn build(&self, go: &Go, module: &Path, folder: &Path) -> Result<()> {
+        let ink = Ink::stderr();
+        note(&format!(
+            "{} building {} with {} (once, about {}; kept in {})",
+            ink.bold("tools:"),
+            self.name,
+            go.version,
+            self.patience,
+            folder.display()
+        ));
+        let start = Instant::now();
+        let partial = folder.with_extension(format!("partial-{}", std::process::id()));
+        std::fs::create_dir_all(&partial).map_err(Problem::file("create", &partial))?;
+        let status = Command::new(&go.path)
+            .current_dir(module)
+            .args(["build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o"])
+            .arg(partial.join(format!("{}{}", self.name, std::env::consts::EXE_SUFFIX)))
+            .arg(self.package)
+            .env("CGO_ENABLED", "0")
+            .env("GOTOOLCHAIN", "local")
+            .env("GOWORK", "off")
+            .stdout(std::io::stderr())
+            .status()
+            .map_err(Problem::file("run", &go.path))?;
+        if !status.success() {
+            let _ = std::fs::remove_dir_all(&partial);
+            return Err(Problem::new(format!(
+                "{} does not build (Go's message is above). Repeat with: cargo xt tools {}",
+                self.name, self.name
+            )));
+        }
+        std::fs::rename(&partial, folder).map_err(Problem::file("move the built tool to", folder))?;
+        note(&format!("{} {} built in {}", ink.bold("tools:"), self.name, spoken(start.elapsed())));
+        Ok(())
+    }
+}
+
+struct Go {
+    path: PathBuf,
+    version: String,
+    platform: String,
+}
+
+impl Go {
+    fn find() -> Result<Self> {
+        let path = on_path("go").ok_or_else(|| Problem::new(NO_GO))?;
+        let output = Command::new(&path)
+            .args(["env", "GOVERSION", "GOOS", "GOARCH"])
+            .env("GOTOOLCHAIN", "local")
+            .output()
+            .map_err(Problem::file("run", &path))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let mut lines = text.lines();
+        match (lines.next(), lines.next(), lines.next()) {
+            (Some(version), Some(system), Some(machine)) if version.starts_with("go") => {
+                Ok(Self { version: version.to_owned(), platform: format!("{system}/{machine}"), path })
+            }
+            _ => Err(Problem::new(format!("{} does not tell its version. {NO_GO}", path.display()))),
+        }
+    }
+
+    /// Go's own message for a too old toolchain names no fix, so this comes first.
+    fn check_version(&self, manifest: &str, tool: &str) -> Result<()> {
+        let wanted = manifest.lines().find_map(|line| line.strip_prefix("go ")).unwrap_or("1.0").trim();
+        if numbers(&self.version) >= numbers(wanted) {
+            return Ok(());
+        }
+        Err(Problem::new(format!(
+            "{tool} needs Go {wanted} or newer, {} is {}. Install a newer Go from https://go.dev/dl/ and repeat.",
+            self.path.display(),
+            self.version
+        )))
+    }
+}
+
+/// The numbers of `go1.26.8` or `1.26.8`, for comparing.
+fn numbers(version: &str) -> Vec<u32> {
+    version.trim_start_matches("go").split(['.', '-', ' ']).map_while(|part| part.parse().ok()).collect()
+}
+
+/// The first executable of that name on PATH.
+pub fn on_path(name: &str) -> Option<PathBuf> {
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(&file)).find(|candidate| is_executable(candidate))
+}
+
+#[cfg(unix)]
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_executable(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// Whether we run in CI, where a missing tool is a failure.
+pub fn is_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false" && value != "0")
+}
+
+/// Builds what is missing and prints where everything is; with a name, prints that path alone.
+///
+/// # Errors
+/// When a tool is unknown or cannot be built.
+pub fn run(workspace: &Workspace, wanted: Option<&str>) -> Result<()> {
+    if let Some(name) = wanted {
+        let tool = GO_TOOLS.iter().find(|tool| tool.name == name).ok_or_else(|| {
+            let known: Vec<_> = GO_TOOLS.iter().map(|tool| tool.name).collect();
+            Problem::new(format!("no tool is called {name}; there are: {}", known.join(", ")))
+        })?;
+        crate::term::say(&tool.find_or_build(workspace)?.display().to_string());
+        return Ok(());
+    }
+    let ink = Ink::stdout();
+    for tool in GO_TOOLS {
+        let path = tool.find_or_build(workspace)?;
+        crate::term::say(&format!("{:<14} {}", tool.name, path.display()));
+    }
+    for (name, missing) in [("terraform", NO_TERRAFORM), ("python3", NO_PYTHON)] {
+        match on_path(name) {
+            Some(path) => crate::term::say(&format!("{name:<14} {}", path.display())),
+            None => crate::term::say(&ink.loud(missing)),
+        }
+    }
+    Ok(())
+}
+
+fn cache_folder() -> Result<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(folder) = set("GLOO_TOOLS_CACHE") {
+        return Ok(folder);
+    }
+    let base = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
+    base.map(|base| base.join("terraform-provider-gloo/tools"))
+        .ok_or_else(|| Problem::new("no place to keep built tools: set GLOO_TOOLS_CACHE to a folder outside the clone"))
+}
+
+fn digest(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        // the length keeps neighbouring parts apart
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn read(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(Problem::file("read", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_by_number() {
+        assert!(numbers("go1.26.10") > numbers("1.26.9"));
+        assert!(numbers("go1.27rc1") < numbers("1.27.0"), "a release candidate is not the release");
+    }
+
+    #[test]
+    fn the_key_depends_on_every_part() {
+        let base = digest(&["a", "b"]);
+        assert_ne!(base, digest(&["ab", ""]));
+        assert_ne!(base, digest(&["a", "c"]));
+        assert_eq!(base.len(), 16);
+    }
+}

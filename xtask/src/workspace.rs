@@ -1,0 +1,117 @@
+//! Where things are: the clone, cargo's target folder, and the provider's binary.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::{Problem, Result};
+
+/// The provider's binary, as Terraform expects it to be called.
+pub const PROVIDER_BINARY: &str = "terraform-provider-gloo";
+
+/// The clone being worked on.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    /// The folder with the workspace's `Cargo.toml`.
+    pub root: PathBuf,
+    /// Cargo's target folder (`CARGO_TARGET_DIR` and cargo's configuration are honoured).
+    pub target: PathBuf,
+    /// `cargo metadata --no-deps`, for the checks that look at packages.
+    pub metadata: Value,
+}
+
+impl Workspace {
+    /// Finds the clone from the running package's folder or the current one.
+    ///
+    /// # Errors
+    /// When no workspace is found or cargo cannot describe it.
+    pub fn find() -> Result<Self> {
+        let start = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).map_or_else(
+            || std::env::current_dir().map_err(|error| Problem::new(format!("the current folder is unreadable: {error}"))),
+            Ok,
+        )?;
+        let root = start
+            .ancestors()
+            .find(|folder| folder.join("xtask/Cargo.toml").is_file())
+            .ok_or_else(|| {
+                Problem::new(format!("{} is not inside a clone of this project: run `cargo xt` from the clone", start.display()))
+            })?
+            .to_path_buf();
+        let output = cargo(&root)
+            .args(["metadata", "--format-version", "1", "--no-deps"])
+            .output()
+            .map_err(|error| Problem::new(format!("cannot run cargo: {error}")))?;
+        if !output.status.success() {
+            let text = String::from_utf8_lossy(&output.stderr);
+            return Err(Problem::new(format!("`cargo metadata` failed:\n{text}")));
+        }
+        let metadata: Value = serde_json::from_slice(&output.stdout)
+            .map_err(|error| Problem::new(format!("`cargo metadata` is unreadable: {error}")))?;
+        let target = metadata["target_directory"]
+            .as_str()
+            .map(PathBuf::from)
+            .ok_or_else(|| Problem::new("`cargo metadata` names no target_directory"))?;
+        Ok(Self { root, target, metadata })
+    }
+
+    /// Builds the provider (development profile) and returns its binary.
+    ///
+    /// # Errors
+    /// When the build fails; cargo has then printed why.
+    pub fn build_provider(&self) -> Result<PathBuf> {
+        let status = cargo(&self.root)
+            .args(["build", "--quiet", "--package", PROVIDER_BINARY])
+            .status()
+            .map_err(|error| Problem::new(format!("cannot run cargo: {error}")))?;
+        if !status.success() {
+            return Err(Problem::new(format!(
+                "the provider does not build; repeat with: cargo build --package {PROVIDER_BINARY}"
+            )));
+        }
+        let name = format!("{PROVIDER_BINARY}{}", std::env::consts::EXE_SUFFIX);
+        let binary = self.target.join("debug").join(name);
+        if binary.is_file() { Ok(binary) } else { Err(Problem::new(format!("cargo built no {}", binary.display()))) }
+    }
+}
+
+/// A cargo command that runs in `root`, with the cargo that runs us.
+pub fn cargo(root: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root);
+    command
+}
+
+/// Puts the binary alone into `folder`, so that the CLI finds nothing else there and a later
+/// build does not change it while it is in use.
+///
+/// # Errors
+/// When the folder or the copy cannot be written.
+pub fn stage_provider(binary: &Path, folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(Problem::file("create", folder))?;
+    let staged = folder.join(format!("{PROVIDER_BINARY}{}", std::env::consts::EXE_SUFFIX));
+    // removed first: writing into a running binary fails, replacing its name does not
+    if staged.exists() {
+        std::fs::remove_file(&staged).map_err(Problem::file("replace", &staged))?;
+    }
+    std::fs::copy(binary, &staged).map_err(Problem::file("copy the provider to", &staged))?;
+    Ok(())
+}
+
+/// Copies a folder with everything in it; the target must not exist yet.
+///
+/// # Errors
+/// When something cannot be read or written.
+pub fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    for entry in walkdir::WalkDir::new(from).sort_by_file_name() {
+        let entry = entry.map_err(|error| Problem::new(format!("cannot read {}: {error}", from.display())))?;
+        let relative = entry.path().strip_prefix(from).expect("walkdir stays below its root");
+        let destination = to.join(relative);
+        if entry.file_type().is_dir() {
+            std::fs::create_dir_all(&destination).map_err(Problem::file("create", &destination))?;
+        } else {
+            std::fs::copy(entry.path(), &destination).map_err(Problem::file("copy to", &destination))?;
+        }
+    }
+    Ok(())
+}
