@@ -1,1 +1,30 @@
-//! Acceptance tests
+//! Acceptance tests: the built provider under the real CLIs, terraform and tofu.
+//!
+//! ```text
+//! tests/main.rs ─ cases/*.rs ─► World ─ sealed CLI process ─► provider process ─► cluster folders
+//!                                 └► Plan · State · Diagnostics · Directory      (what is asserted on)
+//! ```
+//!
+//! Invariants: every case runs once per CLI, in folders of its own, with nothing of the user's
+//! set-up; a case that fails shows every command it ran and what that printed.
+//!
+//! ```no_run
+//! # use acceptance_tests::{Action, Rig, World};
+//! # fn case(rig: &Rig) {
+//! let world = World::quickstart(rig);
+//! let plan = world.step(); // plan, apply, then two plans that must be empty
+//! assert_eq!(plan.action("gloo_virtual_mesh.prod"), Action::Create);
+//! # }
+//! ```
+
+pub mod cluster;
+pub mod diagnostics;
+pub mod plan;
+pub mod suite;
+pub mod world;
+
+pub use cluster::Directory;
+pub use diagnostics::{Diagnostic, Diagnostics, Severity};
+pub use plan::{Action, Plan, State};
+pub use suite::{Case, Rig, Transcript};
+pub use world::{Outcome, World};

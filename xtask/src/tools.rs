@@ -38,6 +38,8 @@ pub struct GoTool {
     pub module: &'static str,
     /// Import path of the main package.
     pub package: &'static str,
+    /// Linker settings besides stripping, as upstream sets them for a release.
+    pub linker: &'static str,
     /// Measured build time, told before a person starts to wait.
     pub patience: &'static str,
 }
@@ -51,6 +53,7 @@ pub const TFPLUGINDOCS: GoTool = GoTool {
     name: "tfplugindocs",
     module: "docs",
     package: "github.com/hashicorp/terraform-plugin-docs/cmd/tfplugindocs",
+    linker: "",
     patience: "half a minute",
 };
 
@@ -67,7 +70,7 @@ impl GoTool {
         let go = Go::find()?;
         let manifest = read(&module.join("go.mod"))?;
         go.check_version(&manifest, self.name)?;
-        let digest = digest(&[&manifest, &read(&module.join("go.sum"))?, &go.version, &go.platform]);
+        let digest = digest(&[&manifest, &read(&module.join("go.sum"))?, &go.version, &go.platform, self.linker]);
         let cache = cache_folder()?;
         let folder = cache.join(format!("{}-{}", self.name, digest));
         let binary = folder.join(format!("{}{}", self.name, std::env::consts::EXE_SUFFIX));
@@ -101,7 +104,7 @@ impl GoTool {
         std::fs::create_dir_all(&partial).map_err(Problem::file("create", &partial))?;
         let status = Command::new(&go.path)
             .current_dir(module)
-            .args(["build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o"])
+            .args(["build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags", &format!("-s -w {}", self.linker), "-o"])
             .arg(partial.join(format!("{}{}", self.name, std::env::consts::EXE_SUFFIX)))
             .arg(self.package)
             .env("CGO_ENABLED", "0")
