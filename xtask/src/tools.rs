@@ -45,8 +45,14 @@ pub struct GoTool {
 }
 
 /// OpenTofu.
-pub const TOFU: GoTool =
-    GoTool { name: "tofu", module: "tofu", package: "github.com/opentofu/opentofu/cmd/tofu", patience: "2 to 4 minutes" };
+pub const TOFU: GoTool = GoTool {
+    name: "tofu",
+    module: "tofu",
+    package: "github.com/opentofu/opentofu/cmd/tofu",
+    // else it calls itself 1.12.6-dev, which version constraints treat as a pre-release
+    linker: "-X github.com/opentofu/opentofu/version.dev=no",
+    patience: "2 to 4 minutes",
+};
 
 /// Generator and validator of registry documentation.
 pub const TFPLUGINDOCS: GoTool = GoTool {
