@@ -9,10 +9,13 @@ use super::{Clone, Complaints, quoted};
 use crate::Result;
 
 /// What a pure crate does not mention, and why.
-const DOORS: [(&str, &str); 13] = [
+const DOORS: [(&str, &str); 16] = [
     ("std::fs", "files"),
     ("std::env", "the environment"),
-    ("std::net", "the network"),
+    ("TcpStream", "the network"),
+    ("TcpListener", "the network"),
+    ("UdpSocket", "the network"),
+    ("ToSocketAddrs", "the network"),
     ("std::process", "other processes"),
     ("std::thread", "threads"),
     ("SystemTime", "the clock"),
