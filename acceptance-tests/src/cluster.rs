@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+/// Prefix of the annotations in which the engine keeps notes of its own.
+const NOTES: &str = "state.gloo-terraform/";
+
 /// One directory cluster: `inventory/` is given, `manifests/` is written by the provider.
 #[derive(Debug, Clone)]
 pub struct Directory {
@@ -76,6 +79,28 @@ impl Directory {
         self.write(path, &after.to_string());
     }
 
+    /// Fails unless `manifests/` holds exactly the objects that a resource's `manifests` show for
+    /// this cluster, alone or among `other` paths; annotations under the engine's own prefix are
+    /// the only thing that a file may have in addition.
+    ///
+    /// # Panics
+    /// When an object is missing, differs, or is one too many.
+    pub fn assert_holds(&self, cluster: &str, manifests: &BTreeMap<String, Value>, other: &[&str]) {
+        let mut files = self.objects();
+        for (key, planned) in manifests {
+            let Some((scope, object)) = key.split_once('/') else { panic!("{key} is no manifest key") };
+            if scope != "*" && scope != cluster {
+                continue;
+            }
+            let path = path_of_key(object);
+            let mut written = files.remove(&path).unwrap_or_else(|| panic!("{path} for {key} was not written in {cluster}"));
+            strip_notes(&mut written);
+            assert_eq!(&written, planned, "{path} in {cluster} is not what {key} showed");
+        }
+        files.retain(|path, _| !other.contains(&path.as_str()));
+        assert!(files.is_empty(), "{cluster} holds objects that no plan showed: {:?}", files.keys());
+    }
+
     /// Writes a file below `manifests/`.
     ///
     /// # Panics
@@ -108,6 +133,21 @@ impl Directory {
 /// The parser's words.
 pub fn parse_yaml(text: &str) -> Result<Value, String> {
     serde_saphyr::from_str(text).map_err(|error| error.to_string())
+}
+
+/// `<Kind>/<namespace>/<name>` as a path below `manifests/`.
+fn path_of_key(object: &str) -> String {
+    let parts: Vec<&str> = object.splitn(3, '/').collect();
+    let [kind, namespace, name] = parts.as_slice() else { panic!("{object} has no kind, namespace and name") };
+    format!("{namespace}/{kind}-{name}.yaml")
+}
+
+/// Removes the annotations that are no part of `manifests`.
+fn strip_notes(object: &mut Value) {
+    let Some(metadata) = object["metadata"].as_object_mut() else { return };
+    if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+        annotations.retain(|name, _| !name.starts_with(NOTES));
+    }
 }
 
 fn is_note(path: &str) -> bool {

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -21,7 +22,7 @@ pub struct World {
     work: PathBuf,
     plans: Cell<u32>,
     // last: removed when the case is over
-    _room: TempDir,
+    room: Rc<TempDir>,
 }
 
 /// What a command printed and how it ended.
@@ -57,7 +58,18 @@ impl World {
         let work = room.path().join("work");
         std::fs::create_dir(&work).expect("a new folder is writable");
         let sandbox = Sandbox::create(room.path(), &rig.provider).unwrap_or_else(|problem| panic!("{problem}"));
-        Self { rig: rig.clone(), sandbox, work, plans: Cell::new(0), _room: room }
+        Self { rig: rig.clone(), sandbox, work, plans: Cell::new(0), room: Rc::new(room) }
+    }
+
+    /// Another working directory with a state of its own beside this one; this one's clusters are
+    /// at `../work/clusters/<name>` for it.
+    ///
+    /// # Panics
+    /// When it cannot be made, or exists.
+    pub fn beside(&self, name: &str) -> Self {
+        let work = self.room.path().join(name);
+        std::fs::create_dir(&work).unwrap_or_else(|error| panic!("{}: {error}", work.display()));
+        Self { rig: self.rig.clone(), sandbox: self.sandbox.clone(), work, plans: Cell::new(0), room: Rc::clone(&self.room) }
     }
 
     /// A copy of a folder of the clone.
@@ -89,10 +101,27 @@ impl World {
         &self.work
     }
 
+    /// Copies a folder of the clone into this one; returns the text of its `.tf` files.
+    ///
+    /// # Panics
+    /// When it cannot be copied.
+    pub fn add_copy_of(&self, folder: &str) -> String {
+        let from = self.rig.root.join(folder);
+        copy_folder(&from, &self.work).unwrap_or_else(|problem| panic!("{problem}"));
+        let entries = std::fs::read_dir(&from).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
+        let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+        let configurations = paths.filter(|path| path.extension().is_some_and(|extension| extension == "tf"));
+        configurations.filter_map(|path| std::fs::read_to_string(path).ok()).collect()
+    }
+
+    /// The block that names the provider's source.
+    pub fn required_providers() -> String {
+        format!("terraform {{\n  required_providers {{\n    gloo = {{ source = \"{SOURCE}\" }}\n  }}\n}}\n\n")
+    }
+
     /// Writes `main.tf`: the provider's source, then this text.
     pub fn config(&self, text: &str) {
-        let source = format!("terraform {{\n  required_providers {{\n    gloo = {{ source = \"{SOURCE}\" }}\n  }}\n}}\n\n");
-        self.write("main.tf", &(source + text));
+        self.write("main.tf", &(Self::required_providers() + text));
     }
 
     /// Writes a file of the working directory.

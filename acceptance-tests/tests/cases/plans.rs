@@ -1,0 +1,116 @@
+//! Ways to plan: saved plans, targets, refresh only, many resources at once.
+
+use std::collections::BTreeMap;
+
+use acceptance_tests::{Action, Case, Rig, World, case};
+
+use super::{CLUSTERS, DESTINATION, MESH, PROVIDER};
+
+pub fn cases() -> Vec<Case> {
+    vec![
+        case!(a_target_is_planned_alone),
+        case!(refresh_only_records_drift_and_writes_nothing),
+        case!(a_saved_plan_does_not_overwrite_what_changed_since),
+        case!(an_empty_plan_writes_nothing),
+        case!(many_resources_land_side_by_side),
+        case!(a_saved_destroy_plan_is_applied),
+    ]
+}
+
+fn a_target_is_planned_alone(rig: &Rig) {
+    let world = World::quickstart(rig);
+    let target = format!("-target={MESH}");
+    let plan = world.plan_with(&[&target]);
+    assert_eq!(plan.action(MESH), Action::Create);
+    assert_eq!(plan.action(DESTINATION), Action::NoOp);
+    world.apply(&plan);
+    assert_eq!(world.step().changed(), BTreeMap::from([(DESTINATION.to_owned(), Action::Create)]));
+}
+
+fn refresh_only_records_drift_and_writes_nothing(rig: &Rig) {
+    let world = World::quickstart(rig);
+    world.step();
+    let east = world.cluster("east");
+    east.remove(&east.path_of("DestinationRule"));
+    let damaged = east.files();
+
+    let plan = world.plan_with(&["-refresh-only"]);
+    assert!(plan.has_changes);
+    world.apply(&plan);
+    assert_eq!(east.files(), damaged, "refresh only writes no cluster");
+    let drift = world.state().values(DESTINATION)["drift"].to_string();
+    assert!(drift.contains("east/DestinationRule/"), "{drift}");
+    assert!(!world.plan_with(&["-refresh-only"]).has_changes, "the same drift is recorded once");
+    assert_eq!(world.step().action(DESTINATION), Action::Update);
+}
+
+fn a_saved_plan_does_not_overwrite_what_changed_since(rig: &Rig) {
+    let world = World::quickstart(rig);
+    world.step();
+    world.write("change_override.tf", "resource \"gloo_virtual_destination\" \"reviews\" {\n  timeout = \"2s\"\n}\n");
+    let plan = world.plan();
+    let east = world.cluster("east");
+    let path = east.path_of("VirtualService");
+    east.change(&path, |object| object["spec"]["hosts"] = serde_json::json!(["changed.example.com"]));
+    let changed = CLUSTERS.map(|name| world.cluster(name).files());
+
+    world.apply_refused(&plan).error_with(&["east", "VirtualService"]);
+    assert_eq!(CLUSTERS.map(|name| world.cluster(name).files()), changed, "nothing is written anywhere");
+    world.step();
+}
+
+fn an_empty_plan_writes_nothing(rig: &Rig) {
+    let world = World::quickstart(rig);
+    world.step();
+    let times = |world: &World| -> Vec<(String, std::time::SystemTime)> {
+        let files = world.cluster("east").files().into_keys();
+        let time = |path: &String| {
+            let file = world.cluster("east").root().join("manifests").join(path);
+            file.metadata().and_then(|data| data.modified()).expect("the file was just listed")
+        };
+        files.map(|path| (path.clone(), time(&path))).collect()
+    };
+    let before = times(&world);
+    let plan = world.plan();
+    plan.assert_empty("nothing changed");
+    world.apply(&plan);
+    assert_eq!(times(&world), before);
+}
+
+fn many_resources_land_side_by_side(rig: &Rig) {
+    let world = World::clusters(rig);
+    world.config(&format!(
+        r#"{PROVIDER}
+resource "gloo_istio_object" "many" {{
+  count    = 40
+  clusters = ["east", "west"]
+  manifest = {{
+    apiVersion = "security.istio.io/v1"
+    kind       = "PeerAuthentication"
+    metadata   = {{ name = "many-${{count.index}}", namespace = "bookinfo" }}
+    spec       = {{ mtls = {{ mode = "STRICT" }} }}
+  }}
+}}
+"#
+    ));
+    let plan = world.step();
+    assert_eq!(plan.changed().len(), 40);
+    for name in CLUSTERS {
+        assert_eq!(world.cluster(name).objects().len(), 40);
+    }
+    world.destroy();
+    for name in CLUSTERS {
+        assert!(world.cluster(name).objects().is_empty());
+    }
+}
+
+fn a_saved_destroy_plan_is_applied(rig: &Rig) {
+    let world = World::quickstart(rig);
+    world.step();
+    let plan = world.plan_with(&["-destroy"]);
+    assert_eq!(plan.action(DESTINATION), Action::Delete);
+    world.apply(&plan);
+    for name in CLUSTERS {
+        assert!(world.cluster(name).objects().is_empty());
+    }
+}
