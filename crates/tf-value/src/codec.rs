@@ -1,7 +1,7 @@
 //! msgpack and JSON forms of values and types, as core writes and reads them.
 //!
 //! Contract: what is decoded conforms to the type it was decoded for; hostile bytes give an error with a path, never a
-//! panic, and cost no more memory than a small multiple of their own size.
+//! panic, and cost no more memory than a fixed multiple of their own size (a value in memory takes 32 bytes, one of one byte too).
 
 pub mod json;
 pub mod msgpack;

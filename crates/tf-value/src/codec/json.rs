@@ -187,8 +187,11 @@ fn name(json: &Json) -> &'static str {
     }
 }
 
-/// Parses JSON in which no object repeats a key.
-pub(super) fn parse(bytes: &[u8]) -> Result<Json, CodecError> {
+/// Parses JSON in which no object repeats a key; the first step on the way from stored state to [`decode_state`].
+///
+/// # Errors
+/// When the bytes are no JSON, are nested more than 127 deep, or repeat a key.
+pub fn parse(bytes: &[u8]) -> Result<Json, CodecError> {
     serde_json::from_slice::<Unique>(bytes)
         .map(|unique| unique.0)
         .map_err(|error| CodecError::new(format!("expected JSON: {error}")))
