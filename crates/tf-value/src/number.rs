@@ -123,14 +123,11 @@ impl Number {
         let parts = self.parts();
         let fraction = u32::try_from(parts.fraction_len()).ok().filter(|length| (1..=27).contains(length))?;
         let digits: u64 = parts.digits.parse().ok()?;
-        let fives = 5_u64.pow(fraction);
-        if !digits.is_multiple_of(fives) {
+        if !digits.is_multiple_of(5_u64.pow(fraction)) {
             return None;
         }
-        let mantissa = digits / fives;
-        let float = self.as_f64()?;
-        let is_exact = mantissa >> mantissa.trailing_zeros() < 1 << 53;
-        (is_exact && Self::from_f64(float).as_ref() == Ok(self)).then_some(float)
+        // a sum of powers of two that is the shortest text of some float is that float
+        self.as_f64().filter(|float| Self::from_f64(*float).as_ref() == Ok(self))
     }
 
     fn is_scientific(&self) -> bool {

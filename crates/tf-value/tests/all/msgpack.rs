@@ -89,6 +89,10 @@ fn refinements_that_core_would_refuse_are_dropped() {
     let value = decode(&Type::String, &[0xc7, 4, 12, 0x81, 2, 0xa1, b'a']).unwrap();
     assert_eq!(encode(&Type::list(Type::String), &value).unwrap(), plain);
     assert_eq!(encode(&Type::Dynamic, &value).unwrap(), plain);
+    let not_null = [0xc7, 3, 12, 0x81, 1, 0xc2];
+    let value = decode(&Type::String, &not_null).unwrap();
+    assert_eq!(encode(&Type::Dynamic, &value).unwrap(), plain, "core refuses refinements without a type");
+    assert_eq!(encode(&Type::list(Type::String), &value).unwrap(), not_null);
 }
 
 #[test]
@@ -171,6 +175,7 @@ fn other_numbers_travel_as_text_unchanged() {
         "0.12345678901234567890123",
         "3.14159265358979323846264338328",
         "0.30000000000000004",
+        "1125899906842624.25",
         "0.5000000000000002220446049250313080847263336181640625",
         &long,
     ] {
@@ -186,6 +191,10 @@ fn a_float_that_arrived_leaves_as_it_came() {
         assert_eq!(encode(&Type::Number, &value).unwrap(), bytes, "{float:e}");
         assert_eq!(value, Value::Number(Number::from_f64(float).unwrap()));
     }
+    let large = [&[0xcb][..], &1e30_f64.to_be_bytes()].concat();
+    let value = decode(&Type::Number, &large).unwrap();
+    let digits = "1000000000000000000000000000000";
+    assert_eq!(encode(&Type::Number, &value).unwrap(), text(digits), "core writes no integer as a float");
 }
 
 #[test]

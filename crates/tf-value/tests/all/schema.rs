@@ -115,6 +115,9 @@ fn types() {
         let found = violations(Place::Resource, vec![Attribute::optional("n", kind, "")]);
         assert_eq!(found, ["n.any: `dynamic` inside nested attributes that repeat: all elements need one type"]);
     }
+    let deeper = vec![Attribute::optional("one", Kind::single(any()), "")];
+    let found = violations(Place::Resource, vec![Attribute::optional("n", Kind::list(deeper), "")]);
+    assert_eq!(found, ["n.one.any: `dynamic` inside nested attributes that repeat: all elements need one type"]);
     let empty = Attribute::optional("n", Kind::single(vec![]), "");
     assert_eq!(violations(Place::Resource, vec![empty]), ["n: there are no nested attributes"]);
 }

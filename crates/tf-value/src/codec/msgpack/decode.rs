@@ -140,21 +140,16 @@ impl<'a> Input<'a> {
         std::str::from_utf8(bytes).map_err(|_| CodecError::new(format!("expected {expected}, found invalid UTF-8")))
     }
 
-    /// A length that the rest of the input can hold, given that each item takes at least `item` bytes.
-    fn length(&self, claimed: u32, item: usize) -> Result<usize, CodecError> {
-        usize::try_from(claimed).ok().filter(|length| *length <= self.rest.len() / item).ok_or_else(ended)
-    }
-
     fn array_len(&mut self, expected: &str) -> Result<usize, CodecError> {
         let marker = self.marker()?;
         let claimed = decode::read_array_len(&mut self.rest).map_err(|error| no_length(expected, marker, &error))?;
-        self.length(claimed, 1)
+        usize::try_from(claimed).map_err(|_| ended())
     }
 
     fn map_len(&mut self, expected: &str) -> Result<usize, CodecError> {
         let marker = self.marker()?;
         let claimed = decode::read_map_len(&mut self.rest).map_err(|error| no_length(expected, marker, &error))?;
-        self.length(claimed, 2)
+        usize::try_from(claimed).map_err(|_| ended())
     }
 
     fn elements<'t>(&mut self, length: usize, ty: impl Fn(usize) -> &'t Type, depth: usize) -> Result<Vec<Value>, CodecError> {
