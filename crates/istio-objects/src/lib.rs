@@ -11,6 +11,7 @@ mod claim;
 mod fold;
 mod key;
 mod kind;
+pub mod kinds;
 mod manifest;
 mod object;
 mod tree;

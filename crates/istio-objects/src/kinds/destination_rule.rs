@@ -1,0 +1,130 @@
+//! `DestinationRule` of `networking.istio.io`.
+
+use std::time::Duration;
+
+use mesh_model::Leaf;
+use mesh_model::names::Hostname;
+
+use super::macros::kind;
+use super::value::ToTree;
+use crate::Tree;
+
+kind! {
+    /// How clients connect to a host and choose among its endpoints.
+    DestinationRule {
+        /// the host
+        host: Hostname => "spec.host",
+        /// namespaces that see it
+        export_to: Vec<Leaf<String>> => "spec.exportTo",
+        /// mutual TLS towards every endpoint
+        tls: ClientTls => "spec.trafficPolicy.tls",
+        /// connections
+        connection_pool: ConnectionPool => "spec.trafficPolicy.connectionPool",
+        /// choice among endpoints of one priority
+        load_balancer: LoadBalancer => "spec.trafficPolicy.loadBalancer.simple",
+        /// priorities
+        locality: LocalitySetting => "spec.trafficPolicy.loadBalancer.localityLbSetting",
+        /// ejection
+        outlier_detection: OutlierDetection => "spec.trafficPolicy.outlierDetection",
+    }
+}
+
+/// TLS of a client with the workload's own certificate (`ISTIO_MUTUAL`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientTls {
+    /// server name sent
+    pub sni: String,
+    /// SPIFFE ids of servers that are accepted; compared exactly
+    pub subject_alt_names: Vec<Leaf<String>>,
+}
+
+impl ToTree for ClientTls {
+    fn to_tree(&self) -> Tree {
+        let Self { sni, subject_alt_names } = self;
+        Tree::map([
+            ("mode", Tree::from("ISTIO_MUTUAL")),
+            ("sni", sni.to_tree()),
+            ("subjectAltNames", subject_alt_names.to_tree()),
+        ])
+    }
+}
+
+/// Limits of connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionPool {
+    /// limit of connecting
+    pub connect_timeout: Leaf<Duration>,
+}
+
+impl ToTree for ConnectionPool {
+    fn to_tree(&self) -> Tree {
+        let Self { connect_timeout } = self;
+        Tree::map([("tcp", Tree::map([("connectTimeout", connect_timeout.to_tree())]))])
+    }
+}
+
+/// Choice among endpoints of one priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadBalancer {
+    /// of two, the one with fewer open requests
+    LeastRequest,
+}
+
+impl ToTree for LoadBalancer {
+    fn to_tree(&self) -> Tree {
+        match self {
+            Self::LeastRequest => Tree::from("LEAST_REQUEST"),
+        }
+    }
+}
+
+/// Priorities of endpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalitySetting {
+    /// labels; an endpoint's priority is the first of them in which it differs from the client
+    pub failover_priority: Vec<String>,
+}
+
+impl ToTree for LocalitySetting {
+    fn to_tree(&self) -> Tree {
+        let Self { failover_priority } = self;
+        Tree::map([("enabled", Tree::Bool(true)), ("failoverPriority", failover_priority.to_tree())])
+    }
+}
+
+/// When an endpoint is ejected. Local-origin failures are always counted apart, and 5xx answers never eject: a remote
+/// cluster is a single endpoint, and one application error must not remove it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutlierDetection {
+    /// connect failures, resets, timeouts in a row
+    pub consecutive_local_origin_failures: Leaf<u32>,
+    /// 502, 503, 504 in a row
+    pub consecutive_gateway_errors: Leaf<u32>,
+    /// how often endpoints are judged
+    pub interval: Leaf<Duration>,
+    /// first ejection
+    pub base_ejection_time: Leaf<Duration>,
+    /// share of endpoints ejected at a time
+    pub max_ejection_percent: Leaf<u8>,
+}
+
+impl ToTree for OutlierDetection {
+    fn to_tree(&self) -> Tree {
+        let Self {
+            consecutive_local_origin_failures,
+            consecutive_gateway_errors,
+            interval,
+            base_ejection_time,
+            max_ejection_percent,
+        } = self;
+        Tree::map([
+            ("splitExternalLocalOriginErrors", Tree::Bool(true)),
+            ("consecutiveLocalOriginFailures", consecutive_local_origin_failures.to_tree()),
+            ("consecutiveGatewayErrors", consecutive_gateway_errors.to_tree()),
+            ("consecutive5xxErrors", Tree::from(0)),
+            ("interval", interval.to_tree()),
+            ("baseEjectionTime", base_ejection_time.to_tree()),
+            ("maxEjectionPercent", max_ejection_percent.to_tree()),
+        ])
+    }
+}

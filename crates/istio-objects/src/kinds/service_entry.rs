@@ -1,0 +1,105 @@
+//! `ServiceEntry` of `networking.istio.io`.
+
+use std::collections::BTreeMap;
+
+use mesh_model::Leaf;
+use mesh_model::names::{CanonicalName, Hostname, PortName, PortNumber};
+
+use super::macros::kind;
+use super::value::ToTree;
+use crate::{Tree, reserved};
+
+kind! {
+    /// A host and the workloads behind it.
+    ServiceEntry {
+        /// which endpoints are near, where no DestinationRule says it
+        traffic_distribution: String => "metadata.annotations[networking.istio.io/traffic-distribution]",
+        /// hosts
+        hosts: Vec<Hostname> => "spec.hosts",
+        /// inside or outside the mesh
+        location: Location => "spec.location",
+        /// where addresses come from
+        resolution: Resolution => "spec.resolution",
+        /// ports of the hosts
+        ports: Vec<ServicePort> => "spec.ports",
+        /// pods and WorkloadEntries of its namespace that serve it
+        workload_selector: WorkloadSelector => "spec.workloadSelector",
+        /// SPIFFE ids of servers
+        subject_alt_names: Vec<Leaf<String>> => "spec.subjectAltNames",
+        /// namespaces that see it
+        export_to: Vec<Leaf<String>> => "spec.exportTo",
+    }
+}
+
+/// Inside or outside the mesh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// `MESH_INTERNAL`: mutual TLS
+    MeshInternal,
+}
+
+impl ToTree for Location {
+    fn to_tree(&self) -> Tree {
+        match self {
+            Self::MeshInternal => Tree::from("MESH_INTERNAL"),
+        }
+    }
+}
+
+/// Where addresses come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// `STATIC`: endpoints have IP addresses
+    Static,
+}
+
+impl ToTree for Resolution {
+    fn to_tree(&self) -> Tree {
+        match self {
+            Self::Static => Tree::from("STATIC"),
+        }
+    }
+}
+
+/// A port of a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServicePort {
+    /// what clients call
+    pub number: PortNumber,
+    /// its name, to which WorkloadEntries refer
+    pub name: PortName,
+    /// `HTTP`
+    pub protocol: String,
+    /// port of the selected pods; absent where there are none
+    pub target_port: Option<PortNumber>,
+}
+
+impl ToTree for ServicePort {
+    fn to_tree(&self) -> Tree {
+        let Self { number, name, protocol, target_port } = self;
+        Tree::map([
+            ("number", number.to_tree()),
+            ("name", name.to_tree()),
+            ("protocol", protocol.to_tree()),
+            ("targetPort", target_port.to_tree()),
+        ])
+    }
+}
+
+/// Which workloads serve a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkloadSelector {
+    /// canonical name, which the injector puts on every pod and Services normally do not select
+    pub canonical_name: Leaf<CanonicalName>,
+    /// value of [`reserved::DESTINATION_LABEL`]; keeps apart two destinations on one canonical name where no pod has to match
+    pub destination: Option<String>,
+}
+
+impl ToTree for WorkloadSelector {
+    fn to_tree(&self) -> Tree {
+        let Self { canonical_name, destination } = self;
+        let mut labels = BTreeMap::from([("service.istio.io/canonical-name".to_owned(), canonical_name.to_tree())]);
+        labels.extend(destination.as_ref().map(|value| (reserved::DESTINATION_LABEL.to_owned(), value.to_tree())));
+        Tree::map([("labels", Tree::Map(labels))])
+    }
+}

@@ -1,0 +1,96 @@
+//! `VirtualService` of `networking.istio.io`.
+
+use std::time::Duration;
+
+use mesh_model::Leaf;
+use mesh_model::names::Hostname;
+
+use super::macros::{fields, kind};
+use super::value::ToTree;
+use crate::Tree;
+
+kind! {
+    /// What happens to requests for hosts.
+    VirtualService {
+        /// hosts
+        hosts: Vec<Hostname> => "spec.hosts",
+        /// namespaces that see it
+        export_to: Vec<Leaf<String>> => "spec.exportTo",
+        /// routes; the first that matches counts
+        http: Vec<HttpRoute> => "spec.http",
+    }
+}
+
+fields! {
+    /// A route for HTTP requests.
+    HttpRoute {
+        /// its name, unique in the object
+        name: String => "route.name",
+        /// requests that it takes, any of these; absent: all
+        matches: Vec<HttpMatch> => "route.match",
+        /// host that serves them
+        destination: Hostname => "route.route",
+        /// what is tried again
+        retries: HttpRetries => "route.retries",
+        /// limit of a whole request
+        timeout: Leaf<Duration> => "route.timeout",
+    }
+}
+
+impl ToTree for HttpRoute {
+    fn to_tree(&self) -> Tree {
+        let mut slice = self.clone();
+        let destination = slice.destination.take();
+        let mut members = slice.members();
+        if let Some(host) = destination {
+            let destination = Tree::map([("host", host.to_tree())]);
+            members.put("route.route", Tree::list([Tree::map([("destination", destination)])]));
+        }
+        members.part("route")
+    }
+}
+
+/// Which requests a route takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HttpMatch {
+    /// requests with this method
+    Method(String),
+}
+
+impl ToTree for HttpMatch {
+    fn to_tree(&self) -> Tree {
+        match self {
+            Self::Method(method) => Tree::map([("method", Tree::map([("exact", method.to_tree())]))]),
+        }
+    }
+}
+
+/// What is tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HttpRetries {
+    /// nothing; istiod refuses every other field then
+    Off,
+    /// these failures, also on endpoints of other localities
+    On {
+        /// how often
+        attempts: u32,
+        /// limit of one try
+        per_try_timeout: Option<Leaf<Duration>>,
+        /// Envoy's retry conditions and status codes, joined by commas
+        retry_on: Leaf<String>,
+    },
+}
+
+impl ToTree for HttpRetries {
+    fn to_tree(&self) -> Tree {
+        match self {
+            Self::Off => Tree::map([("attempts", Tree::from(0))]),
+            Self::On { attempts, per_try_timeout, retry_on } => Tree::map([
+                ("attempts", attempts.to_tree()),
+                ("perTryTimeout", per_try_timeout.to_tree()),
+                ("retryOn", retry_on.to_tree()),
+                ("retryRemoteLocalities", Tree::Bool(true)),
+            ]),
+        }
+    }
+}
