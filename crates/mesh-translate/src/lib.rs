@@ -1,1 +1,49 @@
-//! mesh-translate
+//! From intents to Istio objects.
+//!
+//! ```text
+//! intent + facts → link (roles, ranks, findings) → lower (one plan per cluster) → features (slices of objects) → merge
+//!                → emit (objects) → sealed by the caller
+//! ```
+//!
+//! [`translate`] is total, pure and deterministic: the same intent gives the same objects, whatever the order of backends and
+//! maps in it. An unknown leaf travels into the objects that need its value and into no other.
+
+pub mod features;
+mod emit;
+pub mod ir;
+mod link;
+mod lower;
+mod merge;
+mod naming;
+
+use std::collections::BTreeMap;
+
+use istio_objects::Object;
+use mesh_model::finding::Severity;
+use mesh_model::intent::VirtualDestination;
+use mesh_model::names::ClusterName;
+use mesh_model::{Finding, Findings};
+
+/// What an intent becomes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Translation {
+    /// objects by cluster; every cluster that takes part has an entry, also one that needs no object. Empty when a finding is
+    /// an error.
+    pub objects: BTreeMap<ClusterName, Vec<Object>>,
+    /// verdicts, sorted
+    pub findings: Findings,
+}
+
+/// Translates a virtual destination.
+pub fn translate(intent: &VirtualDestination) -> Translation {
+    let (linked, mut findings) = link::link(intent);
+    findings.sort();
+    findings.dedup();
+    let refused = findings.iter().any(|finding: &Finding| finding.code.severity() == Severity::Error);
+    let objects = match linked {
+        Some(linked) if !refused => emit::emit(&lower::lower(&linked)),
+        _ => BTreeMap::new(),
+    };
+    Translation { objects, findings }
+}

@@ -18,7 +18,7 @@ pub use destination_rule::{ClientTls, ConnectionPool, DestinationRule, LoadBalan
 pub use gateway::{Gateway, PassthroughServer};
 pub use service_entry::{Location, Resolution, ServiceEntry, ServicePort, WorkloadSelector};
 pub use value::duration_text;
-pub use virtual_service::{HttpMatch, HttpRetries, HttpRoute, VirtualService};
+pub use virtual_service::{HttpMatch, HttpRetries, HttpRoute, RouteDestination, VirtualService};
 pub use workload_entry::{RankLabel, WorkloadEntry};
 
 use mesh_model::names::{Namespace, ObjectName};

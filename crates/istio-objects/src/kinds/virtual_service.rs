@@ -29,9 +29,9 @@ fields! {
         /// requests that it takes, any of these; absent: all
         matches: Vec<HttpMatch> => "route.match",
         /// host that serves them
-        destination: Hostname => "route.route",
+        destination: RouteDestination => "route.route",
         /// what is tried again
-        retries: HttpRetries => "route.retries",
+        retries: Leaf<HttpRetries> => "route.retries",
         /// limit of a whole request
         timeout: Leaf<Duration> => "route.timeout",
     }
@@ -39,14 +39,21 @@ fields! {
 
 impl ToTree for HttpRoute {
     fn to_tree(&self) -> Tree {
-        let mut slice = self.clone();
-        let destination = slice.destination.take();
-        let mut members = slice.members();
-        if let Some(host) = destination {
-            let destination = Tree::map([("host", host.to_tree())]);
-            members.put("route.route", Tree::list([Tree::map([("destination", destination)])]));
-        }
-        members.part("route")
+        self.members().part("route")
+    }
+}
+
+/// The host that serves the requests of a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteDestination {
+    /// the host
+    pub host: Hostname,
+}
+
+impl ToTree for RouteDestination {
+    fn to_tree(&self) -> Tree {
+        let Self { host } = self;
+        Tree::list([Tree::map([("destination", Tree::map([("host", host.to_tree())]))])])
     }
 }
 

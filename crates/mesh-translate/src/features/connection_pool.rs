@@ -1,0 +1,24 @@
+//! # What it does
+//! Limits how long a client waits for a connection. Without a limit of its own a hung gateway holds each request for Envoy's
+//! 10 s before the next rank is tried.
+//!
+//! # Renders
+//! `connectionPool.tcp.connectTimeout` of the DestinationRule, from `connect_timeout`.
+//!
+//! # Interacts with
+//! `outlier_detection`: a connection that times out is a local-origin failure.
+
+use istio_objects::kinds::{ConnectionPool, DestinationRule};
+
+use super::{Feature, Slice};
+use crate::ir::Policy;
+
+pub(super) const FEATURE: Feature = Feature {
+    name: "connection_pool",
+    slices: &[Slice::DestinationRule(policy, &["spec.trafficPolicy.connectionPool"])],
+};
+
+fn policy(policy: &Policy) -> DestinationRule {
+    let connection_pool = ConnectionPool { connect_timeout: policy.connect_timeout.clone() };
+    DestinationRule { connection_pool: Some(connection_pool), ..DestinationRule::default() }
+}

@@ -1,0 +1,28 @@
+//! # What it does
+//! Lets other clusters reach the Service through the east-west gateway of a serving cluster, and nothing else.
+//!
+//! # Renders
+//! A Gateway with one `AUTO_PASSTHROUGH` server for the Service's FQDN. Its port is the one where gateways listen, 15443, also
+//! where a NodePort or a load balancer makes them reachable on another one. Nothing is written where a Gateway of somebody
+//! else exposes the Service already, or where no other cluster calls.
+//!
+//! # Interacts with
+//! `mutual_tls`, whose server name leads here.
+
+use istio_objects::kinds::{Gateway, PassthroughServer};
+use mesh_model::names::PortNumber;
+
+use super::{Feature, Slice};
+use crate::ir::Exposure;
+
+/// Where Istio's east-west gateways listen.
+const LISTENING_PORT: i64 = 15443;
+
+pub(super) const FEATURE: Feature =
+    Feature { name: "exposure", slices: &[Slice::Gateway(gateway, &["spec.selector", "spec.servers"])] };
+
+fn gateway(exposure: &Exposure) -> Gateway {
+    let port = PortNumber::new(LISTENING_PORT).expect("15443 is a port");
+    let server = PassthroughServer { port, hosts: vec![exposure.service_host.clone()] };
+    Gateway { selector: Some(exposure.selector.clone()), servers: Some(vec![server]) }
+}

@@ -1,0 +1,58 @@
+//! Features: each gives a slice of some objects. One file each, all listed in [`FEATURES`].
+//!
+//! A feature declares the fields that it writes; no two write the same field of one kind. Tests hold both.
+
+mod connection_pool;
+mod exposure;
+mod failover;
+mod host;
+mod mutual_tls;
+mod outlier_detection;
+mod remote_entry;
+mod retries;
+mod routing;
+mod timeout;
+mod visibility;
+
+use istio_objects::kinds::{DestinationRule, Gateway, HttpRoute, ServiceEntry, VirtualService, WorkloadEntry};
+
+use crate::ir;
+
+/// A unit of translation.
+pub struct Feature {
+    /// its name; `testdata/<name>/` holds its golden cases
+    pub name: &'static str,
+    /// what it gives
+    pub slices: &'static [Slice],
+}
+
+/// What a feature gives to one kind: the function, and the fields that it writes.
+pub enum Slice {
+    /// of a serving cluster's Gateway
+    Gateway(fn(&ir::Exposure) -> Gateway, &'static [&'static str]),
+    /// of a client cluster's DestinationRule
+    DestinationRule(fn(&ir::Policy) -> DestinationRule, &'static [&'static str]),
+    /// of its VirtualService
+    VirtualService(fn(&ir::RouteTable) -> VirtualService, &'static [&'static str]),
+    /// of each route there
+    HttpRoute(fn(&ir::Route) -> HttpRoute, &'static [&'static str]),
+    /// of each of its WorkloadEntries
+    WorkloadEntry(fn(&ir::Entry) -> WorkloadEntry, &'static [&'static str]),
+    /// of its ServiceEntry
+    ServiceEntry(fn(&ir::Host) -> ServiceEntry, &'static [&'static str]),
+}
+
+/// All features. Their order has no meaning.
+pub const FEATURES: &[Feature] = &[
+    connection_pool::FEATURE,
+    exposure::FEATURE,
+    failover::FEATURE,
+    host::FEATURE,
+    mutual_tls::FEATURE,
+    outlier_detection::FEATURE,
+    remote_entry::FEATURE,
+    retries::FEATURE,
+    routing::FEATURE,
+    timeout::FEATURE,
+    visibility::FEATURE,
+];

@@ -1,0 +1,31 @@
+//! # What it does
+//! Encrypts calls with the workloads' own certificates from end to end, and tells the gateway which Service is meant.
+//!
+//! # Renders
+//! `tls` of the DestinationRule: `ISTIO_MUTUAL`, the Service's server name, and the SPIFFE ids of all that serve, local pods
+//! included; the ids on the ServiceEntry too.
+//!
+//! # Interacts with
+//! `exposure`: the gateway of a serving cluster passes exactly this server name.
+
+use istio_objects::kinds::{ClientTls, DestinationRule, ServiceEntry};
+
+use super::{Feature, Slice};
+use crate::ir::{Host, Policy};
+
+pub(super) const FEATURE: Feature = Feature {
+    name: "mutual_tls",
+    slices: &[
+        Slice::DestinationRule(policy, &["spec.trafficPolicy.tls"]),
+        Slice::ServiceEntry(host, &["spec.subjectAltNames"]),
+    ],
+};
+
+fn policy(policy: &Policy) -> DestinationRule {
+    let tls = ClientTls { sni: policy.sni.clone(), subject_alt_names: policy.identities.clone() };
+    DestinationRule { tls: Some(tls), ..DestinationRule::default() }
+}
+
+fn host(host: &Host) -> ServiceEntry {
+    ServiceEntry { subject_alt_names: Some(host.identities.clone()), ..ServiceEntry::default() }
+}

@@ -1,0 +1,46 @@
+//! # What it does
+//! Stands for another cluster that serves: one endpoint for each address of its gateways.
+//!
+//! # Renders
+//! A WorkloadEntry with the gateway's address and port, the labels that the ServiceEntry selects, the label that makes istiod
+//! speak mutual TLS to it, and the pods' account. No network: an entry with address and network loses its labels, hence its
+//! rank, as soon as a Gateway of class `istio-remote` for that network exists.
+//!
+//! # Interacts with
+//! `host`, which selects it; `failover`, which ranks it.
+
+use std::collections::BTreeMap;
+
+use istio_objects::kinds::WorkloadEntry;
+
+use super::{Feature, Slice};
+use crate::ir::Entry;
+
+pub(super) const FEATURE: Feature = Feature {
+    name: "remote_entry",
+    slices: &[Slice::WorkloadEntry(
+        entry,
+        &[
+            "spec.address",
+            "spec.ports",
+            "spec.weight",
+            "spec.serviceAccount",
+            "spec.labels[service.istio.io/canonical-name]",
+            "spec.labels[security.istio.io/tlsMode]",
+            "spec.labels[gloo-terraform/destination]",
+        ],
+    )],
+};
+
+fn entry(entry: &Entry) -> WorkloadEntry {
+    WorkloadEntry {
+        address: Some(entry.address.clone()),
+        ports: Some(BTreeMap::from([(entry.port_name.to_string(), entry.port.clone())])),
+        weight: Some(1),
+        service_account: entry.service_account.clone(),
+        canonical_name: Some(entry.canonical_name.clone()),
+        tls_mode: Some("istio".to_owned()),
+        destination: Some(entry.destination.clone()),
+        ..WorkloadEntry::default()
+    }
+}

@@ -1,0 +1,163 @@
+//! What each cluster is to hold, with every decision taken, before anybody knows in which fields it is written.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use mesh_model::Leaf;
+use mesh_model::intent::{OutlierDetection, Protocol};
+use mesh_model::names::{
+    CanonicalName, ClusterName, Hostname, Namespace, ObjectName, PortName, PortNumber, Region, ServiceAccount,
+};
+
+/// What one cluster is to hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClusterPlan {
+    /// what its gateways pass through for other clusters
+    pub exposures: Vec<Exposure>,
+    /// what its workloads need to call the destination; `None` where they are no clients
+    pub client: Option<ClientPlan>,
+}
+
+/// What the workloads of a cluster need to call the destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientPlan {
+    /// namespace of the objects
+    pub namespace: Namespace,
+    /// the host
+    pub host: Host,
+    /// how clients connect
+    pub policy: Policy,
+    /// what happens to requests, in order
+    pub route_table: RouteTable,
+    /// the other clusters that serve
+    pub entries: Vec<Entry>,
+}
+
+/// A Service that a gateway passes through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exposure {
+    /// name of the object
+    pub name: ObjectName,
+    /// namespace of the gateway
+    pub namespace: Namespace,
+    /// the gateway's labels
+    pub selector: BTreeMap<String, String>,
+    /// FQDN of the Service
+    pub service_host: String,
+    /// the destination's label
+    pub destination: String,
+}
+
+/// The hostname and what serves it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// name of the object
+    pub name: ObjectName,
+    /// what clients call
+    pub hostname: Hostname,
+    /// the destination's label
+    pub destination: String,
+    /// port of the hostname
+    pub port: PortNumber,
+    /// its name
+    pub port_name: PortName,
+    /// its protocol
+    pub protocol: Protocol,
+    /// pods of the cluster itself
+    pub local: LocalPods,
+    /// canonical name of what serves
+    pub canonical_name: Leaf<CanonicalName>,
+    /// SPIFFE ids of what serves
+    pub identities: Vec<Leaf<String>>,
+    /// namespaces that see it
+    pub export_to: Vec<Leaf<String>>,
+}
+
+/// Whether the cluster's own pods serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocalPods {
+    /// none: other clusters serve
+    None,
+    /// they do
+    Serving {
+        /// their port
+        target_port: PortNumber,
+    },
+}
+
+/// How clients connect and choose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// the host
+    pub hostname: Hostname,
+    /// server name by which gateways find the Service
+    pub sni: String,
+    /// SPIFFE ids of servers
+    pub identities: Vec<Leaf<String>>,
+    /// namespaces that see it
+    pub export_to: Vec<Leaf<String>>,
+    /// limit of connecting
+    pub connect_timeout: Leaf<Duration>,
+    /// the highest failover rank of any client, so that the policy is the same in every cluster
+    pub highest_rank: u32,
+    /// ejection
+    pub outlier_detection: OutlierDetection,
+}
+
+/// What happens to requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteTable {
+    /// the host
+    pub hostname: Hostname,
+    /// namespaces that see it
+    pub export_to: Vec<Leaf<String>>,
+    /// routes; the first that matches counts
+    pub routes: Vec<Route>,
+}
+
+/// A route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// its name
+    pub name: &'static str,
+    /// methods that it takes; empty: all
+    pub methods: &'static [&'static str],
+    /// the host that serves
+    pub hostname: Hostname,
+    /// how often a request is tried again
+    pub attempts: Leaf<u32>,
+    /// limit of one try
+    pub per_try_timeout: Option<Leaf<Duration>>,
+    /// whether an answer 503 is tried again
+    pub retry_unavailable: Leaf<bool>,
+    /// whether a broken connection is tried again
+    pub retry_on_reset: Leaf<bool>,
+    /// limit of a whole request
+    pub timeout: Option<Leaf<Duration>>,
+}
+
+/// Another cluster that serves, by one address of its gateways.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// name of the object
+    pub name: ObjectName,
+    /// the cluster
+    pub cluster: ClusterName,
+    /// the destination's label
+    pub destination: String,
+    /// where its gateway is reached
+    pub address: Leaf<IpAddr>,
+    /// the gateway's port
+    pub port: Leaf<PortNumber>,
+    /// name of the host's port
+    pub port_name: PortName,
+    /// region of the cluster
+    pub region: Option<Leaf<Region>>,
+    /// when it serves: 1 is next after the client's own cluster
+    pub rank: Leaf<u32>,
+    /// canonical name of its pods
+    pub canonical_name: Leaf<CanonicalName>,
+    /// account of its pods, where there is exactly one and it lives in the entry's namespace
+    pub service_account: Option<Leaf<ServiceAccount>>,
+}

@@ -1,0 +1,118 @@
+//! Gateways: where other clusters reach a serving cluster.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use mesh_model::facts::{ClusterFacts, GatewayAddress, GatewayFacts};
+use mesh_model::names::{ClusterName, PortNumber};
+use mesh_model::{Code, Finding, Findings, Leaf};
+
+use super::{Scope, Service, facts_path};
+
+/// Every address of every gateway of a cluster, with the port where it is reached.
+pub(crate) fn addresses(facts: &ClusterFacts) -> impl Iterator<Item = (&Leaf<IpAddr>, &Leaf<PortNumber>)> {
+    facts.gateways.iter().flat_map(|gateway| {
+        let addresses: &[Leaf<IpAddr>] = match &gateway.address {
+            GatewayAddress::Addresses(addresses) => addresses,
+            GatewayAddress::Hostname(_) => &[],
+        };
+        addresses.iter().map(|address| (address, &gateway.port))
+    })
+}
+
+/// Whether somebody else's Gateway already lets calls to the Service through.
+pub(crate) fn exposes(gateway: &GatewayFacts, service: &Service<'_>) -> bool {
+    gateway.exposed_hosts.iter().any(|host| {
+        let (namespace, name) = host.split_once('/').unwrap_or(("*", host));
+        let namespace = if namespace == "." { gateway.namespace.as_str() } else { namespace };
+        (namespace == "*" || namespace == service.namespace.as_str()) && covers(name, &service.host())
+    })
+}
+
+/// Whether a host of a Gateway, maybe with a leading `*`, covers a name.
+pub(crate) fn covers(pattern: &str, name: &str) -> bool {
+    match pattern.strip_prefix('*') {
+        Some(suffix) => name.len() > suffix.len() && name.ends_with(suffix),
+        None => pattern == name,
+    }
+}
+
+/// Judges the gateways of serving clusters that other clusters call.
+pub(super) fn check(scope: &Scope<'_>, called: &BTreeSet<&ClusterName>, service: &Service<'_>, findings: &mut Findings) {
+    for cluster in called {
+        let facts = scope.facts(cluster);
+        let path = facts_path(cluster).attribute("gateways");
+        for (index, gateway) in facts.gateways.iter().enumerate() {
+            let path = path.index(index);
+            if let GatewayAddress::Hostname(hostname) = &gateway.address {
+                let name = hostname.known().map_or_else(|| "a hostname".to_owned(), ToString::to_string);
+                findings.push(
+                    Finding::new(
+                        Code::GatewayHostname,
+                        path.attribute("hostname"),
+                        format!("a gateway of cluster {cluster} is reached by {name}"),
+                        "gateways are reached by IP address for now",
+                        "write the addresses to which the name resolves, if they stay: gateways = [{ addresses = [\"203.0.113.20\"] }]",
+                    )
+                    .in_cluster(cluster),
+                );
+            }
+            if gateway.selector.is_empty() && !exposes(gateway, service) {
+                findings.push(
+                    Finding::new(
+                        Code::GatewaySelectorEmpty,
+                        path.attribute("selector"),
+                        format!("the facts of a gateway of cluster {cluster} have an empty selector"),
+                        "a Gateway without a selector applies to every workload of its namespace",
+                        "name the labels of the gateway's pods: selector = { istio = \"eastwestgateway\" }",
+                    )
+                    .in_cluster(cluster),
+                );
+            }
+            if gateway.exposed_hosts.iter().any(|host| host.rsplit('/').next() == Some("*")) {
+                findings.push(
+                    Finding::new(
+                        Code::GatewayPassesEverything,
+                        path.attribute("exposed_hosts"),
+                        format!("a Gateway in cluster {cluster} passes every host (`*`) through its east-west gateway"),
+                        "whatever istiod there knows, hosts of ServiceEntries too, can be reached from outside, and calls may be sent on to other clusters in a loop",
+                        "narrow its hosts to `*.local`, or to the Services that other clusters call",
+                    )
+                    .in_cluster(cluster),
+                );
+            }
+        }
+        let unreachable = addresses(facts).next().is_none()
+            && !facts.gateways.iter().any(|gateway| matches!(gateway.address, GatewayAddress::Hostname(_)));
+        if unreachable {
+            findings.push(
+                Finding::new(
+                    Code::NoGateway,
+                    path,
+                    format!("cluster {cluster} serves {} to other clusters, and no address of an east-west gateway is known there", scope.intent.hostname),
+                    "other clusters reach its pods through that gateway only",
+                    format!(
+                        "install an east-west gateway, or write what is known: clusters = {{ {cluster} = merge(data.gloo_cluster.{cluster}.facts, {{ gateways = [{{ addresses = [\"203.0.113.20\"], port = 15443, namespace = \"istio-system\", selector = {{ istio = \"eastwestgateway\" }} }}] }}) }}"
+                    ),
+                )
+                .in_cluster(cluster),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::covers;
+
+    #[test]
+    fn wildcards_cover_names_below_them() {
+        let name = "reviews.bookinfo.svc.cluster.local";
+        for pattern in ["*", "*.local", "*.bookinfo.svc.cluster.local", name] {
+            assert!(covers(pattern, name), "{pattern}");
+        }
+        for pattern in ["*.global", "*.reviews.bookinfo.svc.cluster.local", "reviews", ""] {
+            assert!(!covers(pattern, name), "{pattern}");
+        }
+    }
+}

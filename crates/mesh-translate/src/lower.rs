@@ -1,0 +1,149 @@
+//! Lower: from a linked intent to one plan per cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mesh_model::Leaf;
+use mesh_model::names::{ClusterName, Namespace, ServiceAccount};
+
+use crate::ir::{ClientPlan, ClusterPlan, Entry, Exposure, Host, LocalPods, Policy, Route, RouteTable};
+use crate::link::{Client, Linked, Member, gateways};
+use crate::naming;
+
+/// Methods that RFC 9110 calls safe and that services are called with: repeating them changes nothing.
+const SAFE_METHODS: &[&str] = &["GET", "HEAD", "OPTIONS"];
+
+/// Plans every cluster that takes part.
+pub(crate) fn lower(linked: &Linked<'_>) -> BTreeMap<ClusterName, ClusterPlan> {
+    let called: BTreeSet<&ClusterName> =
+        linked.members.values().filter_map(|member| member.client.as_ref()).flat_map(|client| client.targets.keys()).copied().collect();
+    linked
+        .members
+        .iter()
+        .map(|(cluster, member)| {
+            let exposures = if called.contains(cluster) { exposures(linked, member) } else { Vec::new() };
+            let client = member.client.as_ref().map(|client| client_plan(linked, member, client));
+            ((*cluster).clone(), ClusterPlan { exposures, client })
+        })
+        .collect()
+}
+
+/// One for every gateway workload, unless somebody else's Gateway exposes the Service there.
+fn exposures(linked: &Linked<'_>, member: &Member<'_>) -> Vec<Exposure> {
+    let mut workloads: Vec<(&Namespace, &BTreeMap<String, String>)> = Vec::new();
+    let mut in_namespace: BTreeMap<&Namespace, usize> = BTreeMap::new();
+    let mut exposures = Vec::new();
+    for gateway in &member.facts.gateways {
+        let workload = (&gateway.namespace, &gateway.selector);
+        if workloads.contains(&workload) {
+            continue;
+        }
+        workloads.push(workload);
+        let index = in_namespace.entry(&gateway.namespace).or_default();
+        let name = naming::of_exposure(&linked.intent.hostname, *index);
+        *index += 1;
+        let same = member.facts.gateways.iter().filter(|other| (&other.namespace, &other.selector) == workload);
+        if same.into_iter().any(|other| gateways::exposes(other, &linked.service)) {
+            continue;
+        }
+        exposures.push(Exposure {
+            name,
+            namespace: gateway.namespace.clone(),
+            selector: gateway.selector.clone(),
+            service_host: linked.service.host(),
+            destination: naming::label(&linked.intent.hostname),
+        });
+    }
+    exposures
+}
+
+fn client_plan(linked: &Linked<'_>, member: &Member<'_>, client: &Client<'_>) -> ClientPlan {
+    let intent = linked.intent;
+    let host = Host {
+        name: naming::of_host(&intent.hostname),
+        hostname: intent.hostname.clone(),
+        destination: naming::label(&intent.hostname),
+        port: linked.port.number,
+        port_name: linked.port.name.clone(),
+        protocol: linked.port.protocol,
+        local: match member.serving {
+            None => LocalPods::None,
+            Some(serving) => LocalPods::Serving { target_port: serving.target_port.unwrap_or(linked.service.port) },
+        },
+        canonical_name: linked.canonical_name.clone(),
+        identities: linked.identities.clone(),
+        export_to: export_to(linked),
+    };
+    let policy = Policy {
+        hostname: intent.hostname.clone(),
+        sni: linked.service.sni(),
+        identities: linked.identities.clone(),
+        export_to: export_to(linked),
+        connect_timeout: intent.connect_timeout.clone(),
+        highest_rank: linked.highest_rank,
+        outlier_detection: intent.outlier_detection.clone(),
+    };
+    let entries = client.targets.iter().flat_map(|(target, rank)| entries(linked, client, target, rank)).collect();
+    ClientPlan { namespace: client.namespace.clone(), host, policy, route_table: route_table(linked), entries }
+}
+
+/// Namespaces that see the host: sorted, each once, unknown ones last.
+fn export_to(linked: &Linked<'_>) -> Vec<Leaf<String>> {
+    linked.intent.export_to.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Requests of safe methods are repeated when the answer is 503: a dead application behind a living sidecar looks like that.
+fn route_table(linked: &Linked<'_>) -> RouteTable {
+    let intent = linked.intent;
+    let route = |name, methods: &'static [&'static str], retry_unavailable| Route {
+        name,
+        methods,
+        hostname: intent.hostname.clone(),
+        attempts: intent.retries.attempts.clone(),
+        per_try_timeout: intent.retries.per_try_timeout.clone(),
+        retry_unavailable,
+        retry_on_reset: intent.retries.retry_on_reset.clone(),
+        timeout: intent.timeout.clone(),
+    };
+    let routes = vec![
+        route("safe-methods", SAFE_METHODS, Leaf::Known(true)),
+        route("other-methods", &[], intent.retries.retry_unavailable.clone()),
+    ];
+    RouteTable { hostname: intent.hostname.clone(), export_to: export_to(linked), routes }
+}
+
+fn entries(linked: &Linked<'_>, client: &Client<'_>, target: &ClusterName, rank: &Leaf<u32>) -> Vec<Entry> {
+    let member = &linked.members[target];
+    let service_account = service_account(linked, client, member);
+    gateways::addresses(member.facts)
+        .enumerate()
+        .map(|(index, (address, port))| Entry {
+            name: naming::of_entry(&linked.intent.hostname, target, index),
+            cluster: target.clone(),
+            destination: naming::label(&linked.intent.hostname),
+            address: address.clone(),
+            port: port.clone(),
+            port_name: linked.port.name.clone(),
+            region: member.facts.region.clone(),
+            rank: rank.clone(),
+            canonical_name: linked.canonical_name.clone(),
+            service_account: service_account.clone(),
+        })
+        .collect()
+}
+
+/// The account of the target's pods. istiod reads it as one of the entry's own namespace, so it is left out where that would
+/// be a false identity, and where there are several; clients compare with the explicit list of the policy anyway.
+fn service_account(linked: &Linked<'_>, client: &Client<'_>, member: &Member<'_>) -> Option<Leaf<ServiceAccount>> {
+    let backend = member.serving.expect("targets serve").backend;
+    if *client.namespace != *linked.service.namespace {
+        return None;
+    }
+    let distinct: BTreeSet<&Leaf<ServiceAccount>> = backend.service_accounts.iter().collect();
+    let unknown = distinct.iter().find(|account| account.known().is_none());
+    match (distinct.len(), unknown) {
+        (1, _) => distinct.first().map(|account| (*account).clone()),
+        // whether they are one and the same is not known either, unless two known ones differ
+        (_, Some(unknown)) if distinct.iter().filter(|account| account.known().is_some()).count() < 2 => Some((*unknown).clone()),
+        _ => None,
+    }
+}
