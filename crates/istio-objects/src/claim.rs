@@ -39,8 +39,7 @@ impl Claim {
     /// Value of [`reserved::OWNER_LABEL`]: a readable prefix of the owner and a hash of all of it, at most 63 characters.
     #[must_use]
     pub fn owner_label(owner: &OwnerId) -> String {
-        let readable: String =
-            owner.as_str().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(46).collect();
+        let readable: String = owner.as_str().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(46).collect();
         let hash: String = Sha256::digest(owner.as_str()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         format!("{}-{hash}", readable.trim_end_matches('-'))
     }

@@ -58,7 +58,9 @@ pub fn unfold(
             Scope::All => unfolded.values_mut().for_each(|manifests| manifests.push(manifest.clone())),
             Scope::Cluster(cluster) => unfolded
                 .get_mut(&cluster)
-                .ok_or_else(|| format!("{}: cluster {cluster} is not among those that the resource was applied to", manifest.key()))?
+                .ok_or_else(|| {
+                    format!("{}: cluster {cluster} is not among those that the resource was applied to", manifest.key())
+                })?
                 .push(manifest),
         }
     }

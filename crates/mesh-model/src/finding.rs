@@ -157,8 +157,90 @@ codes! {
     NoEffect = "GM1019", Warning, "Setting without effect";
 
     // GM2nnn: translation of one intent
+    /// A Service behind the destination does not have the port.
+    ///
+    /// East-west gateways find a Service by its port, which `service_port` names where the destination has another one.
+    PortNotInService = "GM2001", Error, "Port missing in a Service";
+    /// A Service's port speaks another protocol than the destination's.
+    ProtocolContradicts = "GM2002", Error, "Protocol contradicts the Service";
+    /// The Services behind the destination differ in namespace, name, port or cluster domain.
+    ///
+    /// Clients send one server name, `outbound_.<port>_._.<service>.<namespace>.svc.<domain>`, and it must lead to the Service
+    /// in every serving cluster.
+    ServicesDiffer = "GM2003", Error, "Services differ between clusters";
+    /// One cluster serves the destination with several Services.
+    SeveralServices = "GM2004", Error, "Several Services in one cluster";
+    /// The clusters that take part have different trust domains.
+    ///
+    /// A server refuses clients of a trust domain that its mesh does not accept. The finding prints the full SPIFFE ids.
+    TrustDomainsDiffer = "GM2005", Error, "Trust domains differ";
+    /// The destination's objects would live in another namespace than the pods that they select.
+    ///
+    /// A ServiceEntry selects pods of its own namespace only. In clusters that only call, `client_namespace` may move them.
+    NamespaceNotOfService = "GM2006", Error, "Namespace is not the Service's";
+    /// The pods behind the destination have different canonical names.
+    ///
+    /// The hostname selects its pods, and the entries that stand for other clusters, by `service.istio.io/canonical-name`.
+    CanonicalNamesDiffer = "GM2007", Error, "Canonical names differ";
+    /// A cluster serves others, and no address of an east-west gateway is known there.
+    NoGateway = "GM2008", Error, "No east-west gateway";
+    /// A gateway that other clusters call is reached by a hostname.
+    ///
+    /// Only IP addresses are supported for now: an endpoint with a hostname is dropped silently beside endpoints with
+    /// addresses.
+    GatewayHostname = "GM2009", Error, "Gateway with a hostname";
+    /// A Gateway of somebody else passes every host (`*`) through an east-west gateway.
+    ///
+    /// What istiod there knows of other clusters can then be reached through it too, which makes calls between gateways
+    /// possible that never end.
+    GatewayPassesEverything = "GM2010", Warning, "Gateway passes every host";
+    /// A cluster's Istio does not serve `networking.istio.io/v1`.
+    IstioTooOld = "GM2011", Error, "Istio is too old";
+    /// A cluster's Istio is outside the range on which the objects are proven.
+    IstioNotTested = "GM2012", Warning, "Istio release not tested";
+    /// Workloads of a client cluster cannot resolve the hostname.
+    DnsCaptureOff = "GM2013", Warning, "DNS capture is off";
+    /// No endpoint may ever be ejected, so nothing ever fails over.
+    EjectionOff = "GM2014", Error, "Ejection is off";
+    /// The ejection limit is below one endpoint for the few endpoints that there are.
+    ///
+    /// Envoy keeps to `max_ejection_percent` exactly: 10 % of two endpoints is none.
+    EjectionUnlikely = "GM2015", Warning, "Ejection cannot happen";
+    /// A client cluster has no backend of its own, and `failover` lets no other cluster serve it.
+    ClientWithoutBackend = "GM2016", Error, "Client without a backend";
+    /// `failover.locality` compares regions, and a cluster has none.
+    RegionNotKnown = "GM2017", Warning, "Region not known";
 
     // GM3nnn: object sets judged across clusters, and against what an inventory shows
+    /// A Service selects the labels of an entry that stands for another cluster.
+    ///
+    /// Calls to the Service itself would then be spread over all clusters. Services normally do not select
+    /// `service.istio.io/canonical-name`.
+    ServiceCapturesEntry = "GM3001", Error, "Service captures remote endpoints";
+    /// Another ServiceEntry has the hostname.
+    ///
+    /// istiod merges the endpoints of both, and may lose some when one of them goes.
+    HostTaken = "GM3002", Error, "Hostname is taken";
+    /// Another ServiceEntry selects the labels of an entry that stands for another cluster.
+    ///
+    /// Its hosts would get endpoints in other clusters, with ranks that are not theirs.
+    EntrySelectedTwice = "GM3003", Error, "Remote endpoint selected twice";
+    /// An object that is to be written exists and belongs to somebody else.
+    ObjectTaken = "GM3004", Error, "Object of another owner";
+    /// A DestinationRule or VirtualService of somebody else is about the hostname.
+    ForeignPolicy = "GM3005", Warning, "Foreign policy on the hostname";
+    /// A Gateway of somebody else passes every host (`*`) through an east-west gateway.
+    LiveGatewayPassesEverything = "GM3006", Warning, "Gateway passes every host";
+    /// A namespace to which objects are to be written does not exist.
+    NamespaceMissing = "GM3007", Warning, "Namespace missing";
+    /// A PeerAuthentication turns mutual TLS off for pods that other clusters call.
+    ///
+    /// East-west gateways drop endpoints without mutual TLS.
+    MutualTlsOff = "GM3008", Error, "Mutual TLS is off";
+    /// An AuthorizationPolicy seems to deny calls from other clusters.
+    AuthorizationDenies = "GM3009", Warning, "Calls may be denied";
+    /// A Sidecar hides the hostname from workloads.
+    SidecarHidesHost = "GM3010", Warning, "Hostname hidden by a Sidecar";
 
     // GM4nnn: preflight
 

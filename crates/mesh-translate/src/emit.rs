@@ -36,7 +36,9 @@ fn client_objects(plan: &ClientPlan) -> Vec<Object> {
         merge::destination_rule(policy).object(namespace.clone(), host.name.clone(), labels.clone()),
         virtual_service.object(namespace.clone(), host.name.clone(), labels.clone()),
     ];
-    objects.extend(entries.iter().map(|entry| merge::workload_entry(entry).object(namespace.clone(), entry.name.clone(), labels.clone())));
+    objects.extend(
+        entries.iter().map(|entry| merge::workload_entry(entry).object(namespace.clone(), entry.name.clone(), labels.clone())),
+    );
     objects
 }
 

@@ -8,8 +8,8 @@
 //! [`translate`] is total, pure and deterministic: the same intent gives the same objects, whatever the order of backends and
 //! maps in it. An unknown leaf travels into the objects that need its value and into no other.
 
-pub mod features;
 mod emit;
+pub mod features;
 pub mod ir;
 mod link;
 mod lower;

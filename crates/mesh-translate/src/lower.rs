@@ -14,8 +14,13 @@ const SAFE_METHODS: &[&str] = &["GET", "HEAD", "OPTIONS"];
 
 /// Plans every cluster that takes part.
 pub(crate) fn lower(linked: &Linked<'_>) -> BTreeMap<ClusterName, ClusterPlan> {
-    let called: BTreeSet<&ClusterName> =
-        linked.members.values().filter_map(|member| member.client.as_ref()).flat_map(|client| client.targets.keys()).copied().collect();
+    let called: BTreeSet<&ClusterName> = linked
+        .members
+        .values()
+        .filter_map(|member| member.client.as_ref())
+        .flat_map(|client| client.targets.keys())
+        .copied()
+        .collect();
     linked
         .members
         .iter()

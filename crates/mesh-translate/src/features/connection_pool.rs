@@ -13,10 +13,8 @@ use istio_objects::kinds::{ConnectionPool, DestinationRule};
 use super::{Feature, Slice};
 use crate::ir::Policy;
 
-pub(super) const FEATURE: Feature = Feature {
-    name: "connection_pool",
-    slices: &[Slice::DestinationRule(policy, &["spec.trafficPolicy.connectionPool"])],
-};
+pub(super) const FEATURE: Feature =
+    Feature { name: "connection_pool", slices: &[Slice::DestinationRule(policy, &["spec.trafficPolicy.connectionPool"])] };
 
 fn policy(policy: &Policy) -> DestinationRule {
     let connection_pool = ConnectionPool { connect_timeout: policy.connect_timeout.clone() };

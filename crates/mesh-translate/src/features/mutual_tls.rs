@@ -15,10 +15,7 @@ use crate::ir::{Host, Policy};
 
 pub(super) const FEATURE: Feature = Feature {
     name: "mutual_tls",
-    slices: &[
-        Slice::DestinationRule(policy, &["spec.trafficPolicy.tls"]),
-        Slice::ServiceEntry(host, &["spec.subjectAltNames"]),
-    ],
+    slices: &[Slice::DestinationRule(policy, &["spec.trafficPolicy.tls"]), Slice::ServiceEntry(host, &["spec.subjectAltNames"])],
 };
 
 fn policy(policy: &Policy) -> DestinationRule {

@@ -14,10 +14,8 @@ use mesh_model::intent::OutlierDetection;
 use super::{Feature, Slice};
 use crate::ir::Policy;
 
-pub(super) const FEATURE: Feature = Feature {
-    name: "outlier_detection",
-    slices: &[Slice::DestinationRule(policy, &["spec.trafficPolicy.outlierDetection"])],
-};
+pub(super) const FEATURE: Feature =
+    Feature { name: "outlier_detection", slices: &[Slice::DestinationRule(policy, &["spec.trafficPolicy.outlierDetection"])] };
 
 fn policy(policy: &Policy) -> DestinationRule {
     let OutlierDetection {

@@ -18,12 +18,8 @@ pub(super) fn check(scope: &Scope<'_>, ranked: &Ranked<'_>, findings: &mut Findi
     for cluster in scope.participants() {
         check_version(scope, cluster, findings);
     }
-    let off: BTreeSet<&ClusterName> = scope
-        .clients
-        .iter()
-        .copied()
-        .filter(|cluster| scope.facts(cluster).dns_capture == Some(Leaf::Known(false)))
-        .collect();
+    let off: BTreeSet<&ClusterName> =
+        scope.clients.iter().copied().filter(|cluster| scope.facts(cluster).dns_capture == Some(Leaf::Known(false))).collect();
     for cluster in off {
         findings.push(
             Finding::new(
@@ -37,7 +33,8 @@ pub(super) fn check(scope: &Scope<'_>, ranked: &Ranked<'_>, findings: &mut Findi
         );
     }
     for cluster in &scope.clients {
-        if !scope.backends.contains_key(*cluster) && ranked.targets.get(cluster).is_none_or(std::collections::BTreeMap::is_empty) {
+        if !scope.backends.contains_key(*cluster) && ranked.targets.get(cluster).is_none_or(std::collections::BTreeMap::is_empty)
+        {
             findings.push(
                 Finding::new(
                     Code::ClientWithoutBackend,

@@ -60,7 +60,7 @@ pub(super) fn check(scope: &Scope<'_>, called: &BTreeSet<&ClusterName>, service:
             if gateway.selector.is_empty() && !exposes(gateway, service) {
                 findings.push(
                     Finding::new(
-                        Code::GatewaySelectorEmpty,
+                        Code::EmptyCollection,
                         path.attribute("selector"),
                         format!("the facts of a gateway of cluster {cluster} have an empty selector"),
                         "a Gateway without a selector applies to every workload of its namespace",

@@ -1,7 +1,7 @@
 //! Link: who serves, who calls, who is next; and everything that cannot work.
 
 mod clusters;
-mod gateways;
+pub(crate) mod gateways;
 mod outlier;
 pub(crate) mod ranks;
 mod services;

@@ -4,10 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mesh_model::facts::ClusterFacts;
 use mesh_model::intent::{LocalityRule, Ranking};
 use mesh_model::names::{ClusterName, Region};
-use mesh_model::{AttributePath, Code, Finding, Findings, Leaf};
+use mesh_model::{Code, Finding, Findings, Leaf};
 
 use super::Scope;
 
@@ -30,14 +29,16 @@ enum Rule<'a> {
 /// Ranks the serving clusters for every client.
 pub(crate) fn rank<'a>(scope: &Scope<'a>, findings: &mut Findings) -> Ranked<'a> {
     let failover = &scope.intent.failover;
-    if let Ranking::Locality(rules) = &failover.ranking {
-        check_regions(scope, rules, findings);
+    if matches!(failover.ranking, Ranking::Locality(_)) {
+        check_regions(scope, findings);
     }
     let mut ranked = Ranked { highest: 0, targets: BTreeMap::new() };
     for client in &scope.clients {
         let remote: BTreeSet<&ClusterName> = scope.backends.keys().copied().filter(|cluster| cluster != client).collect();
         let rule = match (failover.per_client.get(*client), &failover.ranking) {
-            (Some(list), _) | (None, Ranking::Order(list)) => Rule::Listed(list.iter().filter(|cluster| cluster != client).collect()),
+            (Some(list), _) | (None, Ranking::Order(list)) => {
+                Rule::Listed(list.iter().filter(|cluster| cluster != client).collect())
+            }
             (None, Ranking::Locality(rules)) => Rule::Locality(rules),
             (None, Ranking::Nearest) => Rule::Nearest,
         };
@@ -50,7 +51,12 @@ pub(crate) fn rank<'a>(scope: &Scope<'a>, findings: &mut Findings) -> Ranked<'a>
 
 type Targets<'a> = BTreeMap<&'a ClusterName, Leaf<u32>>;
 
-fn rank_client<'a>(scope: &Scope<'a>, client: &ClusterName, remote: &BTreeSet<&'a ClusterName>, rule: &Rule<'_>) -> (Targets<'a>, u32) {
+fn rank_client<'a>(
+    scope: &Scope<'a>,
+    client: &ClusterName,
+    remote: &BTreeSet<&'a ClusterName>,
+    rule: &Rule<'_>,
+) -> (Targets<'a>, u32) {
     let only = scope.intent.failover.only;
     match rule {
         Rule::Listed(list) => {
@@ -81,7 +87,8 @@ fn by_region<'a>(
     only: bool,
 ) -> (Targets<'a>, u32) {
     // without regions to compare all others share; whether a region is set is never unknown, its value may be
-    let compared = scope.facts(client).region.as_ref().filter(|_| remote.iter().any(|cluster| scope.facts(cluster).region.is_some()));
+    let compared =
+        scope.facts(client).region.as_ref().filter(|_| remote.iter().any(|cluster| scope.facts(cluster).region.is_some()));
     let Some(from) = compared else {
         let targets: Targets<'a> = remote.iter().filter(|_| !only).map(|cluster| (*cluster, Leaf::Known(1))).collect();
         let highest = u32::from(!targets.is_empty());
@@ -133,9 +140,8 @@ fn number(rank: usize) -> u32 {
     u32::try_from(rank).expect("there are fewer clusters than that")
 }
 
-/// Rules that cannot have an effect because a region is not known, or is nobody's.
-fn check_regions(scope: &Scope<'_>, rules: &[LocalityRule], findings: &mut Findings) {
-    let path = AttributePath::of("failover").attribute("locality");
+/// Clusters that no rule can match.
+fn check_regions(scope: &Scope<'_>, findings: &mut Findings) {
     let without: BTreeSet<&ClusterName> =
         scope.participants().into_iter().filter(|cluster| scope.facts(cluster).region.is_none()).collect();
     for cluster in &without {
@@ -150,33 +156,4 @@ fn check_regions(scope: &Scope<'_>, rules: &[LocalityRule], findings: &mut Findi
             .in_cluster(cluster),
         );
     }
-    type Side<'s> = (&'static str, fn(&LocalityRule) -> &Region, Vec<&'s ClusterFacts>, &'static str);
-    let sides: [Side<'_>; 2] = [
-        ("from", |rule| &rule.from, scope.clients.iter().map(|cluster| scope.facts(cluster)).collect(), "client"),
-        ("to", |rule| &rule.to, scope.backends.keys().map(|cluster| scope.facts(cluster)).collect(), "serving cluster"),
-    ];
-    for (side, region, clusters, role) in sides {
-        let Some(known) = clusters
-            .iter()
-            .filter_map(|facts| facts.region.as_ref())
-            .map(Leaf::known)
-            .collect::<Option<BTreeSet<&Region>>>()
-        else {
-            continue;
-        };
-        for (index, rule) in rules.iter().enumerate().filter(|(_, rule)| !known.contains(region(rule))) {
-            let regions: Vec<&str> = known.iter().map(|region| region.as_str()).collect();
-            findings.push(Finding::new(
-                Code::RuleWithoutEffect,
-                path.index(index).attribute(side),
-                format!("no {role} is in region {:?}; their regions: {}", region(rule).as_str(), listed(&regions)),
-                "the rule changes nothing",
-                "write a region of these, or remove the rule".to_owned(),
-            ));
-        }
-    }
-}
-
-fn listed(names: &[&str]) -> String {
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

@@ -116,7 +116,7 @@ pub(super) fn agree<'a>(scope: &Scope<'a>, port: &Port, findings: &mut Findings)
 fn no_backend(scope: &Scope<'_>) -> Finding {
     let members: Vec<&str> = scope.intent.mesh.clusters.keys().map(ClusterName::as_str).collect();
     Finding::new(
-        Code::NoBackend,
+        Code::EmptyCollection,
         AttributePath::of("backends"),
         format!("no cluster of mesh {} serves {}; its members: {}", scope.intent.mesh.name, scope.intent.hostname, members.join(", ")),
         "a hostname without a backend answers 503 to every request",
@@ -148,7 +148,10 @@ fn check_namespace(scope: &Scope<'_>, service: &Service<'_>, findings: &mut Find
             Code::NamespaceNotOfService,
             AttributePath::of("namespace"),
             format!("the destination is in namespace {}, the Service behind it in {}", intent.namespace, service.namespace),
-            format!("in {} the pods themselves serve, and a ServiceEntry selects pods of its own namespace only", both.join(", ")),
+            format!(
+                "in {} the pods themselves serve, and a ServiceEntry selects pods of its own namespace only",
+                both.join(", ")
+            ),
             format!("namespace = {:?}", service.namespace.as_str()),
         ));
     }
@@ -173,7 +176,7 @@ fn check_accounts(scope: &Scope<'_>, findings: &mut Findings) {
         let Backend { cluster, namespace, service, .. } = serving.backend;
         findings.push(
             Finding::new(
-                Code::NoServiceAccount,
+                Code::EmptyCollection,
                 AttributePath::of("backends").index(serving.index).attribute("service_accounts"),
                 format!("no service account of {namespace}/{service} in cluster {cluster} is known"),
                 "clients accept a server by its account: without one, every call to it ends with a TLS error",
@@ -206,7 +209,9 @@ fn check_trust(scope: &Scope<'_>, findings: &mut Findings) {
                 .flat_map(|serving| {
                     serving.backend.service_accounts.iter().map(|account| match spiffe_id(scope, serving, account) {
                         Leaf::Known(id) => id,
-                        Leaf::Unknown(path) => format!("spiffe://{domain}/ns/{}/sa/(known after apply: {path})", serving.backend.namespace),
+                        Leaf::Unknown(path) => {
+                            format!("spiffe://{domain}/ns/{}/sa/(known after apply: {path})", serving.backend.namespace)
+                        }
                     })
                 })
                 .collect();
@@ -223,7 +228,8 @@ fn check_trust(scope: &Scope<'_>, findings: &mut Findings) {
         AttributePath::of("virtual_mesh").attribute("clusters"),
         format!("the clusters have {} trust domains: {}", domains.len(), lines.join("; ")),
         "a server refuses clients of another trust domain, and nothing in the facts says that it accepts them",
-        "give the meshes one `trustDomain` (meshConfig.trustDomain), or leave clusters out with `clients` and `backends`".to_owned(),
+        "give the meshes one `trustDomain` (meshConfig.trustDomain), or leave clusters out with `clients` and `backends`"
+            .to_owned(),
     ));
 }
 

@@ -1,0 +1,148 @@
+//! One case: from its input to the texts of its outputs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::Path;
+
+use istio_objects::{Claim, Folded, Object, ObjectKey, Sealed, Tree, fold};
+use mesh_model::finding::Severity;
+use mesh_model::names::ClusterName;
+use mesh_model::{Finding, Findings, Input, decode};
+use mesh_translate::{Translation, translate};
+use serde_json::Value;
+
+use crate::{inventory, yaml};
+
+/// How an input says that a value is not known.
+const UNKNOWN: &str = "(unknown)";
+
+/// The outputs of a case, by file name.
+pub(crate) fn run(root: &Path, folder: &Path) -> Result<Vec<(&'static str, String)>, String> {
+    let case = yaml::read(&folder.join("in.yaml"))?;
+    let Value::Object(mut case) = case else { return Err("in.yaml: a map is needed".to_owned()) };
+    let mut intent = match case.remove("base") {
+        Some(Value::String(base)) => yaml::read(&root.join("base").join(format!("{base}.yaml")))?,
+        Some(_) => return Err("in.yaml: base is the name of a file in testdata/base".to_owned()),
+        None => Value::Null,
+    };
+    if let Some(patch) = case.remove("intent") {
+        yaml::lay_over(&mut intent, patch);
+    }
+    let inventories = case.remove("inventories");
+    if let Some(stray) = case.keys().next() {
+        return Err(format!("in.yaml: {stray} is none of base, intent, inventories"));
+    }
+    let decoded = decode::virtual_destination(&input(&intent));
+    let mut findings = decoded.findings;
+    let out = match decoded.outcome {
+        decode::Outcome::Invalid => None,
+        decode::Outcome::UnknownShape(leaf) => {
+            return Ok(outputs(Some(format!("# manifests: (known after apply: {leaf})\n")), &findings));
+        }
+        decode::Outcome::Intent(intent) => {
+            let translation = translate(&intent);
+            findings.extend(translation.findings.clone());
+            if let Some(inventories) = inventories {
+                findings.extend(inventory::check(&translation, &inventories)?);
+            }
+            Some(translation)
+        }
+    };
+    let out = out.filter(|_| !findings.iter().any(|finding| finding.code.severity() == Severity::Error));
+    Ok(outputs(out.as_ref().map(manifests), &findings))
+}
+
+/// A file without content is no file.
+fn outputs(out: Option<String>, findings: &Findings) -> Vec<(&'static str, String)> {
+    let findings = (!findings.is_empty()).then(|| text(findings));
+    [("out.yaml", out), ("findings.txt", findings)].into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
+}
+
+/// The attributes that a YAML document holds.
+fn input(value: &Value) -> Input {
+    match value {
+        Value::String(text) if text == UNKNOWN => Input::Unknown,
+        Value::Array(items) => Input::List(items.iter().map(input).collect()),
+        Value::Object(members) => Input::Map(members.iter().map(|(key, value)| (key.clone(), input(value))).collect()),
+        other => Input::from_json(other),
+    }
+}
+
+/// The claim of every case.
+pub(crate) fn claim() -> Claim {
+    "demo/golden//gloo_virtual_destination/bookinfo/reviews".parse().expect("this is a claim")
+}
+
+/// Objects by key; those that are the same in every cluster once, under `*`.
+fn manifests(translation: &Translation) -> String {
+    let clusters: BTreeSet<&ClusterName> = translation.objects.keys().collect();
+    let mut by_key: BTreeMap<ObjectKey, Vec<(&ClusterName, &Object)>> = BTreeMap::new();
+    for (cluster, objects) in &translation.objects {
+        for object in objects {
+            by_key.entry(object.key()).or_default().push((cluster, object));
+        }
+    }
+    let mut out = String::new();
+    let names: Vec<&str> = clusters.iter().map(|name| name.as_str()).collect();
+    let _ = writeln!(out, "# clusters: {}", names.join(", "));
+    let sealed: BTreeMap<ClusterName, Vec<Sealed>> = translation
+        .objects
+        .iter()
+        .map(|(cluster, objects)| (cluster.clone(), objects.iter().map(|object| object.seal(&claim(), &BTreeMap::new())).collect()))
+        .collect();
+    if let Folded::Unknown(leaf) = fold(&sealed) {
+        let _ = writeln!(out, "# manifests: (known after apply: {leaf})");
+    }
+    for (key, holders) in by_key {
+        let same = holders.len() == clusters.len() && holders.len() > 1 && holders.iter().all(|(_, object)| *object == holders[0].1);
+        let scopes: Vec<(&str, &Object)> = if same {
+            vec![("*", holders[0].1)]
+        } else {
+            holders.iter().map(|(cluster, object)| (cluster.as_str(), *object)).collect()
+        };
+        for (scope, object) in scopes {
+            let _ = writeln!(out, "{}:", yaml::scalar(&format!("{scope}/{key}")));
+            yaml::write(&mut out, &shown(object), 1);
+        }
+    }
+    out
+}
+
+/// What an object says, apart from what every one of its kind says.
+fn shown(object: &Object) -> Value {
+    let mut members = serde_json::Map::new();
+    members.insert("labels".to_owned(), serde_json::json!(object.labels));
+    if !object.annotations.is_empty() {
+        members.insert("annotations".to_owned(), serde_json::json!(object.annotations));
+    }
+    members.extend(object.body.iter().map(|(key, tree)| (key.clone(), tree_value(tree))));
+    Value::Object(members)
+}
+
+fn tree_value(tree: &Tree) -> Value {
+    match tree {
+        Tree::Unknown(leaf) => Value::String(format!("(known after apply: {leaf})")),
+        Tree::List(items) => Value::Array(items.iter().map(tree_value).collect()),
+        Tree::Map(members) => Value::Object(members.iter().map(|(key, tree)| (key.clone(), tree_value(tree))).collect()),
+        other => other.to_json().expect("scalars are known"),
+    }
+}
+
+fn text(findings: &Findings) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        let Finding { code, path, cluster, object, what, why, fix } = finding;
+        let severity = match code.severity() {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        let _ = writeln!(text, "{severity} {code} {}\n  at:   {path}", code.summary());
+        for (name, value) in [("in:   ", cluster.as_ref().map(ToString::to_string)), ("on:   ", object.clone())] {
+            if let Some(value) = value {
+                let _ = writeln!(text, "  {name}{value}");
+            }
+        }
+        let _ = writeln!(text, "  what: {what}\n  why:  {why}\n  fix:  {fix}");
+    }
+    text
+}
