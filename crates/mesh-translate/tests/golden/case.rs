@@ -88,13 +88,16 @@ fn manifests(translation: &Translation) -> String {
     let sealed: BTreeMap<ClusterName, Vec<Sealed>> = translation
         .objects
         .iter()
-        .map(|(cluster, objects)| (cluster.clone(), objects.iter().map(|object| object.seal(&claim(), &BTreeMap::new())).collect()))
+        .map(|(cluster, objects)| {
+            (cluster.clone(), objects.iter().map(|object| object.seal(&claim(), &BTreeMap::new())).collect())
+        })
         .collect();
     if let Folded::Unknown(leaf) = fold(&sealed) {
         let _ = writeln!(out, "# manifests: (known after apply: {leaf})");
     }
     for (key, holders) in by_key {
-        let same = holders.len() == clusters.len() && holders.len() > 1 && holders.iter().all(|(_, object)| *object == holders[0].1);
+        let same =
+            holders.len() == clusters.len() && holders.len() > 1 && holders.iter().all(|(_, object)| *object == holders[0].1);
         let scopes: Vec<(&str, &Object)> = if same {
             vec![("*", holders[0].1)]
         } else {

@@ -45,7 +45,8 @@ pub(crate) fn write(out: &mut String, value: &Value, depth: usize) {
                 let mut text = String::new();
                 below(&mut text, item, depth);
                 // the first line of a map or list stands beside the dash
-                let text = if is_block(item) { text[1..].trim_start_matches(' ').to_owned() } else { text.trim_start().to_owned() };
+                let text =
+                    if is_block(item) { text[1..].trim_start_matches(' ').to_owned() } else { text.trim_start().to_owned() };
                 let _ = write!(out, "{indent}- {text}");
             }
         }
