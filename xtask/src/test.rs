@@ -26,7 +26,10 @@ const STEPS: [Step; 11] = [
         cargo: &["clippy", "--quiet", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"],
     },
     Step { name: "unit, golden and property tests", cargo: &["test", "--quiet", "--workspace", "--exclude", "acceptance-tests"] },
-    Step { name: "public documentation", cargo: &["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"] },
+    Step {
+        name: "public documentation",
+        cargo: &["doc", "--quiet", "--workspace", "--all-features", "--no-deps", "--document-private-items"],
+    },
     Step { name: "provider builds", cargo: &["build", "--quiet", "--package", "terraform-provider-gloo"] },
     Step { name: "test tools", cargo: &["xt", "tools"] },
     Step { name: "registry docs are fresh and valid", cargo: &["xt", "docs", "--check"] },

@@ -44,17 +44,22 @@ pub fn invariants(clone: &Clone) -> Result<Complaints> {
     Ok(complaints)
 }
 
-/// Whether the text defines `fn name` as a test, or as a case of the acceptance tests.
+/// Whether the text defines `fn name` as a test, or lists it as a case of a harness of its own
+/// (`case!(name)` in the acceptance tests, a line of `cases![…]` elsewhere).
 fn has_test(text: &str, name: &str) -> bool {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    let case = format!("case!({name})");
+    let (case, line_of_cases) = (format!("case!({name})"), format!("{name},"));
+    let is_listed = || {
+        let mut list = lines.iter().skip_while(|line| **line != "cases![").take_while(|line| **line != "];");
+        text.contains(&case) || list.any(|line| *line == line_of_cases)
+    };
     lines.iter().enumerate().any(|(index, line)| {
         let bare = line.trim_start_matches("pub ").trim_start_matches("async ");
         let is_marked = || {
             let above = lines[..index].iter().rev().take_while(|above| above.starts_with("#["));
             above.into_iter().any(|mark| mark.starts_with("#[test]") || mark.starts_with("#[tokio::test"))
         };
-        bare.starts_with(&format!("fn {name}(")) && (is_marked() || text.contains(&case))
+        bare.starts_with(&format!("fn {name}(")) && (is_marked() || is_listed())
     })
 }
 
@@ -146,6 +151,9 @@ mod tests {
         assert!(has_test(text, "three"));
         assert!(!has_test(text, "four"));
         assert!(has_test(text, "five"));
+        let text = "cases![\n    six,\n];\nfn six() {}\nfn seven() {}\n";
+        assert!(has_test(text, "six"));
+        assert!(!has_test(text, "seven"));
     }
 
     #[test]
