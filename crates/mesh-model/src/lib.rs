@@ -8,6 +8,8 @@
 //! names.
 
 pub mod decode;
+pub mod derived;
+pub mod encode;
 pub mod facts;
 pub mod finding;
 pub mod input;

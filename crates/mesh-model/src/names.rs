@@ -122,6 +122,9 @@ names! {
     /// The value of the label `service.istio.io/canonical-name`.
     CanonicalName, "canonical name", "reviews",
         "letters, digits, '-', '_' and '.', at most 63, beginning and ending with a letter or digit", is_label_value;
+    /// The value of a label that we write.
+    LabelValue, "label value", "reviews.mesh.internal",
+        "letters, digits, '-', '_' and '.', at most 63, beginning and ending with a letter or digit", is_label_value;
 }
 
 impl Default for Revision {

@@ -23,3 +23,11 @@ fn severities_of_the_model() {
         .collect();
     assert_eq!(warnings, ["GM1007", "GM1017", "GM1018", "GM1019"]);
 }
+
+#[test]
+fn every_code_of_the_model_has_a_test() {
+    let tests = concat!(include_str!("errors.rs"), include_str!("unknown.rs"));
+    for code in Code::ALL.iter().filter(|code| code.as_str() < "GM2") {
+        assert!(tests.contains(&format!("Code::{code:?}")), "{code:?}");
+    }
+}

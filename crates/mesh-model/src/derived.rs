@@ -1,0 +1,175 @@
+//! Names that follow from a hostname, so that two resources which aim at one hostname meet on the same objects.
+//!
+//! Different inputs have different names: what is written out stays below a length that shortened names have exactly, and
+//! shortened names differ by 64 bits of SHA-256.
+
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+use crate::names::{ClusterName, Hostname, LabelValue, ObjectName};
+
+/// What every name of a virtual destination's objects begins with.
+pub const PREFIX: &str = "vd-";
+/// Length of a shortened object name; names that are written out are shorter.
+pub const NAME_LENGTH: usize = 200;
+/// Length of a shortened label value; values that are written out are shorter.
+pub const LABEL_LENGTH: usize = 63;
+/// Hex digits of the digest in a shortened text.
+const DIGEST_LENGTH: usize = 16;
+
+// `<Kind>-<name>.yaml` is a file name: 255 bytes at most on every file system in use. The longest kind's name is that of
+// Gateway API.
+const _: () = assert!("Gateway.gateway.networking.k8s.io".len() + "-".len() + NAME_LENGTH + ".yaml".len() <= 255);
+// a Kubernetes object name
+const _: () = assert!(NAME_LENGTH <= 253);
+// a shortened text keeps a beginning that can be recognised
+const _: () = assert!(LABEL_LENGTH > DIGEST_LENGTH + 1 && NAME_LENGTH > PREFIX.len() + DIGEST_LENGTH + 1);
+// SHA-256 has as many hex digits as are taken
+const _: () = assert!(DIGEST_LENGTH <= 64 && DIGEST_LENGTH.is_multiple_of(2));
+
+/// The name of a destination's objects: `vd-<hostname>`.
+#[must_use]
+pub fn destination_name(hostname: &Hostname) -> ObjectName {
+    object_name(&format!("{PREFIX}{hostname}"))
+}
+
+/// The name of a destination's entry for one way to a remote cluster: `vd-<hostname>.<cluster>`, and `.<index>` behind it from
+/// the second way on. A cluster begins with a letter, so no cluster looks like an index.
+#[must_use]
+pub fn workload_entry_name(hostname: &Hostname, cluster: &ClusterName, index: usize) -> ObjectName {
+    match index {
+        0 => object_name(&format!("{PREFIX}{hostname}.{cluster}")),
+        _ => object_name(&format!("{PREFIX}{hostname}.{cluster}.{index}")),
+    }
+}
+
+/// The value of the label that ties a destination's entries to its ServiceEntry: the hostname.
+#[must_use]
+pub fn destination_label(hostname: &Hostname) -> LabelValue {
+    let text = shortened(hostname.as_str(), LABEL_LENGTH);
+    text.parse().expect("a hostname below 63 bytes, or its beginning and hex digits, is a label value")
+}
+
+fn object_name(text: &str) -> ObjectName {
+    shortened(text, NAME_LENGTH).parse().expect("a name that begins with vd- and goes on with a hostname is an object name")
+}
+
+/// The text if it is shorter than `length` bytes; else its beginning, `-` and the digest of the whole, `length` bytes in all.
+/// The text is ASCII.
+fn shortened(text: &str, length: usize) -> String {
+    if text.len() < length {
+        return text.to_owned();
+    }
+    let kept = length - DIGEST_LENGTH - 1;
+    let mut out: String = text.chars().take(kept).collect();
+    // a part must not end here, where '-' follows, with '.' or '-'
+    if out.ends_with(['.', '-']) {
+        out.pop();
+        out.push('x');
+    }
+    out.push('-');
+    for byte in Sha256::digest(text.as_bytes()).iter().take(DIGEST_LENGTH / 2) {
+        write!(out, "{byte:02x}").expect("a String takes every text");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
+
+    use super::*;
+
+    fn hostname(text: &str) -> Hostname {
+        text.parse().expect("a hostname")
+    }
+
+    fn cluster(text: &str) -> ClusterName {
+        text.parse().expect("a cluster name")
+    }
+
+    #[test]
+    fn short_names_are_written_out() {
+        let host = hostname("reviews.mesh.internal");
+        assert_eq!(destination_name(&host).as_str(), "vd-reviews.mesh.internal");
+        assert_eq!(workload_entry_name(&host, &cluster("west"), 0).as_str(), "vd-reviews.mesh.internal.west");
+        assert_eq!(workload_entry_name(&host, &cluster("west"), 12).as_str(), "vd-reviews.mesh.internal.west.12");
+        assert_eq!(destination_label(&host).as_str(), "reviews.mesh.internal");
+    }
+
+    /// A hostname of exactly `length` bytes.
+    fn long(length: usize, last: char) -> Hostname {
+        let mut text = "a.".repeat(length / 2 - 1);
+        text.push_str(&"b".repeat(length - text.len() - 1));
+        text.push(last);
+        hostname(&text)
+    }
+
+    #[test]
+    fn shortened_names_have_one_length() {
+        for length in [60, 61, 62, 63, 64, 195, 196, 197, 198, 252, 253] {
+            let host = long(length, 'c');
+            let label = destination_label(&host);
+            let name = destination_name(&host);
+            assert_eq!(label.as_str() == host.as_str(), length < 63, "{label}");
+            assert_eq!(label.as_str().len(), length.min(63), "{label}");
+            assert_eq!(name.as_str() == format!("vd-{host}"), length < 197, "{name}");
+            assert_eq!(name.as_str().len(), (length + 3).min(200), "{name}");
+        }
+    }
+
+    /// Names are what is stored in clusters: these never change.
+    #[test]
+    fn shortened_names_are_stable() {
+        let host = hostname(&format!("{}mesh.internal", "reviews-of-books.".repeat(13)));
+        assert_eq!(destination_label(&host).as_str(), "reviews-of-books.reviews-of-books.reviews-of-b-2213400ef56ae9aa");
+        let beginning = "reviews-of-books.".repeat(10);
+        assert_eq!(destination_name(&host).as_str(), format!("vd-{beginning}reviews-of-9d453521f7c24aa0"));
+    }
+
+    fn names_of(host: &Hostname, clusters: &[ClusterName]) -> Vec<ObjectName> {
+        clusters.iter().flat_map(|cluster| (0..3).map(move |index| workload_entry_name(host, cluster, index))).collect()
+    }
+
+    /// 10^5 names from hostnames that are made to collide: few letters, parts that look like clusters, indices and digests.
+    #[test]
+    fn different_inputs_have_different_names() {
+        let part =
+            prop_oneof!["[ab]", Just("west".to_owned()), "[12]", "[ab-]{0,61}".prop_map(|text| format!("a{text}b")), "a{62}b?"];
+        let hostnames = proptest::collection::vec(part, 1..6).prop_map(|parts| format!("{}.ab", parts.join(".")));
+        let clusters: Vec<ClusterName> = ["a", "ab", "west", "a-1", "b2"].map(cluster).into();
+        let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]));
+        let mut entries: BTreeMap<ObjectName, (String, usize)> = BTreeMap::new();
+        let mut labels: BTreeMap<LabelValue, String> = BTreeMap::new();
+        let mut destinations: BTreeMap<ObjectName, String> = BTreeMap::new();
+        let mut judge = |text: &str| {
+            let Ok(host) = text.parse::<Hostname>() else { return 0 };
+            for (position, name) in names_of(&host, &clusters).into_iter().enumerate() {
+                let input = (text.to_owned(), position);
+                let earlier = entries.insert(name, input.clone());
+                assert!(earlier.is_none() || earlier == Some(input));
+            }
+            let earlier = labels.insert(destination_label(&host), text.to_owned());
+            assert!(earlier.is_none_or(|earlier| earlier == text));
+            let earlier = destinations.insert(destination_name(&host), text.to_owned());
+            assert!(earlier.is_none_or(|earlier| earlier == text));
+            entries.len()
+        };
+        let mut count = 0;
+        while count < 100_000 {
+            let tree = hostnames.new_tree(&mut runner).expect("the strategy rejects nothing");
+            let text = tree.current();
+            count = count.max(judge(&text));
+            // and a hostname that spells the shortened name of another one
+            if let Ok(host) = text.parse::<Hostname>() {
+                judge(destination_label(&host).as_str());
+                judge(destination_name(&host).as_str().trim_start_matches(PREFIX));
+            }
+        }
+    }
+}
