@@ -191,8 +191,18 @@ fn last_part_is_number(text: &str) -> bool {
     text.rsplit('.').next().is_some_and(|part| part.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// A value of a Kubernetes label, not empty.
-pub(crate) fn is_label_value(text: &str) -> bool {
+/// Whether a text is the key of a Kubernetes label: an optional prefix (a DNS name and `/`), then a name as in label values.
+#[must_use]
+pub fn is_label_key(text: &str) -> bool {
+    match text.split_once('/') {
+        Some((prefix, name)) => is_subdomain(prefix) && is_label_value(name),
+        None => is_label_value(text),
+    }
+}
+
+/// Whether a text is a value of a Kubernetes label, not empty.
+#[must_use]
+pub fn is_label_value(text: &str) -> bool {
     (1..=63).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())

@@ -17,6 +17,7 @@ use crate::facts::{Backend, ClusterFacts};
 use crate::finding::Findings;
 use crate::intent::{VirtualDestination, VirtualMesh};
 use crate::{AttributePath, Input, LeafPath};
+pub use number::duration as parse_duration;
 use reader::{Read, Sink, Value};
 
 /// Most clusters of a virtual mesh.

@@ -64,8 +64,11 @@ fn is_exponent(text: &str) -> bool {
 const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// Reads a duration as Go prints and parses it (`1m30s`, `500ms`, `1.5s`): from 1 ms to 24 h in whole milliseconds, which is
-/// what Istio accepts. The error is the rule that the text breaks.
-pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
+/// what Istio accepts.
+///
+/// # Errors
+/// The rule that the text breaks.
+pub fn duration(text: &str) -> Result<Duration, &'static str> {
     const FORM: &str = "numbers with a unit, largest first: \"2s\", \"1m30s\", \"500ms\"";
     const RANGE: &str = "from \"1ms\" to \"24h\"";
     const PRECISION: &str = "whole milliseconds";

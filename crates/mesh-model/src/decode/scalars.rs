@@ -54,7 +54,7 @@ pub(super) fn decode_selector(value: &Value<'_>, sink: &mut Sink) -> Read<BTreeM
     let labels: Vec<Read<(String, String)>> = items
         .into_iter()
         .map(|(key, item)| {
-            let key_read = if is_label_key(key) {
+            let key_read = if crate::names::is_label_key(key) {
                 Ok(key.to_owned())
             } else {
                 let what = format!("{} is no label key.", quoted(key));
@@ -71,13 +71,6 @@ pub(super) fn decode_selector(value: &Value<'_>, sink: &mut Sink) -> Read<BTreeM
         })
         .collect();
     labels.into_iter().collect()
-}
-
-fn is_label_key(text: &str) -> bool {
-    match text.split_once('/') {
-        Some((prefix, name)) => crate::names::is_subdomain(prefix) && crate::names::is_label_value(name),
-        None => crate::names::is_label_value(text),
-    }
 }
 
 /// A host that a Gateway passes through: a DNS name, `*.local`, `*`, each with `<namespace>/` before it if wanted.
