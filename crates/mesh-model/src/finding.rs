@@ -242,6 +242,40 @@ codes! {
     /// A Sidecar hides the hostname from workloads.
     SidecarHidesHost = "GM3010", Warning, "Hostname hidden by a Sidecar";
 
+    // GM31nn: what discovery cannot tell, or refuses
+    /// Nothing in the cluster shows Istio's version and settings, as with a control plane that somebody else runs.
+    IstioNotFound = "GM3101", Error, "Istio not found";
+    /// Several control planes run in the cluster and none is its default.
+    SeveralControlPlanes = "GM3102", Error, "Several Istio control planes";
+    /// Istio is there, but one of its settings cannot be read.
+    UnreadableSetting = "GM3103", Error, "Istio setting cannot be read";
+    /// The inventory has no object of a kind without which the question has no answer. Absent is unknown, never none.
+    KindMissing = "GM3104", Error, "Kind missing in the inventory";
+    /// A Service that cannot be a backend: headless, ExternalName, without selector or without TCP port.
+    UnusableService = "GM3105", Error, "Service cannot be a backend";
+    /// The workloads behind a Service are in ambient mode.
+    AmbientWorkload = "GM3106", Error, "Ambient workloads are not supported";
+    /// Some workloads behind a Service have no sidecar: mutual TLS would break the calls to them.
+    SidecarMissing = "GM3107", Error, "Workloads without sidecar";
+    /// The canonical name does not select exactly the pods of the Service.
+    CanonicalNameUnclear = "GM3108", Error, "Canonical name does not select the Service's pods";
+    /// A named target port has no number, or several.
+    TargetPortUnclear = "GM3109", Error, "Target port cannot be resolved";
+    /// Nothing shows under which service accounts the pods of a Service run.
+    ServiceAccountsUnknown = "GM3110", Error, "Service accounts unknown";
+    /// The region of a cluster cannot be told from its nodes; localities cannot rank it.
+    RegionUnknown = "GM3111", Warning, "Region unknown";
+    /// No east-west gateway that other clusters can reach.
+    GatewayUnreachable = "GM3112", Warning, "No reachable east-west gateway";
+    /// Something could not be checked, because the inventory has no object of a kind.
+    NotChecked = "GM3113", Warning, "Not checked, kind missing in the inventory";
+    /// Parts of the inventory are no Kubernetes objects, or contradict each other.
+    DamagedInventory = "GM3114", Warning, "Damaged inventory";
+    /// A Gateway of others passes every host through to other networks.
+    OpenPassthrough = "GM3115", Warning, "Gateway passes every host through";
+    /// Without a control plane to ask, proxies of several minor releases leave its release open; the oldest counts.
+    ProxiesDiffer = "GM3116", Warning, "Proxies of several Istio releases";
+
     // GM4nnn: preflight
 
     // GM5nnn: refresh and apply

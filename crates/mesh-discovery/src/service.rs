@@ -1,0 +1,387 @@
+//! A Service as the backend of a destination.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mesh_model::facts::Backend;
+use mesh_model::names::{CanonicalName, ClusterName, Namespace, OwnerId, ServiceAccount, ServiceName};
+use mesh_model::{Code, Leaf};
+use serde_json::Value;
+
+use crate::Discovered;
+use crate::cluster::check_inventory;
+use crate::inventory::{Inventory, Kind, Object};
+use crate::nodes;
+use crate::ports::ports;
+use crate::read;
+use crate::verdict::{Verdicts, kubectl_get};
+use crate::workload::{CANONICAL_NAME, Member, Role, WORKLOAD_KINDS, members, workload_names};
+
+/// What was found out about a Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceFacts {
+    /// the element of `backends`
+    pub backend: Backend,
+    /// labels that tell the workloads behind the Service apart, and their values
+    pub subsets: BTreeMap<String, BTreeSet<String>>,
+    /// what changes by itself
+    pub observed: ServiceObserved,
+}
+
+/// What changes without anybody's intent: for findings and outputs, never for arguments.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceObserved {
+    /// living pods behind the Service
+    pub pods: usize,
+    /// those that are ready
+    pub ready: usize,
+    /// how many pods are in each `region/zone`
+    pub localities: BTreeMap<String, usize>,
+}
+
+/// The Service `namespace/name` as the backend of a destination; `Some(None)` where the cluster has no such Service.
+///
+/// - Workloads behind it: templates of Deployments, StatefulSets, DaemonSets and ReplicaSets, and living pods, whose labels
+///   the selector meets. Pods that have finished or are being deleted do not count.
+/// - Ports: TCP ones; a named target port is looked up in their containers and has to be one number. The protocol is
+///   `appProtocol`, else the prefix of the name, as Istio reads them.
+/// - Canonical name: as the injector derives it; one value, carried by the pods of this Service and by no other pod of the
+///   namespace, because remote endpoints join these pods by it.
+/// - Service accounts: of templates ∪ pods.
+/// - Refused with the reason: headless, ExternalName, no selector, no TCP port, workloads without sidecar (mutual TLS would
+///   break calls to them), ambient mode.
+#[must_use]
+pub fn service(
+    objects: &[Value],
+    cluster: &ClusterName,
+    namespace: &Namespace,
+    name: &ServiceName,
+    owner: Option<&OwnerId>,
+) -> Discovered<Option<ServiceFacts>> {
+    let inventory = Inventory::new(objects, owner);
+    let mut verdicts = Verdicts::new(cluster);
+    check_inventory(&inventory, &mut verdicts);
+    if !inventory.has(Kind::Service) {
+        verdicts.cluster(
+            Code::KindMissing,
+            format!("The inventory of cluster {cluster} has no Service."),
+            "Without Services it cannot be told whether the cluster serves the destination.",
+            kubectl_get(cluster, "services"),
+        );
+    }
+    let value = match inventory.get(Kind::Service, namespace.as_str(), name.as_str()) {
+        None => Some(None),
+        Some(object) => Found::new(&inventory, object, namespace, name, &mut verdicts).facts().map(Some),
+    };
+    let value = if verdicts.has_error() { None } else { value };
+    Discovered { value, findings: verdicts.into_findings() }
+}
+
+/// A Service and what stands behind it.
+struct Found<'f, 'a, 'c> {
+    inventory: &'f Inventory<'a>,
+    service: Object<'a>,
+    namespace: &'f Namespace,
+    name: &'f ServiceName,
+    selector: BTreeMap<&'a str, &'a str>,
+    /// templates and pods that the selector meets
+    behind: Vec<Member<'a>>,
+    /// the others of the namespace
+    beside: Vec<Member<'a>>,
+    /// workloads of which the inventory shows pods
+    staffed: BTreeSet<String>,
+    verdicts: &'f mut Verdicts<'c>,
+}
+
+impl<'f, 'a, 'c> Found<'f, 'a, 'c> {
+    fn new(
+        inventory: &'f Inventory<'a>,
+        service: Object<'a>,
+        namespace: &'f Namespace,
+        name: &'f ServiceName,
+        verdicts: &'f mut Verdicts<'c>,
+    ) -> Self {
+        let selector = read::map(service.value, &["spec", "selector"]);
+        let all = members(inventory, Some(service.namespace));
+        let staffed = all.iter().filter(|member| member.pod.is_some()).map(|member| member.workload.clone()).collect();
+        let (behind, beside) = all.into_iter().partition(|member| read::selects(&selector, &member.labels));
+        Self { inventory, service, namespace, name, selector, behind, beside, staffed, verdicts }
+    }
+
+    fn facts(mut self) -> Option<ServiceFacts> {
+        if let Some((reason, fix)) = self.unusable() {
+            let what = format!("{} in cluster {} {reason}.", self.object(), self.verdicts.cluster);
+            let why = "A gateway passes calls through to the pods that a Service selects, by its name and port.";
+            self.verdicts.object(Code::UnusableService, &self.object(), what, why, fix);
+            return None;
+        }
+        if !self.check_kinds() {
+            return None;
+        }
+        self.check_sidecars();
+        let canonical_name = self.canonical_name();
+        let ports = ports(self.service, &self.behind, self.verdicts);
+        let service_accounts = self.service_accounts();
+        let backend = Backend {
+            cluster: self.verdicts.cluster.clone(),
+            namespace: self.namespace.clone(),
+            service: self.name.clone(),
+            ports,
+            selector: self.selector.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            canonical_name: Leaf::Known(canonical_name?),
+            service_accounts: service_accounts?.into_iter().map(Leaf::Known).collect(),
+        };
+        Some(ServiceFacts { backend, subsets: self.subsets(), observed: self.observed() })
+    }
+
+    fn object(&self) -> String {
+        format!("Service/{}/{}", self.namespace, self.name)
+    }
+
+    /// Reason and way out, for a Service that cannot be a backend whatever stands behind it.
+    fn unusable(&self) -> Option<(&'static str, &'static str)> {
+        let spec = |member| read::text(self.service.value, &["spec", member]);
+        let is_tcp = |port: &Value| matches!(read::text(port, &["protocol"]), None | Some("TCP"));
+        Some(if spec("type") == Some("ExternalName") {
+            ("is of type ExternalName: it is another name of something outside", "Name the Service that it points to.")
+        } else if spec("clusterIP") == Some("None") {
+            (
+                "is headless (clusterIP: None): clients address its pods one by one",
+                "Add a Service with a cluster IP over the same pods, and name that one.",
+            )
+        } else if self.selector.is_empty() {
+            ("has no selector: its endpoints are written by hand and belong to no workload", "Name a Service that selects pods.")
+        } else if !read::list(self.service.value, &["spec", "ports"]).iter().any(is_tcp) {
+            ("has no TCP port", "Name a Service with a TCP port.")
+        } else {
+            return None;
+        })
+    }
+
+    /// Whether the inventory can tell what stands behind the Service.
+    fn check_kinds(&mut self) -> bool {
+        let cluster = self.verdicts.cluster;
+        let has_workloads = WORKLOAD_KINDS.iter().any(|kind| self.inventory.has(*kind));
+        let has_pods = self.inventory.has(Kind::Pod);
+        let missing = match (has_workloads, has_pods) {
+            (false, false) => "Deployments nor Pods",
+            (false, true) if self.behind.is_empty() => "Deployments nor other workloads",
+            (true, false) => {
+                if !self.behind.is_empty() {
+                    let what = format!(
+                        "The inventory of cluster {cluster} has no Pod: the sidecars behind {} are not checked.",
+                        self.object()
+                    );
+                    let why = "Mutual TLS breaks the calls to pods without a sidecar.";
+                    self.verdicts.object(Code::NotChecked, &self.object(), what, why, kubectl_get(cluster, "pods"));
+                }
+                return true;
+            }
+            _ => return true,
+        };
+        self.verdicts.object(
+            Code::KindMissing,
+            &self.object(),
+            format!(
+                "The inventory of cluster {cluster} has neither {missing}, so what stands behind {} is not known.",
+                self.object()
+            ),
+            "Service accounts, sidecars and the canonical name are read from workloads.",
+            kubectl_get(cluster, "deployments,statefulsets,daemonsets,pods"),
+        );
+        false
+    }
+
+    /// Errors for workloads that answer without mutual TLS of a sidecar.
+    fn check_sidecars(&mut self) {
+        let namespace = self.inventory.get(Kind::Namespace, "", self.service.namespace);
+        let namespace_mode = namespace.and_then(|namespace| namespace.label("istio.io/dataplane-mode"));
+        let bare = |member: &&Member<'a>| match member.pod {
+            Some(_) => !member.has_proxy(Role::Sidecar),
+            // a template shows an injected sidecar only in its pods
+            None => !member.has_proxy(Role::Sidecar) && !self.has_pods(member) && member.inject() == Some(false),
+        };
+        let ambient = |member: &Member<'a>| {
+            let mode = member.dataplane_mode().or(namespace_mode);
+            member.has_proxy(Role::Ambient)
+                || member.is_redirected_to_ztunnel()
+                || (mode == Some("ambient") && !member.has_proxy(Role::Sidecar))
+        };
+        let ambient_now = |member: &&Member<'a>| ambient(member) && (member.pod.is_some() || !self.has_pods(member));
+        let in_ambient: Vec<&Member<'a>> = self.behind.iter().filter(ambient_now).collect();
+        let without: Vec<&Member<'a>> = self.behind.iter().filter(bare).filter(|member| !ambient(member)).collect();
+        let (object, cluster) = (self.object(), self.verdicts.cluster);
+        if !in_ambient.is_empty() {
+            let names = workload_names(in_ambient.iter().copied());
+            self.verdicts.object(
+                Code::AmbientWorkload,
+                &object,
+                format!("Behind {object} in cluster {cluster} are workloads in ambient mode: {names}."),
+                "An east-west gateway passes mutual TLS of sidecars through; ztunnel does not answer it.",
+                "Move these workloads to sidecars (remove the label istio.io/dataplane-mode=ambient, set istio-injection=enabled, \
+                 restart them), or leave the cluster out of `backends`.",
+            );
+        }
+        if !without.is_empty() {
+            let names = workload_names(without.iter().copied());
+            let namespace = self.namespace;
+            self.verdicts.object(
+                Code::SidecarMissing,
+                &object,
+                format!("Behind {object} in cluster {cluster} are workloads without a sidecar: {names}."),
+                "The destination calls all its endpoints with mutual TLS; pods without a sidecar refuse it.",
+                format!(
+                    "Label the namespace (kubectl label namespace {namespace} istio-injection=enabled) and restart the workloads, \
+                     or leave the cluster out of `backends`."
+                ),
+            );
+        }
+    }
+
+    /// Whether the inventory shows pods of a template's workload.
+    fn has_pods(&self, template: &Member<'a>) -> bool {
+        self.staffed.contains(&template.workload)
+    }
+
+    /// The one canonical name, if it selects exactly the pods of the Service.
+    fn canonical_name(&mut self) -> Option<CanonicalName> {
+        let names: BTreeSet<String> = self.behind.iter().map(Member::canonical_name).collect();
+        let name = match (names.first(), names.len()) {
+            (None, _) => return None, // the missing service accounts say it
+            (Some(name), 1) => name.clone(),
+            _ => {
+                let each: BTreeSet<String> =
+                    self.behind.iter().map(|member| format!("{} ({})", member.canonical_name(), member.workload)).collect();
+                let each = each.into_iter().collect::<Vec<_>>().join(", ");
+                self.canonical_name_unclear(format!("have several canonical names: {each}"));
+                return None;
+            }
+        };
+        let is_without = |member: &&Member<'a>| {
+            member.pod.is_some() && member.has_proxy(Role::Sidecar) && member.labels.get(CANONICAL_NAME) != Some(&name.as_str())
+        };
+        let without: Vec<&Member<'a>> = self.behind.iter().filter(is_without).collect();
+        if !without.is_empty() {
+            let workloads = workload_names(without);
+            self.canonical_name_unclear(format!("do not all carry the label {CANONICAL_NAME}={name}: not those of {workloads}"));
+        }
+        let captured: Vec<&Member<'a>> = self.beside.iter().filter(|member| self.captures(&name, member)).collect();
+        if !captured.is_empty() {
+            let workloads = workload_names(captured);
+            self.canonical_name_unclear(format!(
+                "share the canonical name {name} with workloads outside the Service: {workloads}"
+            ));
+        }
+        match name.parse() {
+            Ok(name) => Some(name),
+            Err(error) => {
+                self.canonical_name_unclear(format!("have no usable canonical name: {error}"));
+                None
+            }
+        }
+    }
+
+    /// Whether a selector for the canonical name takes in a member that does not belong to the Service.
+    fn captures(&self, name: &str, member: &Member<'a>) -> bool {
+        let label = member.labels.get(CANONICAL_NAME);
+        if label.is_some() || member.pod.is_some() {
+            return label == Some(&name);
+        }
+        // a template without pods: what the injector will do
+        let namespace = self.inventory.get(Kind::Namespace, "", self.service.namespace);
+        let is_injected = member.inject().unwrap_or_else(|| {
+            namespace.is_some_and(|namespace| {
+                namespace.label("istio-injection") == Some("enabled") || namespace.label("istio.io/rev").is_some()
+            })
+        });
+        !self.has_pods(member) && is_injected && member.canonical_name() == name
+    }
+
+    fn canonical_name_unclear(&mut self, what: String) {
+        let (object, cluster) = (self.object(), self.verdicts.cluster);
+        self.verdicts.object(
+            Code::CanonicalNameUnclear,
+            &object,
+            format!("The pods of {object} in cluster {cluster} {what}."),
+            format!("Endpoints of other clusters join the pods of the namespace that carry one value of {CANONICAL_NAME}."),
+            format!(
+                "Give exactly the pods of this Service one value, in the templates of their workloads:\n\n  \
+                 metadata:\n    labels:\n      {CANONICAL_NAME}: {}",
+                self.name
+            ),
+        );
+    }
+
+    fn service_accounts(&mut self) -> Option<Vec<ServiceAccount>> {
+        let names: BTreeSet<&str> = self.behind.iter().map(Member::service_account).collect();
+        let parsed: Result<Vec<ServiceAccount>, _> = names.iter().map(|name| name.parse()).collect();
+        let why = "Clients accept a backend by the service accounts in its certificate; one that is missing refuses every call.";
+        let what = match parsed {
+            Ok(names) if !names.is_empty() => return Some(names),
+            Ok(_) => "no template and no pod stands behind it".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let (object, cluster) = (self.object(), self.verdicts.cluster);
+        self.verdicts.object(
+            Code::ServiceAccountsUnknown,
+            &object,
+            format!("The service accounts of {object} in cluster {cluster} are not known: {what}."),
+            why,
+            self.by_hand(),
+        );
+        None
+    }
+
+    /// The backend as it is written by hand.
+    fn by_hand(&self) -> String {
+        let number =
+            read::list(self.service.value, &["spec", "ports"]).iter().filter_map(|port| read::number(port, &["port"])).min();
+        let number = number.unwrap_or(9080);
+        let selector: Vec<String> = self.selector.iter().map(|(key, value)| format!("{key:?} = {value:?}")).collect();
+        format!(
+            "Write the backend by hand:\n\n  backends = [{{\n    cluster          = \"{}\"\n    namespace        = \"{}\"\n    \
+             service          = \"{2}\"\n    ports            = [{{ number = {number}, target_port = {number} }}]\n    \
+             selector         = {{ {3} }}\n    canonical_name   = \"{2}\"\n    service_accounts = [\"{2}\"]\n  }}]",
+            self.verdicts.cluster,
+            self.namespace,
+            self.name,
+            selector.join(", "),
+        )
+    }
+
+    /// Labels with more than one value among the workloads; templates speak for their pods.
+    fn subsets(&self) -> BTreeMap<String, BTreeSet<String>> {
+        /// Labels that name a pod or a rollout instead of a kind of pod.
+        const FLEETING: [&str; 8] = [
+            "pod-template-hash",
+            "controller-revision-hash",
+            "pod-template-generation",
+            "statefulset.kubernetes.io/pod-name",
+            "apps.kubernetes.io/pod-index",
+            "batch.kubernetes.io/controller-uid",
+            "batch.kubernetes.io/job-name",
+            "service.istio.io/canonical-revision",
+        ];
+        let templates: BTreeSet<&str> =
+            self.behind.iter().filter(|member| member.pod.is_none()).map(|member| member.workload.as_str()).collect();
+        let speaks = |member: &&Member<'a>| member.pod.is_none() || !templates.contains(member.workload.as_str());
+        let mut values: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for member in self.behind.iter().filter(speaks) {
+            for (label, value) in member.labels.iter().filter(|(label, _)| !FLEETING.contains(*label)) {
+                values.entry((*label).to_owned()).or_default().insert((*value).to_owned());
+            }
+        }
+        values.retain(|_, values| values.len() > 1);
+        values
+    }
+
+    fn observed(&self) -> ServiceObserved {
+        let mut observed = ServiceObserved::default();
+        for member in self.behind.iter().filter(|member| member.pod.is_some()) {
+            observed.pods += 1;
+            observed.ready += usize::from(member.is_ready());
+            let node = member.node().and_then(|node| self.inventory.get(Kind::Node, "", node));
+            *observed.localities.entry(nodes::locality(node)).or_default() += 1;
+        }
+        observed
+    }
+}

@@ -1,0 +1,136 @@
+//! A case is a folder of `testdata/`: `case.yaml` says what is asked, `in.yaml` is the inventory.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use mesh_discovery::{Discovered, cluster_facts, service};
+use mesh_model::names::{ClusterName, OwnerId};
+use mesh_model::{Finding, Severity};
+use serde_json::{Map, Value};
+
+use crate::shape;
+
+/// What a case asks, about which objects.
+pub(crate) struct Case {
+    pub(crate) folder: PathBuf,
+    cluster: ClusterName,
+    owner: Option<OwnerId>,
+    asks_facts: bool,
+    services: Vec<String>,
+    pub(crate) objects: Vec<Value>,
+}
+
+fn testdata() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata")
+}
+
+/// All documents of a YAML file.
+pub(crate) fn documents(file: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    serde_saphyr::from_multiple(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// The documents of all YAML files of a folder.
+pub(crate) fn folder(folder: &Path) -> Vec<Value> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.iter().flat_map(|file| documents(file)).collect()
+}
+
+impl Case {
+    fn read(folder_path: &Path) -> Self {
+        let case = documents(&folder_path.join("case.yaml")).remove(0);
+        let known = ["about", "cluster", "owner", "facts", "services", "with", "inventory"];
+        for key in case.as_object().unwrap().keys() {
+            assert!(known.contains(&key.as_str()), "{}: case.yaml has no key {key}", folder_path.display());
+        }
+        let texts = |key: &str| -> Vec<String> {
+            case.get(key).and_then(Value::as_array).into_iter().flatten().map(|text| text.as_str().unwrap().to_owned()).collect()
+        };
+        let mut objects: Vec<Value> = Vec::new();
+        for shared in texts("with") {
+            objects.extend(documents(&testdata().join("shared").join(shared)));
+        }
+        match case.get("inventory").and_then(Value::as_str) {
+            Some(elsewhere) => objects.extend(folder(&folder_path.join(elsewhere))),
+            None => objects.extend(documents(&folder_path.join("in.yaml"))),
+        }
+        Self {
+            folder: folder_path.to_owned(),
+            cluster: case.get("cluster").and_then(Value::as_str).unwrap_or("east").parse().unwrap(),
+            owner: case.get("owner").and_then(Value::as_str).map(|owner| owner.parse().unwrap()),
+            asks_facts: case.get("facts").and_then(Value::as_bool).unwrap_or(true),
+            services: texts("services"),
+            objects,
+        }
+    }
+
+    /// One case.
+    pub(crate) fn named(name: &str) -> &'static Self {
+        Self::all().iter().find(|case| case.folder.ends_with(name)).unwrap_or_else(|| panic!("no case {name}"))
+    }
+
+    /// All cases, by folder name.
+    pub(crate) fn all() -> &'static [Self] {
+        static ALL: LazyLock<Vec<Case>> = LazyLock::new(Case::read_all);
+        &ALL
+    }
+
+    fn read_all() -> Vec<Self> {
+        let mut folders: Vec<PathBuf> = std::fs::read_dir(testdata())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.join("case.yaml").exists())
+            .collect();
+        folders.sort();
+        folders.iter().map(|folder| Self::read(folder)).collect()
+    }
+
+    /// What discovery says about these objects, as `out.json` and `findings.txt` hold it.
+    pub(crate) fn judge(&self, objects: &[Value]) -> (Value, String) {
+        let mut out = Map::new();
+        let mut findings = String::new();
+        if self.asks_facts {
+            let found = cluster_facts(objects, &self.cluster, self.owner.as_ref());
+            report(&mut findings, "cluster", &found);
+            out.insert("cluster".to_owned(), found.value.as_ref().map_or(Value::Null, shape::cluster));
+        }
+        for asked in &self.services {
+            let (namespace, name) = asked.split_once('/').unwrap();
+            let (namespace, name) = (namespace.parse().unwrap(), name.parse().unwrap());
+            let found = service(objects, &self.cluster, &namespace, &name, self.owner.as_ref());
+            report(&mut findings, asked, &found);
+            let shape = match &found.value {
+                None => Value::Null,
+                Some(None) => Value::String("the cluster has no such Service".to_owned()),
+                Some(Some(facts)) => shape::service(facts),
+            };
+            out.insert(asked.clone(), shape);
+        }
+        (Value::Object(out), findings)
+    }
+
+    /// The same without what changes by itself.
+    pub(crate) fn facts(&self, objects: &[Value]) -> Value {
+        let (mut out, _) = self.judge(objects);
+        for found in out.as_object_mut().unwrap().values_mut() {
+            if let Some(found) = found.as_object_mut() {
+                found.remove("observed");
+            }
+        }
+        out
+    }
+}
+
+fn report<T>(text: &mut String, asked: &str, found: &Discovered<T>) {
+    let has_error = found.findings.iter().any(|finding| finding.code.severity() == Severity::Error);
+    assert_eq!(found.value.is_none(), has_error, "{asked}: no value exactly after an error: {:?}", found.findings);
+    for Finding { code, path, cluster, object, what, why, fix } in &found.findings {
+        let severity = format!("{:?}", code.severity()).to_lowercase();
+        let object = object.as_ref().map_or(String::new(), |object| format!(" {object}"));
+        let cluster = cluster.as_ref().unwrap();
+        writeln!(text, "{asked}: {severity} {code} {} [{path}, {cluster}{object}]\n{what}\n{why}\n{fix}\n", code.summary())
+            .unwrap();
+    }
+}
