@@ -34,6 +34,16 @@ pub fn destination_name(hostname: &Hostname) -> ObjectName {
     object_name(&format!("{PREFIX}{hostname}"))
 }
 
+/// The name of the Gateway that exposes a destination's Services at one of a cluster's gateways: `vd-<hostname>`, and `.<index>`
+/// behind it from the second gateway on. The last part of a hostname is no number, so no hostname looks like this.
+#[must_use]
+pub fn exposure_name(hostname: &Hostname, index: usize) -> ObjectName {
+    match index {
+        0 => destination_name(hostname),
+        _ => object_name(&format!("{PREFIX}{hostname}.{index}")),
+    }
+}
+
 /// The name of a destination's entry for one way to a remote cluster: `vd-<hostname>.<cluster>`, and `.<index>` behind it from
 /// the second way on. A cluster begins with a letter, so no cluster looks like an index.
 #[must_use]
@@ -99,6 +109,8 @@ mod tests {
         assert_eq!(destination_name(&host).as_str(), "vd-reviews.mesh.internal");
         assert_eq!(workload_entry_name(&host, &cluster("west"), 0).as_str(), "vd-reviews.mesh.internal.west");
         assert_eq!(workload_entry_name(&host, &cluster("west"), 12).as_str(), "vd-reviews.mesh.internal.west.12");
+        assert_eq!(exposure_name(&host, 0), destination_name(&host));
+        assert_eq!(exposure_name(&host, 1).as_str(), "vd-reviews.mesh.internal.1");
         assert_eq!(destination_label(&host).as_str(), "reviews.mesh.internal");
     }
 
@@ -146,7 +158,7 @@ mod tests {
         let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]));
         let mut entries: BTreeMap<ObjectName, (String, usize)> = BTreeMap::new();
         let mut labels: BTreeMap<LabelValue, String> = BTreeMap::new();
-        let mut destinations: BTreeMap<ObjectName, String> = BTreeMap::new();
+        let mut exposures: BTreeMap<ObjectName, (String, usize)> = BTreeMap::new();
         let mut judge = |text: &str| {
             let Ok(host) = text.parse::<Hostname>() else { return 0 };
             for (position, name) in names_of(&host, &clusters).into_iter().enumerate() {
@@ -156,8 +168,11 @@ mod tests {
             }
             let earlier = labels.insert(destination_label(&host), text.to_owned());
             assert!(earlier.is_none_or(|earlier| earlier == text));
-            let earlier = destinations.insert(destination_name(&host), text.to_owned());
-            assert!(earlier.is_none_or(|earlier| earlier == text));
+            for index in 0..3 {
+                let input = (text.to_owned(), index);
+                let earlier = exposures.insert(exposure_name(&host, index), input.clone());
+                assert!(earlier.is_none() || earlier == Some(input));
+            }
             entries.len()
         };
         let mut count = 0;

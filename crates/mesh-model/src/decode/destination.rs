@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::facts::{decode_backend, optional};
 use super::failover::{Around, check_is_client, decode_failover};
 use super::mesh::{check_member, check_outside_clusters, decode_argument, decode_member};
-use super::reader::{Read, Sink, Value, all, check_unique};
+use super::reader::{Read, Sink, Value, all, check_unique, sound};
 use super::scalars::{decode_duration, decode_port, decode_visibility};
 use super::shapes::{OUTLIER_DETECTION, PORT, RETRIES, VIRTUAL_DESTINATION};
 use super::{MAX_BACKENDS, MAX_CLUSTERS, MAX_LIST, MAX_PORTS};
 use crate::Leaf;
-use crate::facts::Backend;
+use crate::facts::{Backend, ClusterFacts};
 use crate::finding::Code;
 use crate::intent::{OutlierDetection, Port, Protocol, Retries, VirtualDestination, VirtualMesh};
 use crate::names::{ClusterName, Hostname, IntentName, Namespace, PortName};
@@ -46,9 +46,8 @@ pub(super) fn decode_destination(value: &Value<'_>, sink: &mut Sink) -> Read<Vir
         },
         serving: serving.as_ref(),
     };
-    let client_namespace = optional(&destination.get("client_namespace"), sink, |value, sink| {
-        decode_client_namespace(value, around, namespace.as_ref().ok(), sink)
-    });
+    let client_namespace =
+        optional(&destination.get("client_namespace"), sink, |value, sink| decode_client_namespace(value, around, sink));
     let failover = optional(&destination.get("failover"), sink, |value, sink| decode_failover(value, around, sink));
     let outlier_detection = decode_outlier_detection(&destination.get("outlier_detection"), sink);
     let timeout = optional(&destination.get("timeout"), sink, |value, sink| value.leaf(sink, decode_duration));
@@ -84,6 +83,7 @@ fn decode_hostname(
     mesh: &Read<VirtualMesh>,
     sink: &mut Sink,
 ) -> Read<Hostname> {
+    static NONE: BTreeMap<ClusterName, ClusterFacts> = BTreeMap::new();
     let hostname = match (value.set(), name, namespace, mesh) {
         (Some(value), ..) => value.name::<Hostname>(sink)?,
         (None, Ok(name), Ok(namespace), Ok(mesh)) => {
@@ -95,28 +95,23 @@ fn decode_hostname(
         }
         (None, Err(reported), ..) | (None, _, Err(reported), _) | (None, _, _, Err(reported)) => return Err(*reported),
     };
-    if let Ok(mesh) = mesh {
-        check_outside_clusters(hostname.as_str(), value, &mesh.clusters, sink)?;
-    }
+    let members = mesh.as_ref().map_or(&NONE, |mesh| &mesh.clusters);
+    check_outside_clusters(hostname.as_str(), value, members, sink)?;
     Ok(hostname)
 }
 
 fn decode_ports(value: &Value<'_>, sink: &mut Sink) -> Read<Vec<Port>> {
     let items = value.filled_list(sink, MAX_PORTS)?;
-    let ports = all(items.iter().map(|item| decode_destination_port(item, sink)).collect())?;
-    let numbers = ports
-        .iter()
-        .zip(&items)
-        .map(|(port, item)| (port.number, format!("Port {}", port.number), item.path().attribute("number")));
+    let ports: Vec<_> = items.iter().map(|item| decode_destination_port(item, sink)).collect();
+    let numbers =
+        sound(&ports, &items).map(|(port, item)| (port.number, format!("Port {}", port.number), item.path().attribute("number")));
     let numbers = check_unique(sink, numbers, "A hostname has each port once.");
-    let names = ports
-        .iter()
-        .zip(&items)
-        .map(|(port, item)| (&port.name, format!("Port name {}", port.name), item.path().attribute("name")));
+    let names =
+        sound(&ports, &items).map(|(port, item)| (&port.name, format!("Port name {}", port.name), item.path().attribute("name")));
     let names = check_unique(sink, names, "The ports of a hostname have different names.");
     numbers?;
     names?;
-    Ok(ports)
+    all(ports)
 }
 
 fn decode_destination_port(value: &Value<'_>, sink: &mut Sink) -> Read<Port> {
@@ -151,62 +146,24 @@ fn decode_protocol(value: &Value<'_>, sink: &mut Sink) -> Read<Protocol> {
 
 fn decode_backends(value: &Value<'_>, members: Option<&BTreeSet<ClusterName>>, sink: &mut Sink) -> Read<Vec<Backend>> {
     let items = value.filled_list(sink, MAX_BACKENDS)?;
-    let backends = items
-        .iter()
-        .map(|item| {
-            let backend = decode_backend(item, sink)?;
-            check_backend_member(&backend, item, members, sink)?;
-            Ok(backend)
-        })
-        .collect();
-    let backends = all(backends)?;
-    let entries = backends.iter().zip(&items).map(|(backend, item)| {
+    let backends: Vec<_> = items.iter().map(|item| decode_backend(item, members, sink)).collect();
+    let entries = sound(&backends, &items).map(|(backend, item)| {
         let Backend { cluster, namespace, service, .. } = backend;
         ((cluster, namespace, service), format!("Service {namespace}/{service} of cluster {cluster}"), item.path())
     });
     check_unique(sink, entries, "A Service of a cluster is one backend.")?;
-    Ok(backends)
-}
-
-fn check_backend_member(
-    backend: &Backend,
-    value: &Value<'_>,
-    members: Option<&BTreeSet<ClusterName>>,
-    sink: &mut Sink,
-) -> Read<()> {
-    let cluster = &backend.cluster;
-    let Some(members) = members.filter(|members| !members.contains(cluster)) else {
-        return Ok(());
-    };
-    let what = format!(
-        "Backend {}/{} is in cluster {cluster}, which is no member of the virtual mesh; its members are {}.",
-        backend.namespace,
-        backend.service,
-        super::reader::names(members)
-    );
-    let fix = format!(
-        "Add it to clusters of the virtual mesh, {cluster} = data.gloo_cluster.{cluster}.facts, or leave such backends out: \
-         backends = [for backend in data.gloo_service.{}.backends : backend if backend.cluster != \"{cluster}\"]",
-        backend.service
-    );
-    let path = value.path().attribute("cluster");
-    Err(sink.report(Code::UnknownCluster, path, what, "Nothing is known about it, and nothing is written there.", fix))
+    all(backends)
 }
 
 fn decode_clients(value: &Value<'_>, members: Option<&BTreeSet<ClusterName>>, sink: &mut Sink) -> Read<BTreeSet<ClusterName>> {
     let items = value.filled_list(sink, MAX_CLUSTERS)?;
-    let clients = all(items.iter().map(|item| decode_member(item, members, sink)).collect())?;
-    let entries = clients.iter().zip(&items).map(|(name, item)| (name, format!("Cluster {name}"), item.path()));
+    let clients: Vec<_> = items.iter().map(|item| decode_member(item, members, sink)).collect();
+    let entries = sound(&clients, &items).map(|(name, item)| (name, format!("Cluster {name}"), item.path()));
     check_unique(sink, entries, "clients is a set.")?;
-    Ok(clients.into_iter().collect())
+    clients.into_iter().collect()
 }
 
-fn decode_client_namespace(
-    value: &Value<'_>,
-    around: Around<'_>,
-    own: Option<&Namespace>,
-    sink: &mut Sink,
-) -> Read<BTreeMap<ClusterName, Namespace>> {
+fn decode_client_namespace(value: &Value<'_>, around: Around<'_>, sink: &mut Sink) -> Read<BTreeMap<ClusterName, Namespace>> {
     let items = value.map(sink, MAX_CLUSTERS)?;
     let namespaces = items
         .into_iter()
@@ -214,13 +171,6 @@ fn decode_client_namespace(
             let cluster = item.key(sink, key).and_then(|name| check_member(name, &item, around.members, sink));
             let namespace = item.name::<Namespace>(sink);
             let (cluster, namespace) = (cluster?, namespace?);
-            let serves = around.serving.is_some_and(|serving| serving.contains(&cluster));
-            if serves && own.is_some_and(|own| *own != namespace) {
-                let what = format!("Cluster {cluster} has backends, and its objects are to live in namespace {namespace}.");
-                let why = "In a serving cluster the objects must live in the namespace of the pods.";
-                let fix = format!("Remove {cluster} from client_namespace.");
-                return Err(sink.report(Code::ConflictingArguments, item.path(), what, why, fix));
-            }
             check_is_client(&cluster, &item, around.clients, sink);
             Ok((cluster, namespace))
         })

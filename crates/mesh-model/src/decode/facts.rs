@@ -1,12 +1,14 @@
 //! Facts of clusters and Services.
 
-use super::reader::{Read, Sink, Value, all, check_unique};
+use std::collections::BTreeSet;
+
+use super::reader::{Read, Sink, Value, all, check_unique, sound};
 use super::scalars::{decode_address, decode_backend_protocol, decode_exposed_host, decode_port, decode_selector};
 use super::shapes::{BACKEND, BACKEND_PORT, CLUSTER_FACTS, GATEWAY};
 use super::{MAX_GATEWAYS, MAX_LIST, MAX_PORTS};
 use crate::facts::{Backend, BackendPort, ClusterFacts, GatewayAddress, GatewayFacts};
 use crate::finding::Code;
-use crate::names::{Namespace, PortNumber};
+use crate::names::{ClusterName, Namespace, PortName, PortNumber, ServiceAccount, ServiceName};
 
 /// What of an optional value is there.
 pub(super) fn optional<T>(
@@ -32,9 +34,9 @@ pub(super) fn decode_cluster(value: &Value<'_>, sink: &mut Sink) -> Read<Cluster
         let items = value.list(sink, MAX_GATEWAYS)?;
         // where the root namespace is wrong, gateways are judged all the same
         let root = root_namespace.clone().unwrap_or_else(|_| Namespace::istio_system());
-        let gateways = all(items.iter().map(|item| decode_gateway(item, &root, sink)).collect())?;
+        let gateways: Vec<_> = items.iter().map(|item| decode_gateway(item, &root, sink)).collect();
         check_gateways_differ(&items, &gateways, sink)?;
-        Ok(gateways)
+        all(gateways)
     });
     Ok(ClusterFacts {
         istio_version: istio_version?,
@@ -89,16 +91,16 @@ fn decode_gateway(value: &Value<'_>, root: &Namespace, sink: &mut Sink) -> Read<
 
 fn decode_addresses(value: &Value<'_>, sink: &mut Sink) -> Read<Vec<crate::Leaf<std::net::IpAddr>>> {
     let items = value.filled_list(sink, MAX_GATEWAYS)?;
-    let addresses = all(items.iter().map(|item| item.leaf(sink, decode_address)).collect())?;
-    let known = addresses.iter().zip(&items).filter_map(|(leaf, item)| leaf.known().map(|ip| (ip, ip, item.path())));
+    let addresses: Vec<_> = items.iter().map(|item| item.leaf(sink, decode_address)).collect();
+    let known = sound(&addresses, &items).filter_map(|(leaf, item)| leaf.known().map(|ip| (ip, ip, item.path())));
     check_unique(sink, known, "Each address is one way to the gateway.")?;
-    Ok(addresses)
+    all(addresses)
 }
 
 /// Two gateways of a cluster at one address and port are one gateway.
-fn check_gateways_differ(items: &[Value<'_>], gateways: &[GatewayFacts], sink: &mut Sink) -> Read<()> {
+fn check_gateways_differ(items: &[Value<'_>], gateways: &[Read<GatewayFacts>], sink: &mut Sink) -> Read<()> {
     let mut known = Vec::new();
-    for (gateway, item) in gateways.iter().zip(items) {
+    for (gateway, item) in sound(gateways, items) {
         let Some(port) = gateway.port.known() else { continue };
         match &gateway.address {
             GatewayAddress::Addresses(addresses) => {
@@ -112,22 +114,24 @@ fn check_gateways_differ(items: &[Value<'_>], gateways: &[GatewayFacts], sink: &
     check_unique(sink, known.iter().map(|(text, path)| (text, text, path.clone())), "They would be one gateway.")
 }
 
-pub(super) fn decode_backend(value: &Value<'_>, sink: &mut Sink) -> Read<Backend> {
+/// A backend; where the members of the mesh are known, its cluster is one of them.
+pub(super) fn decode_backend(value: &Value<'_>, members: Option<&BTreeSet<ClusterName>>, sink: &mut Sink) -> Read<Backend> {
     let backend = value.object(sink, &BACKEND)?;
-    let cluster = backend.get("cluster").name(sink);
-    let namespace = backend.get("namespace").name(sink);
-    let service = backend.get("service").name(sink);
+    let cluster_value = backend.get("cluster");
+    let cluster = cluster_value.name(sink);
+    let namespace = backend.get("namespace").name::<Namespace>(sink);
+    let service = backend.get("service").name::<ServiceName>(sink);
+    let named = namespace.as_ref().ok().zip(service.as_ref().ok());
+    let cluster = cluster.and_then(|cluster| check_serves(cluster, &cluster_value, named, members, sink));
     let ports = decode_backend_ports(&backend.get("ports"), sink);
     let selector = decode_selector(&backend.get("selector"), sink);
     let canonical_name = backend.get("canonical_name").leaf(sink, |value, sink| value.name(sink));
     let service_accounts = backend.get("service_accounts").filled_list(sink, MAX_LIST).and_then(|items| {
-        let accounts = all(items
-            .iter()
-            .map(|item| item.leaf(sink, |value, sink| value.name::<crate::names::ServiceAccount>(sink)))
-            .collect())?;
-        let known = accounts.iter().zip(&items).filter_map(|(leaf, item)| leaf.known().map(|name| (name, name, item.path())));
+        let accounts: Vec<_> =
+            items.iter().map(|item| item.leaf(sink, |value, sink| value.name::<ServiceAccount>(sink))).collect();
+        let known = sound(&accounts, &items).filter_map(|(leaf, item)| leaf.known().map(|name| (name, name, item.path())));
         check_unique(sink, known, "Each service account is one identity of the pods.")?;
-        Ok(accounts)
+        all(accounts)
     });
     Ok(Backend {
         cluster: cluster?,
@@ -140,28 +144,48 @@ pub(super) fn decode_backend(value: &Value<'_>, sink: &mut Sink) -> Read<Backend
     })
 }
 
+fn check_serves(
+    cluster: ClusterName,
+    value: &Value<'_>,
+    named: Option<(&Namespace, &ServiceName)>,
+    members: Option<&BTreeSet<ClusterName>>,
+    sink: &mut Sink,
+) -> Read<ClusterName> {
+    let Some(members) = members.filter(|members| !members.contains(&cluster)) else {
+        return Ok(cluster);
+    };
+    let members = super::reader::names(members);
+    let backend = named.map_or("A backend".to_owned(), |(namespace, service)| format!("Backend {namespace}/{service}"));
+    let what = format!("{backend} is in cluster {cluster}, which is no member of the virtual mesh; its members are {members}.");
+    let service = named.map_or("reviews", |(_, service)| service.as_str());
+    let fix = format!(
+        "Add it to clusters of the virtual mesh, {cluster} = data.gloo_cluster.{cluster}.facts, or leave such backends out: \
+         backends = [for backend in data.gloo_service.{service}.backends : backend if backend.cluster != \"{cluster}\"]"
+    );
+    Err(sink.report(Code::UnknownCluster, value.path(), what, "Nothing is known about it, and nothing is written there.", fix))
+}
+
 fn decode_backend_ports(value: &Value<'_>, sink: &mut Sink) -> Read<Vec<BackendPort>> {
     let items = value.filled_list(sink, MAX_PORTS)?;
-    let ports = all(items.iter().map(|item| decode_backend_port(item, sink)).collect())?;
+    let ports: Vec<_> = items.iter().map(|item| decode_backend_port(item, sink)).collect();
     let is_udp = |port: &BackendPort| port.protocol.as_deref() == Some("udp");
     // a Service may have one number for TCP and for UDP
-    let numbers =
-        ports.iter().zip(&items).map(|(port, item)| ((port.number, is_udp(port)), port.number, item.path().attribute("number")));
+    let numbers = sound(&ports, &items)
+        .map(|(port, item)| ((port.number, is_udp(port)), format!("Port {}", port.number), item.path().attribute("number")));
     let numbers = check_unique(sink, numbers, "A Service has each port once.");
-    let names = ports
-        .iter()
-        .zip(&items)
-        .filter_map(|(port, item)| port.name.as_ref().map(|name| (name, name, item.path().attribute("name"))));
+    let names = sound(&ports, &items).filter_map(|(port, item)| {
+        port.name.as_ref().map(|name| (name, format!("Port name {name}"), item.path().attribute("name")))
+    });
     let names = check_unique(sink, names, "The ports of a Service have different names.");
     numbers?;
     names?;
-    Ok(ports)
+    all(ports)
 }
 
 fn decode_backend_port(value: &Value<'_>, sink: &mut Sink) -> Read<BackendPort> {
     let port = value.object(sink, &BACKEND_PORT)?;
     let number = decode_port(&port.get("number"), sink);
-    let name = optional(&port.get("name"), sink, |value, sink| value.name::<crate::names::PortName>(sink));
+    let name = optional(&port.get("name"), sink, |value, sink| value.name::<PortName>(sink));
     let target_port = decode_port(&port.get("target_port"), sink);
     let protocol = optional(&port.get("protocol"), sink, decode_backend_protocol);
     Ok(BackendPort {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::optional;
 use super::mesh::{check_member, decode_member};
-use super::reader::{Read, Sink, Value, all, check_unique, shown};
+use super::reader::{Read, Sink, Value, all, check_unique, shown, sound};
 use super::shapes::{FAILOVER, LOCALITY_RULE};
 use super::{MAX_CLUSTERS, MAX_LIST};
 use crate::finding::Code;
@@ -62,21 +62,19 @@ pub(super) fn decode_failover(value: &Value<'_>, around: Around<'_>, sink: &mut 
 
 fn decode_order(value: &Value<'_>, members: Option<&BTreeSet<ClusterName>>, sink: &mut Sink) -> Read<Vec<ClusterName>> {
     let items = value.list(sink, MAX_CLUSTERS)?;
-    let order = all(items.iter().map(|item| decode_member(item, members, sink)).collect())?;
-    let entries = order.iter().zip(&items).map(|(name, item)| (name, format!("Cluster {name}"), item.path()));
+    let order: Vec<_> = items.iter().map(|item| decode_member(item, members, sink)).collect();
+    let entries = sound(&order, &items).map(|(name, item)| (name, format!("Cluster {name}"), item.path()));
     check_unique(sink, entries, "A cluster has one rank.")?;
-    Ok(order)
+    all(order)
 }
 
 fn decode_locality(value: &Value<'_>, sink: &mut Sink) -> Read<Vec<LocalityRule>> {
     let items = value.list(sink, MAX_LIST)?;
-    let rules = all(items.iter().map(|item| decode_rule(item, sink)).collect())?;
-    let entries = rules
-        .iter()
-        .zip(&items)
+    let rules: Vec<_> = items.iter().map(|item| decode_rule(item, sink)).collect();
+    let entries = sound(&rules, &items)
         .map(|(rule, item)| ((&rule.from, &rule.to), format!("The rule from {} to {}", rule.from, rule.to), item.path()));
     check_unique(sink, entries, "A rule ranks once.")?;
-    Ok(rules)
+    all(rules)
 }
 
 fn decode_rule(value: &Value<'_>, sink: &mut Sink) -> Read<LocalityRule> {

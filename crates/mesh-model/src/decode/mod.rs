@@ -74,7 +74,9 @@ pub fn cluster_facts(input: &Input, path: AttributePath) -> Decoded<ClusterFacts
 /// One backend, written at `path`.
 #[must_use]
 pub fn backend(input: &Input, path: AttributePath) -> Decoded<Backend> {
-    decode(&Value::root(input, path, "backends", "data.gloo_service.reviews.backends"), facts::decode_backend)
+    decode(&Value::root(input, path, "backends", "data.gloo_service.reviews.backends"), |value, sink| {
+        facts::decode_backend(value, None, sink)
+    })
 }
 
 fn decode<T>(value: &Value<'_>, read: impl FnOnce(&Value<'_>, &mut Sink) -> Read<T>) -> Decoded<T> {

@@ -325,6 +325,11 @@ impl<'a> Object<'a> {
     }
 }
 
+/// Those that could be read, each with where it was written.
+pub(super) fn sound<'r, 'v, T>(reads: &'r [Read<T>], items: &'r [Value<'v>]) -> impl Iterator<Item = (&'r T, &'r Value<'v>)> {
+    reads.iter().zip(items).filter_map(|(read, item)| Some((read.as_ref().ok()?, item)))
+}
+
 /// All of them, after every one was read.
 pub(super) fn all<T>(items: Vec<Read<T>>) -> Read<Vec<T>> {
     items.into_iter().collect()

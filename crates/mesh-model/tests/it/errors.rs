@@ -153,8 +153,6 @@ fn conflicting_arguments() {
     let rules = json!([{ "from": "us-east-1", "to": "us-west-2" }]);
     refused("/failover/locality", [rules], Code::ConflictingArguments, "failover.locality");
     refused("/export_to", [json!(["*", "bookinfo"])], Code::ConflictingArguments, "export_to");
-    refused("/client_namespace/west", [json!("frontend")], Code::ConflictingArguments, "client_namespace[\"west\"]");
-    accepted("/client_namespace/west", [json!("bookinfo")]);
 }
 
 #[test]
@@ -404,6 +402,26 @@ fn every_error_is_reported() {
     }
     let decoded = decode(&document);
     assert_eq!(verdicts(&decoded).len(), 13, "{:#?}", decoded.findings);
+}
+
+/// A wrong element does not hide what is wrong with its neighbours and with itself.
+#[test]
+fn an_error_hides_no_other() {
+    let backends = json!([with(backend("south"), "/service_accounts", json!([])), backend("east"), backend("east")]);
+    expect(
+        "/backends",
+        backends,
+        &[
+            (Code::UnknownCluster, "backends[0].cluster"),
+            (Code::EmptyCollection, "backends[0].service_accounts"),
+            (Code::Duplicate, "backends[2]"),
+        ],
+    );
+    let ports = json!([{ "number": 80 }, { "number": 0 }, { "number": 80, "name": "b" }]);
+    expect("/ports", ports, &[(Code::OutOfRange, "ports[1].number"), (Code::Duplicate, "ports[2].number")]);
+    let document = with(with(destination(), "/virtual_mesh", Value::Null), "/hostname", json!("a.b.svc"));
+    let wanted = [(Code::MissingArgument, "virtual_mesh".to_owned()), (Code::ClusterHostname, "hostname".to_owned())];
+    assert_eq!(verdicts(&decode(&document)), wanted);
 }
 
 #[test]
