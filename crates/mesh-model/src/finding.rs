@@ -277,8 +277,54 @@ codes! {
     ProxiesDiffer = "GM3116", Warning, "Proxies of several Istio releases";
 
     // GM4nnn: preflight
+    /// A cluster gave no answer. Nothing is written anywhere while one of the clusters concerned is silent.
+    ClusterUnreachable = "GM4001", Error, "Cluster cannot be reached";
+    /// A cluster answered that the request is not allowed.
+    ClusterForbidden = "GM4002", Error, "Not allowed by the cluster";
+    /// An object that is to be written belongs to another resource or to another owner.
+    ClaimedByAnother = "GM4003", Error, "Object belongs to another resource";
+    /// An object that is to be written exists already and nobody claims it.
+    UnclaimedObject = "GM4004", Error, "Object exists already";
+    /// An object is not as the plan showed it; nothing was written.
+    ChangedSincePlan = "GM4005", Error, "Changed since the plan";
+    /// What is stored at the place of one of our objects cannot be read.
+    DamagedObject = "GM4006", Error, "Damaged object";
+    /// Something that the provider did not write is at the place of one of our objects.
+    ForeignFile = "GM4007", Error, "Place of an object is taken";
+    /// A file of an inventory cannot be read, or contradicts another one.
+    InvalidInventory = "GM4008", Error, "Inventory cannot be read";
+    /// A cluster that holds objects is not in the provider block.
+    UnconfiguredCluster = "GM4009", Error, "Cluster is not configured";
+    /// The connection of a cluster is still unknown where it is needed.
+    UnknownConnection = "GM4010", Error, "Connection of the cluster is not known";
+    /// The cluster would not accept the object.
+    RefusedByCluster = "GM4011", Error, "Refused by the cluster";
+    /// The cluster accepts the object and warns about it.
+    WarnedByCluster = "GM4012", Warning, "Warning of the cluster";
+    /// One plan names an object twice; a defect of the provider.
+    RepeatedObject = "GM4013", Error, "Object occurs twice in one plan";
 
     // GM5nnn: refresh and apply
+    /// Reading or writing failed in the operating system.
+    ClusterIo = "GM5001", Error, "Reading or writing failed";
+    /// Another writer held the cluster for too long.
+    ClusterLocked = "GM5002", Error, "Cluster is locked";
+    /// An object changed between the checks before the first write and its own write.
+    ChangedDuringApply = "GM5003", Error, "Changed during the apply";
+    /// The run was interrupted; what was written until then is in the state.
+    Interrupted = "GM5004", Error, "Interrupted";
+    /// Whether a write happened cannot be told; the next refresh will show it.
+    OutcomeUnknown = "GM5005", Error, "Outcome of a write is not known";
+    /// An object of a failed create could not be removed again; the next apply adopts it.
+    LeftBehind = "GM5006", Error, "Object left behind";
+    /// An object belongs to somebody else by now; it was not touched.
+    ClaimMoved = "GM5007", Warning, "Object belongs to somebody else now";
+    /// A cluster was left out because it is not known or not reachable.
+    ClusterSkipped = "GM5008", Warning, "Cluster left out";
+    /// Objects of a decommissioned cluster were forgotten, not deleted.
+    ObjectsForgotten = "GM5009", Warning, "Objects forgotten";
+    /// A write stopped in the middle of the provider; a defect of the provider.
+    WriteCrashed = "GM5010", Error, "Write crashed";
 }
 
 impl fmt::Display for Code {

@@ -1,0 +1,159 @@
+//! The port: what the engine asks of a cluster, whatever its kind.
+//!
+//! Contract: reads change nothing; a write either has happened, has not, or the error says that it cannot tell
+//! ([`Class::Unreachable`](crate::Class)), in which case the engine looks. Object-safe: the engine holds `Arc<dyn Cluster>`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::pin::Pin;
+
+use istio_objects::{Change, Claim, Manifest, ObjectKey, object_key, reserved};
+use mesh_model::names::{ClusterName, OwnerId};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::ClusterError;
+
+/// What a port returns: a future that may be sent between threads.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, ClusterError>> + Send + 'a>>;
+
+/// One cluster, acted on for one owner.
+///
+/// Reads may be dropped at any time. The future of a write must be awaited to its end; it ends early, without an effect,
+/// only when `cancel` fires before the effect began.
+pub trait Cluster: Send + Sync {
+    /// Its name in the provider block.
+    fn name(&self) -> &ClusterName;
+
+    /// The live object under a key, whoever's it is.
+    fn get<'a>(&'a self, key: &'a ObjectKey) -> Answer<'a, Option<LiveObject>>;
+
+    /// Every object with the owner's label ([`Claim::owner_label`]).
+    fn list_owned<'a>(&'a self, owner: &'a OwnerId) -> Answer<'a, Vec<LiveObject>>;
+
+    /// Every object of these kinds, of others and of ours, in the order of their keys.
+    fn inventory<'a>(&'a self, kinds: &'a Kinds) -> Answer<'a, Vec<Value>>;
+
+    /// Whether the change would be accepted; changes nothing. Returns the warnings that came with a yes.
+    fn dry_run<'a>(&'a self, change: &'a Change) -> Answer<'a, Vec<String>>;
+
+    /// Writes one object and returns it as it is now. See [`Write`] for what stays of others.
+    fn apply<'a>(&'a self, write: &'a Write, cancel: &'a CancellationToken) -> Answer<'a, LiveObject>;
+
+    /// Removes one object. One that is gone already is a success.
+    fn delete<'a>(&'a self, key: &'a ObjectKey, seen: &'a Seen, cancel: &'a CancellationToken) -> Answer<'a, ()>;
+}
+
+/// Which kinds to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kinds {
+    /// all that the cluster has
+    All,
+    /// those with one of these names ([`istio_objects::Kind::key_name`])
+    Only(BTreeSet<String>),
+}
+
+impl Kinds {
+    /// Whether a kind is among them.
+    #[must_use]
+    pub fn contains(&self, kind: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(kinds) => kinds.contains(kind),
+        }
+    }
+}
+
+/// One object to write.
+///
+/// `spec` and every other member is replaced as a whole. Of `metadata.labels` and `metadata.annotations`, those stay that
+/// neither `previous` nor `manifest` names and whose prefix is not reserved; those that `previous` had and `manifest` has
+/// not are removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// as it shall be
+    pub manifest: Manifest,
+    /// as this owner last wrote it
+    pub previous: Option<Manifest>,
+    /// annotations under [`reserved::STATE_PREFIX`], which are not part of the manifest; they replace all such annotations
+    pub state_annotations: BTreeMap<String, String>,
+    /// what must be true when the write happens; otherwise [`Class::Conflict`](crate::Class)
+    pub precondition: Precondition,
+}
+
+/// What a write relies on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Precondition {
+    /// there is no such object
+    Absent,
+    /// the object is as it was seen
+    Unchanged(Seen),
+}
+
+/// An object as it was seen: writes and deletions refuse any other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// whose it was, if a readable claim was on it
+    pub claim: Option<Claim>,
+    /// in which state it was
+    pub revision: Revision,
+}
+
+/// A state of one object: opaque, compared for equality only. A digest of the content, or uid and resource version.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Revision(pub String);
+
+/// An object as read from a cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LiveObject {
+    /// which one
+    pub key: ObjectKey,
+    /// the whole object
+    pub json: Value,
+    /// whose it is: `None` without a claim, `Some(Err)` when the claim is unreadable (the text says why)
+    pub claim: Option<Result<Claim, String>>,
+    /// its state
+    pub revision: Revision,
+}
+
+impl LiveObject {
+    /// The live object of a JSON object; `None` when that is no Kubernetes object.
+    #[must_use]
+    pub fn new(json: Value, revision: Revision) -> Option<Self> {
+        let key = object_key(&json)?;
+        let claim = json.pointer("/metadata/annotations").and_then(|annotations| annotations.get(reserved::CLAIM_ANNOTATION));
+        let claim = claim.map(|text| text.as_str().ok_or_else(|| format!("{text} is no claim"))?.parse());
+        Some(Self { key, json, claim, revision })
+    }
+
+    /// The claim, if a readable one is there.
+    #[must_use]
+    pub fn claimed_by(&self) -> Option<&Claim> {
+        self.claim.as_ref().and_then(|claim| claim.as_ref().ok())
+    }
+
+    /// Whether the label of this owner is on it.
+    #[must_use]
+    pub fn has_label_of(&self, owner: &OwnerId) -> bool {
+        let label = self.json.pointer("/metadata/labels").and_then(|labels| labels.get(reserved::OWNER_LABEL));
+        label.and_then(Value::as_str) == Some(&Claim::owner_label(owner))
+    }
+
+    /// As a precondition.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        Seen { claim: self.claimed_by().cloned(), revision: self.revision.clone() }
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for dyn Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Cluster").field(self.name()).finish()
+    }
+}
