@@ -35,6 +35,19 @@ pub fn drift_lines(manifest: &Manifest, live: Option<&Value>) -> Vec<String> {
     lines
 }
 
+/// Whether two states of an object differ in nothing but `status` and `metadata`.
+pub(crate) fn is_same_body(one: &Value, other: &Value) -> bool {
+    let body = |object: &Value| {
+        let mut object = object.clone();
+        if let Some(members) = object.as_object_mut() {
+            members.remove("status");
+            members.remove("metadata");
+        }
+        object
+    };
+    same(&body(one), &body(other))
+}
+
 /// Takes out of a live object what is not ours.
 fn keep_ours(live: &mut Value, intent: &Value) {
     let Some(members) = live.as_object_mut() else { return };

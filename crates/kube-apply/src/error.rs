@@ -48,22 +48,29 @@ impl Class {
 
 /// An error of one cluster, with what a user needs to act on it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("cluster {cluster}{}: {what}", .object.as_ref().map(|object| format!(", {object}")).unwrap_or_default())]
+#[error("cluster {cluster}{}: {}", .object.as_ref().map(|object| format!(", {object}")).unwrap_or_default(), .words.what)]
 pub struct ClusterError {
     /// the cause
     pub class: Class,
     /// where
     pub cluster: ClusterName,
     /// at which object; `None`: it concerns the whole cluster
-    pub object: Option<ObjectKey>,
+    pub object: Option<Box<ObjectKey>>,
+    /// what a user reads
+    pub words: Box<Words>,
+    /// whether asking again would cost a time-out, so that the verdict is better shared
+    pub lasting: bool,
+}
+
+/// What a user reads of an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words {
     /// what is the matter
     pub what: String,
     /// why it matters, or the cause below
     pub why: String,
     /// what to do
     pub fix: String,
-    /// whether asking again would cost a time-out, so that the verdict is better shared
-    pub lasting: bool,
 }
 
 impl ClusterError {
@@ -79,9 +86,7 @@ impl ClusterError {
             class,
             cluster: cluster.clone(),
             object: None,
-            what: what.into(),
-            why: why.into(),
-            fix: fix.into(),
+            words: Box::new(Words { what: what.into(), why: why.into(), fix: fix.into() }),
             lasting: false,
         }
     }
@@ -89,7 +94,7 @@ impl ClusterError {
     /// The same, about one object.
     #[must_use]
     pub fn at(mut self, object: &ObjectKey) -> Self {
-        self.object = Some(object.clone());
+        self.object = Some(Box::new(object.clone()));
         self
     }
 
@@ -103,8 +108,8 @@ impl ClusterError {
     /// As a finding; the caller knows the attribute path, if there is one.
     #[must_use]
     pub fn finding(&self) -> Finding {
-        let finding =
-            Finding::new(self.class.code(), AttributePath::default(), &self.what, &self.why, &self.fix).in_cluster(&self.cluster);
+        let Words { what, why, fix } = &*self.words;
+        let finding = Finding::new(self.class.code(), AttributePath::default(), what, why, fix).in_cluster(&self.cluster);
         match &self.object {
             Some(object) => finding.on_object(object),
             None => finding,

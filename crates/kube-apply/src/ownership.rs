@@ -1,13 +1,14 @@
 //! Field ownership where the store itself does not know it.
 
 use istio_objects::{Manifest, reserved};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use crate::drift::drift_lines;
 use crate::port::Write;
 
 /// The object to store: the manifest, the labels and annotations of others, and the state annotations. Pure.
 #[must_use]
-pub fn compose(write: &Write, live: Option<&Value>) -> Value {
+pub(crate) fn compose(write: &Write, live: Option<&Value>) -> Value {
     let mut object = write.manifest.value();
     let previous = write.previous.as_ref().map(Manifest::value);
     for member in ["labels", "annotations"] {
@@ -33,12 +34,14 @@ pub fn compose(write: &Write, live: Option<&Value>) -> Value {
     object
 }
 
-/// The annotations of a live object that are not part of its manifest.
-#[must_use]
-pub fn state_annotations(live: &Value) -> Map<String, Value> {
-    let annotations = live.pointer("/metadata/annotations").and_then(Value::as_object);
-    let ours = annotations.into_iter().flatten().filter(|(name, _)| name.starts_with(reserved::STATE_PREFIX));
-    ours.map(|(name, value)| (name.clone(), value.clone())).collect()
+/// Whether the live object is what the write would make of it.
+pub(crate) fn is_as_written(write: &Write, live: &Value) -> bool {
+    let composed = compose(write, Some(live));
+    let is_same = |member: &str| {
+        let of = |object: &Value| object.pointer(member).and_then(Value::as_object).cloned().unwrap_or_default();
+        of(&composed) == of(live)
+    };
+    drift_lines(&write.manifest, Some(live)).is_empty() && is_same("/metadata/labels") && is_same("/metadata/annotations")
 }
 
 /// Whether a label or annotation has one of our prefixes: nobody else's then.

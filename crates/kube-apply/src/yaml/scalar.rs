@@ -70,6 +70,7 @@ fn number(text: &str) -> Option<Number> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use serde_json::json;
 

@@ -1,4 +1,5 @@
 //! Round trips, and what kubectl prints.
+#![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
 use serde_json::{Number, Value, json};

@@ -1,0 +1,287 @@
+//! The checks before the first write.
+//!
+//! Contract: reads only, all clusters, and every reason against the plan at once. What passes is a [`Cleared`], which
+//! nothing else makes and which a write consumes.
+
+mod judge;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use istio_objects::{Change, Claim, Manifest, ObjectKey, Operation, Wave};
+use mesh_model::names::ClusterName;
+use mesh_model::{AttributePath, Code, Finding, Findings, Severity};
+
+use crate::fleet::{Fleet, Slot, Standing};
+use crate::port::{LiveObject, Write};
+use crate::{Class, parallel, refresh};
+use judge::{Verdict, judge};
+
+/// What is to be written, and what the plan was based on.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// which resource writes
+    pub claim: Claim,
+    /// whose objects it may take over
+    pub takeover: BTreeSet<Claim>,
+    /// what the resource has written, as its state says; all of it, also what does not change
+    pub prior: BTreeMap<ClusterName, Vec<Manifest>>,
+    /// the changes; one object at most once. Repair of drift is an update from a manifest to itself.
+    pub waves: Vec<Wave>,
+    /// `drift` as the plan showed it ([`crate::Refreshed::drift`])
+    pub shown_drift: BTreeMap<String, Vec<String>>,
+    /// annotations under [`istio_objects::reserved::STATE_PREFIX`] that an object gets, in every cluster
+    pub state_annotations: BTreeMap<ObjectKey, BTreeMap<String, String>>,
+    /// clusters that are written first within a wave, one after the other
+    pub clusters_order: Vec<ClusterName>,
+    /// what to do about a cluster that gives no answer
+    pub on_unreachable: OnUnreachable,
+}
+
+/// What to do about a cluster that gives no answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnUnreachable {
+    /// write nothing anywhere
+    #[default]
+    Fail,
+    /// write everywhere else, and warn
+    Skip,
+}
+
+impl Request {
+    /// A request without prior state, drift or options: fill in what there is.
+    #[must_use]
+    pub fn new(claim: Claim, waves: Vec<Wave>) -> Self {
+        Self {
+            claim,
+            takeover: BTreeSet::new(),
+            prior: BTreeMap::new(),
+            waves,
+            shown_drift: BTreeMap::new(),
+            state_annotations: BTreeMap::new(),
+            clusters_order: Vec::new(),
+            on_unreachable: OnUnreachable::Fail,
+        }
+    }
+}
+
+/// Writes that every check has passed. Only [`preflight`] makes one:
+///
+/// ```compile_fail
+/// let cleared = kube_apply::Cleared { waves: Vec::new() };
+/// ```
+///
+/// and it is good for one [`write`](fn@crate::write):
+///
+/// ```compile_fail,E0382
+/// # async fn twice(fleet: &kube_apply::Fleet, cleared: kube_apply::Cleared) {
+/// let cancel = tokio_util::sync::CancellationToken::new();
+/// kube_apply::write(fleet, cleared, &cancel).await;
+/// kube_apply::write(fleet, cleared, &cancel).await;
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "nothing is written before `write` gets it"]
+pub struct Cleared {
+    pub(crate) claim: Claim,
+    /// waves, in them groups of clusters one after the other, in them steps in any order
+    pub(crate) waves: Vec<Vec<Vec<Step>>>,
+    pub(crate) landed: BTreeMap<ClusterName, BTreeMap<ObjectKey, Manifest>>,
+    pub(crate) skipped: Vec<ClusterName>,
+    pub(crate) warnings: Findings,
+}
+
+impl Cleared {
+    /// How many objects will be written or deleted.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.waves.iter().flatten().map(Vec::len).sum()
+    }
+}
+
+/// One write.
+#[derive(Clone)]
+pub(crate) struct Step {
+    pub(crate) cluster: ClusterName,
+    pub(crate) slot: Arc<Slot>,
+    pub(crate) action: Action,
+}
+
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one per object, and nearly all are of the large variant")]
+pub(crate) enum Action {
+    Apply { write: Write, old: Option<Manifest>, live: Option<LiveObject> },
+    Delete { key: ObjectKey, live: LiveObject },
+}
+
+impl Action {
+    pub(crate) fn key(&self) -> &ObjectKey {
+        match self {
+            Self::Apply { write, .. } => write.manifest.key(),
+            Self::Delete { key, .. } => key,
+        }
+    }
+}
+
+impl std::fmt::Debug for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Step").field("cluster", &self.cluster).field("action", &self.action).finish_non_exhaustive()
+    }
+}
+
+/// Checks every change against every cluster. Nothing is written.
+///
+/// # Errors
+/// All findings, when one of them is an error.
+pub async fn preflight(fleet: &Fleet, request: Request) -> Result<Cleared, Findings> {
+    let mut findings = repeated(&request.waves);
+    let mut landed: BTreeMap<ClusterName, BTreeMap<ObjectKey, Manifest>> = request
+        .prior
+        .iter()
+        .map(|(cluster, manifests)| (cluster.clone(), manifests.iter().map(|m| (m.key().clone(), m.clone())).collect()))
+        .collect();
+    let mut asked = Vec::new();
+    for (wave, change) in request.waves.iter().enumerate().flat_map(|(wave, changes)| changes.iter().map(move |c| (wave, c))) {
+        match fleet.slot(&change.cluster) {
+            Some(slot) => asked.push((wave, change, Arc::clone(slot))),
+            None => findings.extend(unasked(fleet.standing(&change.cluster), change)),
+        }
+        if fleet.standing(&change.cluster) == Standing::Decommissioned {
+            landed.remove(&change.cluster);
+        }
+    }
+    let answers = parallel::for_each(fleet.limit(), asked.iter(), |(_, change, slot)| look((*change).clone(), Arc::clone(slot)));
+    let answers = answers.await;
+
+    let mut skipped = BTreeSet::new();
+    let mut steps: BTreeMap<usize, Vec<Step>> = BTreeMap::new();
+    for ((wave, change, slot), answer) in asked.iter().zip(answers) {
+        let answer = answer.unwrap_or_else(|crash| Err(refresh::crashed(&change.cluster, &crash.to_string())));
+        let (live, warnings) = match answer {
+            Ok(seen) => seen,
+            Err(error) if error.class == Class::Unreachable && request.on_unreachable == OnUnreachable::Skip => {
+                if skipped.insert(change.cluster.clone()) {
+                    findings.push(left_out(&change.cluster, &error.words.what));
+                }
+                continue;
+            }
+            Err(error) => {
+                findings.push(error.finding());
+                continue;
+            }
+        };
+        findings.extend(warnings.into_iter().map(|text| warned(change, text)));
+        let there = landed.entry(change.cluster.clone()).or_default();
+        match judge(&request, change, there.get(change.key()), live) {
+            Verdict::Do(action) => {
+                let step = Step { cluster: change.cluster.clone(), slot: Arc::clone(slot), action };
+                steps.entry(*wave).or_default().push(step);
+            }
+            Verdict::IsThere(manifest) => drop(there.insert(manifest.key().clone(), manifest)),
+            Verdict::IsGone(warning) => {
+                there.remove(change.key());
+                findings.extend(warning);
+            }
+            Verdict::Refuse(finding) => findings.push(finding),
+        }
+    }
+    let mut told = BTreeSet::new();
+    findings.retain(|finding| told.insert(finding.clone()));
+    if findings.iter().any(|finding| finding.code.severity() == Severity::Error) {
+        return Err(findings);
+    }
+    // a silent cluster is left out as a whole, also where an earlier question to it was answered
+    let waves = steps.into_values().map(|mut steps| {
+        steps.retain(|step| !skipped.contains(&step.cluster));
+        in_order(steps, &request.clusters_order)
+    });
+    Ok(Cleared {
+        claim: request.claim,
+        waves: waves.collect(),
+        landed,
+        skipped: skipped.into_iter().collect(),
+        warnings: findings,
+    })
+}
+
+/// What is there, and what the cluster would say to the change.
+async fn look(change: Change, slot: Arc<Slot>) -> Result<(Option<LiveObject>, Vec<String>), crate::ClusterError> {
+    let live = slot.ask(slot.cluster.get(change.key())).await?;
+    let is_nothing_to_do = live.is_none() && matches!(change.operation, Operation::Delete(_));
+    let warnings = if is_nothing_to_do { Vec::new() } else { slot.ask(slot.cluster.dry_run(&change)).await? };
+    Ok((live, warnings))
+}
+
+/// The steps of a wave: first those of the clusters in `order`, cluster by cluster, then all others.
+fn in_order(steps: Vec<Step>, order: &[ClusterName]) -> Vec<Vec<Step>> {
+    let mut groups: BTreeMap<usize, Vec<Step>> = BTreeMap::new();
+    for step in steps {
+        let place = order.iter().position(|cluster| *cluster == step.cluster).unwrap_or(order.len());
+        groups.entry(place).or_default().push(step);
+    }
+    groups.into_values().collect()
+}
+
+fn repeated(waves: &[Wave]) -> Findings {
+    let mut met = BTreeSet::new();
+    let twice = waves.iter().flatten().filter(|change| !met.insert((&change.cluster, change.key())));
+    twice
+        .map(|change| {
+            Finding::new(
+                Code::RepeatedObject,
+                AttributePath::default(),
+                format!("the plan names {} in cluster {} twice", change.key(), change.cluster),
+                "The second change would meet what the first has made of the object. Nothing was written.",
+                "This is a defect of the provider: please report it with the plan.",
+            )
+            .in_cluster(&change.cluster)
+            .on_object(change.key())
+        })
+        .collect()
+}
+
+/// What a change means for a cluster that cannot be asked.
+fn unasked(standing: Standing, change: &Change) -> Option<Finding> {
+    let cluster = &change.cluster;
+    let finding = match standing {
+        Standing::Decommissioned => Finding::new(
+            Code::ObjectsForgotten,
+            AttributePath::default(),
+            format!("the objects in cluster {cluster} were forgotten, not deleted"),
+            "The cluster is among decommissioned_clusters.",
+            "Nothing is to be done if the cluster is gone.",
+        ),
+        Standing::Unconfigured => return Some(refresh::unconfigured(cluster, std::iter::once(change.key()))),
+        Standing::Unknown | Standing::Ready => Finding::new(
+            Code::UnknownConnection,
+            AttributePath::default(),
+            format!("a part of the connection of cluster {cluster} is still unknown"),
+            "Objects cannot be written to it. Nothing was written anywhere.",
+            format!("Create what clusters.{cluster} refers to in an apply before this one, or with -target."),
+        ),
+    };
+    Some(finding.in_cluster(cluster))
+}
+
+fn left_out(cluster: &ClusterName, what: &str) -> Finding {
+    Finding::new(
+        Code::ClusterSkipped,
+        AttributePath::default(),
+        format!("nothing was written to cluster {cluster}: {what}"),
+        "The cluster gave no answer, and unreachable clusters are left out as the provider block says.",
+        "Apply again when the cluster answers: the plan shows what it lacks.",
+    )
+    .in_cluster(cluster)
+}
+
+fn warned(change: &Change, text: String) -> Finding {
+    Finding::new(
+        Code::WarnedByCluster,
+        AttributePath::default(),
+        text,
+        "The cluster accepts the object all the same.",
+        "See the documentation of the kind.",
+    )
+    .in_cluster(&change.cluster)
+    .on_object(change.key())
+}

@@ -1,0 +1,167 @@
+//! Writing what was cleared.
+//!
+//! Contract: a wave begins on any cluster only when the one before it has ended on all. A failure lets the writes that run
+//! beside it finish and starts no later ones; so does cancellation. What the outcome says landed was seen, or was the
+//! answer to a write; where neither is to be had, it says what was there before, and a finding says that this is not known.
+
+mod rollback;
+mod step;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use istio_objects::{Claim, Manifest, ObjectKey};
+use mesh_model::names::ClusterName;
+use mesh_model::{AttributePath, Code, Finding, Findings};
+use tokio_util::sync::CancellationToken;
+
+use crate::fleet::{Fleet, Slot};
+use crate::parallel;
+use crate::port::Seen;
+use crate::preflight::{Action, Cleared, Step};
+
+pub use rollback::rollback;
+
+/// What a write led to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// what each cluster holds of this resource now
+    pub landed: BTreeMap<ClusterName, BTreeMap<ObjectKey, Manifest>>,
+    /// clusters that were left out because they gave no answer; their objects are as before
+    pub skipped: Vec<ClusterName>,
+    /// whether everything that was cleared has happened
+    pub is_complete: bool,
+    /// warnings, and an error for whatever keeps it from being complete
+    pub findings: Findings,
+    pub(crate) claim: Claim,
+    /// what this write created, or may have created, wave by wave
+    pub(crate) created: Vec<Vec<Created>>,
+}
+
+/// An object that did not exist before.
+#[derive(Clone)]
+pub(crate) struct Created {
+    pub(crate) cluster: ClusterName,
+    pub(crate) slot: Arc<Slot>,
+    pub(crate) key: ObjectKey,
+    /// as it was written; `None`: it is not known whether it was
+    pub(crate) seen: Option<Seen>,
+}
+
+impl std::fmt::Debug for Created {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.cluster, self.key)
+    }
+}
+
+/// What one step led to.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    pub(crate) effect: Effect,
+    pub(crate) finding: Option<Finding>,
+    pub(crate) created: Option<Option<Seen>>,
+}
+
+/// What is at the place of an object after a step.
+#[derive(Debug, Default)]
+pub(crate) enum Effect {
+    /// what was there before, as far as is known
+    #[default]
+    AsBefore,
+    /// this
+    Landed(Manifest),
+    /// nothing of this resource
+    Gone,
+}
+
+/// Does what was cleared. To be awaited to its end, also after cancellation.
+pub async fn write(fleet: &Fleet, cleared: Cleared, cancel: &CancellationToken) -> Outcome {
+    let Cleared { claim, waves, landed, skipped, warnings } = cleared;
+    let mut outcome = Outcome { landed, skipped, is_complete: true, findings: warnings, claim, created: Vec::new() };
+    let mut not_started = 0;
+    for wave in waves {
+        let mut created = Vec::new();
+        for group in wave {
+            if !outcome.is_complete || cancel.is_cancelled() {
+                not_started += group.len();
+                continue;
+            }
+            not_started += run(fleet, &mut outcome, &mut created, group, cancel).await;
+            outcome.is_complete &= not_started == 0;
+        }
+        outcome.created.push(created);
+    }
+    if not_started > 0 {
+        outcome.is_complete = false;
+        if cancel.is_cancelled() {
+            outcome.findings.push(interrupted(not_started));
+        }
+    }
+    outcome
+}
+
+/// Runs steps beside each other; returns how many did not start.
+async fn run(
+    fleet: &Fleet,
+    outcome: &mut Outcome,
+    created: &mut Vec<Created>,
+    steps: Vec<Step>,
+    cancel: &CancellationToken,
+) -> usize {
+    let answers = parallel::for_each(fleet.limit(), steps.clone(), |step| {
+        let (claim, cancel) = (outcome.claim.clone(), cancel.clone());
+        async move { if cancel.is_cancelled() { None } else { Some(step::perform(&step, &claim, &cancel).await) } }
+    });
+    let mut not_started = 0;
+    for (step, answer) in steps.into_iter().zip(answers.await) {
+        let done = match answer {
+            Ok(Some(done)) => done,
+            Ok(None) => {
+                not_started += 1;
+                continue;
+            }
+            Err(crash) => Done {
+                effect: Effect::AsBefore,
+                finding: Some(crashed(&step, &crash.to_string())),
+                created: matches!(&step.action, Action::Apply { live: None, .. }).then_some(None),
+            },
+        };
+        let key = step.action.key().clone();
+        if let Some(seen) = done.created {
+            created.push(Created { cluster: step.cluster.clone(), slot: step.slot, key: key.clone(), seen });
+        }
+        let there = outcome.landed.entry(step.cluster).or_default();
+        match done.effect {
+            Effect::Landed(manifest) => drop(there.insert(key, manifest)),
+            Effect::Gone => drop(there.remove(&key)),
+            Effect::AsBefore => {}
+        }
+        if let Some(finding) = done.finding {
+            outcome.is_complete &= finding.code.severity() != mesh_model::Severity::Error;
+            outcome.findings.push(finding);
+        }
+    }
+    not_started
+}
+
+fn interrupted(count: usize) -> Finding {
+    Finding::new(
+        Code::Interrupted,
+        AttributePath::default(),
+        format!("the run was interrupted: {count} objects were not written or deleted"),
+        "What was written until then is in the state. Writes follow an order in which every stop is safe for traffic.",
+        "Apply again: the plan shows what is left to do.",
+    )
+}
+
+fn crashed(step: &Step, why: &str) -> Finding {
+    Finding::new(
+        Code::WriteCrashed,
+        AttributePath::default(),
+        format!("writing {} in cluster {} crashed: {why}", step.action.key(), step.cluster),
+        "Whether it was written is not known; the next plan shows it.",
+        "This is a defect of the provider: please report it with the log.",
+    )
+    .in_cluster(&step.cluster)
+    .on_object(step.action.key())
+}

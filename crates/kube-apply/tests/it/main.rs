@@ -1,0 +1,6 @@
+//! The engine on clusters in memory and on real folders.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+mod breakage;
