@@ -60,6 +60,8 @@ mod preflight;
 mod refresh;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 mod write;
 pub mod yaml;
 

@@ -1,6 +1,5 @@
 //! The engine on clusters in memory and on real folders.
 #![allow(clippy::unwrap_used)]
 
-mod support;
-
 mod breakage;
+mod support;

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::port::Cluster;
+use crate::testing::{Breakages, FakeCluster};
+use crate::{DirectoryCluster, Fleet, Member, Outcome, Refreshed, Request};
 use istio_objects::{Change, Claim, Manifest, ObjectKey, Operation, Wave, object_key};
-use kube_apply::port::Cluster;
-use kube_apply::testing::{Breakages, FakeCluster};
-use kube_apply::{DirectoryCluster, Fleet, Member, Outcome, Refreshed, Request};
 use mesh_model::Findings;
 use mesh_model::names::{ClusterName, OwnerId};
 use serde_json::{Value, json};
@@ -103,7 +103,7 @@ pub(crate) fn plan(before: &Sets, goal: &Sets, refreshed: &Refreshed) -> Vec<Wav
         }
         waves[2].extend(old.keys().filter(|key| !new.contains_key(key)).map(|key| delete(name.as_str(), key)));
     }
-    for entry in refreshed.drift.iter().filter(|(_, lines)| **lines == [kube_apply::LEFTOVER]).map(|(entry, _)| entry) {
+    for entry in refreshed.drift.iter().filter(|(_, lines)| **lines == [crate::LEFTOVER]).map(|(entry, _)| entry) {
         let (name, object) = entry.split_once('/').unwrap();
         let object: ObjectKey = object.parse().unwrap();
         if !goal.get(&cluster(name)).is_some_and(|goal| goal.contains_key(&object)) {
@@ -118,13 +118,13 @@ pub(crate) fn request(before: &Sets, waves: Vec<Wave>, refreshed: &Refreshed) ->
 }
 
 pub(crate) async fn refresh(fleet: &Fleet, sets: &Sets) -> Refreshed {
-    kube_apply::refresh(fleet, &claim(), &prior(sets)).await
+    crate::refresh(fleet, &claim(), &prior(sets)).await
 }
 
 /// Preflight and write, without a rollback.
 pub(crate) async fn apply(fleet: &Fleet, request: Request, cancel: &CancellationToken) -> Result<Outcome, Findings> {
-    let cleared = kube_apply::preflight(fleet, request).await?;
-    Ok(kube_apply::write(fleet, cleared, cancel).await)
+    let cleared = crate::preflight(fleet, request).await?;
+    Ok(crate::write(fleet, cleared, cancel).await)
 }
 
 /// A whole run: refresh, plan, preflight, write.

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::testing::{Breakage, Breakages, FakeCluster};
+use crate::{Class, Fleet, Outcome};
 use istio_objects::Manifest;
-use kube_apply::testing::{Breakage, Breakages, FakeCluster};
-use kube_apply::{Class, Fleet, Outcome};
 use mesh_model::Code;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{
+use super::support::{
     Sets, apply, claim, cluster, fakes, manifest, object_json, others_claim, plan, refresh, request, run, runtime,
 };
 
@@ -24,7 +24,7 @@ fn strangers() -> Vec<Value> {
     vec![
         object_json("theirs", &json!({"hosts": ["y"]}), &others_claim()),
         unclaimed,
-        object_json("sibling", &json!({}), &crate::support::claim_of("other")),
+        object_json("sibling", &json!({}), &super::support::claim_of("other")),
     ]
 }
 
@@ -157,8 +157,8 @@ proptest! {
                 };
                 drop(fleet);
                 let _ = is_cut;
-                let clusters = fakes.iter().map(|fake| Arc::clone(fake) as Arc<dyn kube_apply::port::Cluster>);
-                let fleet = crate::support::fleet_of(clusters);
+                let clusters = fakes.iter().map(|fake| Arc::clone(fake) as Arc<dyn crate::port::Cluster>);
+                let fleet = super::support::fleet_of(clusters);
                 let mut landed = before.clone();
                 for _ in 0..2 {
                     landed = match run(&fleet, &landed, &goal).await {
@@ -193,18 +193,18 @@ fn a_silent_cluster_after_a_write_is_told_as_unknown() {
     runtime().block_on(async {
         let breakages = Breakages::none();
         let (fleet, fakes) = fakes(&["east"], &breakages);
-        let goal = crate::support::sets("east", [&manifest("vd", &json!({}))]);
+        let goal = super::support::sets("east", [&manifest("vd", &json!({}))]);
         let refreshed = refresh(&fleet, &Sets::new()).await;
         let waves = plan(&Sets::new(), &goal, &refreshed);
-        let cleared = kube_apply::preflight(&fleet, request(&Sets::new(), waves, &refreshed)).await.unwrap();
+        let cleared = crate::preflight(&fleet, request(&Sets::new(), waves, &refreshed)).await.unwrap();
         breakages.plan(0, Breakage::After(Class::Unreachable));
         breakages.plan(1, Breakage::Before(Class::Unreachable));
-        let outcome = kube_apply::write(&fleet, cleared, &CancellationToken::new()).await;
+        let outcome = crate::write(&fleet, cleared, &CancellationToken::new()).await;
         assert_eq!(outcome.findings.iter().map(|finding| finding.code).collect::<Vec<_>>(), [Code::OutcomeUnknown]);
         assert!(!outcome.is_complete && outcome.landed[&cluster("east")].is_empty());
         assert_eq!(fakes[0].objects().len(), 1);
         // a rollback looks again, and takes it back
-        let outcome = kube_apply::rollback(&fleet, outcome, &[], &CancellationToken::new()).await;
+        let outcome = crate::rollback(&fleet, outcome, &[], &CancellationToken::new()).await;
         assert_eq!(outcome.findings.len(), 1);
         assert!(fakes[0].objects().is_empty());
     });
