@@ -19,6 +19,8 @@ mod server;
 mod service;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 pub mod transport;
 mod wire;
 

@@ -126,6 +126,13 @@ pub trait Resource: Send + Sync + 'static {
     fn schema(&self) -> Schema;
     /// Checks a configuration offline; called several times, with unknowns, which are never an error.
     fn validate<'a>(&'a self, cx: &'a Cx, config: &'a Value) -> BoxFuture<'a, Diagnostics>;
+    /// Puts the prior value back where the proposed one means the same (a host in other letters, `60s` for `1m`), so that
+    /// a change of words is no change. Pure; asked before anything is found to differ, and again after computed attributes
+    /// became unknown. Core allows the prior value for every attribute but those inside a set.
+    fn normalise(&self, prior: &Value, proposed: Value) -> Value {
+        let _ = prior;
+        proposed
+    }
     /// Plans a create or an update. Pure in its values: asked twice, in two processes.
     fn plan<'a>(&'a self, cx: &'a Cx, request: PlanRequest) -> BoxFuture<'a, Planned>;
     /// Checks a planned destroy.

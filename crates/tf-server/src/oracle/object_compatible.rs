@@ -96,7 +96,7 @@ fn check_typed(ty: &Type, planned: &Value, actual: &Value, path: &Path, sensitiv
             }
         }
         Type::Dynamic => match (planned, actual) {
-            (Value::Dynamic(planned), Value::Dynamic(actual)) if planned.0 == actual.0 => {
+            (Value::Dynamic(planned), Value::Dynamic(actual)) if refines(&planned.0, &actual.0) => {
                 check(Shape::Type(&planned.0), &planned.1, &actual.1, path, sensitive, verdict);
             }
             (Value::Dynamic(_), Value::Dynamic(_)) => verdict.add(Rule::Type, path, "the type of a dynamic value changed"),
@@ -115,6 +115,24 @@ fn check_typed(ty: &Type, planned: &Value, actual: &Value, path: &Path, sensitiv
                 check(Shape::Type(ty), planned, actual, &path.attribute(name), sensitive, verdict);
             }
         }
+    }
+}
+
+/// Whether `actual` is `planned` with types in place of `dynamic`, which is the type of an unknown inside a dynamic value.
+fn refines(planned: &Type, actual: &Type) -> bool {
+    match (planned, actual) {
+        (Type::Dynamic, _) => true,
+        (Type::List(planned), Type::List(actual))
+        | (Type::Set(planned), Type::Set(actual))
+        | (Type::Map(planned), Type::Map(actual)) => refines(planned, actual),
+        (Type::Tuple(planned), Type::Tuple(actual)) => {
+            planned.len() == actual.len() && planned.iter().zip(actual).all(|(planned, actual)| refines(planned, actual))
+        }
+        (Type::Object(planned), Type::Object(actual)) => {
+            planned.len() == actual.len()
+                && planned.iter().all(|(name, planned)| actual.get(name).is_some_and(|actual| refines(planned, actual)))
+        }
+        _ => planned == actual,
     }
 }
 

@@ -1,22 +1,23 @@
 //! The plan engine: turns what core proposes into what the resource plans, in a fixed order.
 //!
 //! ```text
-//! proposal of core → defaults → write-only nulled → changed? computed without configuration become unknown
+//! proposal of core → defaults → write-only nulled → same meaning? prior words → changed? computed become unknown
 //!   → the resource's own plan → replacement paths of schema and resource → self-check against core's rules (debug builds)
 //! ```
 //!
 //! Everything but the resource's own plan is pure.
 
-mod elements;
 mod replace;
 mod rewrite;
+mod sets;
 mod steps;
 
 use tf_value::schema::Schema;
 use tf_value::{Diagnostic, Diagnostics, Path, Value};
 
-pub(crate) use steps::{fill_defaults, null_unknown, null_write_only, write_only_set};
+pub(crate) use steps::{fill_config, null_unknown, null_write_only, write_only_set};
 
+use self::sets::Computed;
 use crate::bug;
 use crate::oracle::plan_valid;
 use crate::{Cx, PlanRequest, Private, Resource};
@@ -44,12 +45,26 @@ pub(crate) async fn plan(resource: &dyn Resource, schema: &Schema, cx: &Cx, prop
     let Proposal { config, prior, proposed, private } = proposal;
     let mut diagnostics = Diagnostics::new();
 
-    let proposed = fill_defaults(schema, &config, proposed, &mut diagnostics);
+    let filled = steps::fill_config(schema, &config, &mut diagnostics);
     if diagnostics.has_errors() {
         return Outcome { planned: Value::Null, requires_replace: Vec::new(), private, diagnostics };
     }
-    let proposed = null_write_only(schema, proposed);
-    let proposed = if prior.as_ref() == Some(&proposed) { proposed } else { steps::mark_unknown(schema, &config, proposed) };
+    let proposed = null_write_only(schema, steps::fill_proposal(schema, &config, proposed));
+    let filled = null_write_only(schema, filled);
+    let realign = |proposed, computed| {
+        let prior = prior.as_ref().unwrap_or(&Value::Null);
+        sets::realign(&schema.attributes, prior, &filled, proposed, computed)
+    };
+    let normalise = |proposed| match &prior {
+        Some(prior) => resource.normalise(prior, proposed),
+        None => proposed,
+    };
+    let proposed = normalise(realign(proposed, Computed::Prior));
+    let proposed = if prior.as_ref() == Some(&proposed) {
+        proposed
+    } else {
+        normalise(realign(steps::mark_unknown(schema, &config, proposed), Computed::Unknown))
+    };
 
     let request = PlanRequest { config: config.clone(), prior: prior.clone(), proposed, private };
     let planned = resource.plan(cx, request).await;

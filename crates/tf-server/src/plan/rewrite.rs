@@ -1,9 +1,9 @@
-//! Goes through a planned value together with the configuration that it comes from.
+//! Goes through a planned value together with the configuration that it comes from. Lists correspond by index, maps by
+//! key; set elements have no correspondence here.
 
 use tf_value::schema::{Attribute, Kind, Nesting};
 use tf_value::{Path, Value};
 
-use super::elements::configured_element;
 use crate::oracle::member;
 
 /// What becomes of one attribute.
@@ -73,11 +73,11 @@ fn rewrite_nested(
         (Nesting::Set, Value::Set(elements)) => {
             let configured = config.as_elements().unwrap_or_default();
             let count = elements.len();
-            let mut used = vec![false; configured.len()];
             let rewritten: Vec<Value> = elements
                 .into_iter()
                 .map(|element| {
-                    let config = configured_element(attributes, configured, &element, &mut used);
+                    // elements that are not as configured are the business of `sets`
+                    let config = configured.iter().find(|config| **config == element).unwrap_or(&Value::Null);
                     rewrite(attributes, config, element, path, decide, collapsed)
                 })
                 .collect();

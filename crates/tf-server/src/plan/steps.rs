@@ -1,20 +1,15 @@
 //! The steps by which the schema alone turns core's proposal into a plan. Each is pure.
 
-use tf_value::schema::{Attribute, Kind, Schema};
+use tf_value::schema::{Attribute, Kind, Nesting, Schema};
 use tf_value::{Diagnostics, Path, Value};
 
 use super::rewrite::{Rewrite, rewrite};
 use crate::oracle::is_computed;
 
-/// Fills in defaults where nothing is configured, inside nested attributes too.
-pub(crate) fn fill_defaults(schema: &Schema, config: &Value, proposed: Value, diagnostics: &mut Diagnostics) -> Value {
+/// The configuration with defaults where nothing is written. Set elements that become equal by that are an error.
+pub(crate) fn fill_config(schema: &Schema, config: &Value, diagnostics: &mut Diagnostics) -> Value {
     let mut collapsed = Vec::new();
-    let decide = |attribute: &Attribute, config: &Value, value: Value| match &attribute.default {
-        Some(default) if config.is_null() => Rewrite::Done(default.clone()),
-        None if config.is_null() => Rewrite::Done(value),
-        _ => Rewrite::Descend(value),
-    };
-    let filled = rewrite(&schema.attributes, config, proposed, &Path::root(), &decide, &mut collapsed);
+    let filled = rewrite(&schema.attributes, config, config.clone(), &Path::root(), &default_or_value, &mut collapsed);
     for path in collapsed {
         diagnostics.error(
             &path,
@@ -23,6 +18,19 @@ pub(crate) fn fill_defaults(schema: &Schema, config: &Value, proposed: Value, di
         );
     }
     filled
+}
+
+/// The proposal with defaults where nothing is configured. Sets are left to `sets`.
+pub(super) fn fill_proposal(schema: &Schema, config: &Value, proposed: Value) -> Value {
+    rewrite(&schema.attributes, config, proposed, &Path::root(), &default_or_value, &mut Vec::new())
+}
+
+fn default_or_value(attribute: &Attribute, config: &Value, value: Value) -> Rewrite {
+    match &attribute.default {
+        Some(default) if config.is_null() => Rewrite::Done(default.clone()),
+        None if config.is_null() => Rewrite::Done(value),
+        _ => Rewrite::Descend(value),
+    }
 }
 
 /// Nulls write-only attributes: they are never planned nor stored.
@@ -37,9 +45,12 @@ pub(crate) fn null_write_only(schema: &Schema, value: Value) -> Value {
 }
 
 /// Makes unknown what only the provider can fill in, because something changes: computed attributes without configured
-/// value, except those with a default and those that keep a value they have.
-pub(crate) fn mark_unknown(schema: &Schema, config: &Value, proposed: Value) -> Value {
+/// value, except those with a default and those that keep a value they have. Sets are left to `sets`.
+pub(super) fn mark_unknown(schema: &Schema, config: &Value, proposed: Value) -> Value {
     let decide = |attribute: &Attribute, config: &Value, value: Value| {
+        if matches!(attribute.kind, Kind::Nested(Nesting::Set, _)) && !config.is_null() {
+            return Rewrite::Done(value);
+        }
         if !config.is_null() {
             return Rewrite::Descend(value);
         }
@@ -50,7 +61,6 @@ pub(crate) fn mark_unknown(schema: &Schema, config: &Value, proposed: Value) -> 
             Rewrite::Done(value)
         }
     };
-    // a set that shrinks here holds elements that differ in computed attributes alone: core refuses that plan
     rewrite(&schema.attributes, config, proposed, &Path::root(), &decide, &mut Vec::new())
 }
 
@@ -78,7 +88,7 @@ fn collect_write_only(attributes: &[Attribute], config: &Value, path: &Path, pat
                 Value::Set(elements) => {
                     elements.iter().for_each(|value| collect_write_only(attributes, value, &path, paths));
                 }
-                Value::Map(entries) if matches!(attribute.kind, Kind::Nested(tf_value::schema::Nesting::Map, _)) => {
+                Value::Map(entries) if matches!(attribute.kind, Kind::Nested(Nesting::Map, _)) => {
                     entries.iter().for_each(|(key, value)| collect_write_only(attributes, value, &path.key(key), paths));
                 }
                 value => collect_write_only(attributes, value, &path, paths),

@@ -2,7 +2,7 @@
 
 use tf_value::{Diagnostic, Diagnostics, Value};
 
-use super::present;
+use super::{located, present};
 use crate::oracle::{Stage, object_compatible};
 use crate::plan::{null_unknown, null_write_only, violation_found};
 use crate::server::Kind;
@@ -71,7 +71,8 @@ async fn apply(server: &Server, request: Request) -> Result<Response, Diagnostic
     };
     let applied = settle(&kind, operation, &type_name, (prior.as_ref(), &private), planned.as_ref(), applied);
 
-    let Applied { state, private, mut diagnostics } = applied;
+    let Applied { state, private, diagnostics } = applied;
+    let mut diagnostics = located(&kind.ty, diagnostics);
     // a result that cannot be written is replaced by the last one that can
     let candidates = [state, cx.last_checkpoint().map(|(state, _)| null_unknown(state)), prior];
     for candidate in &candidates {

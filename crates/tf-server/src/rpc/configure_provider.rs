@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tf_value::{Diagnostic, Diagnostics};
 
+use super::located;
 use crate::Server;
-use crate::plan::fill_defaults;
+use crate::plan::fill_config;
 use crate::wire::Wire;
 
 pub(crate) struct Request {
@@ -27,12 +28,13 @@ async fn configure(server: &Server, request: Request) -> Result<Diagnostics, Dia
     let Request { terraform_version, config, write_only_attributes_allowed } = request;
     let config = config.decode(&server.shared.ty)?;
     let mut diagnostics = Diagnostics::new();
-    let config = fill_defaults(&server.shared.schema, &config.clone(), config, &mut diagnostics);
+    let config = fill_config(&server.shared.schema, &config, &mut diagnostics);
     if diagnostics.has_errors() {
         return Ok(diagnostics);
     }
     let provider = Arc::clone(&server.shared.provider);
     let cx = server.cx(write_only_attributes_allowed);
     let configure = async move { provider.configure(&cx, &terraform_version, config).await };
-    server.guarded("ConfigureProvider", "the provider", configure).await
+    let diagnostics = server.guarded("ConfigureProvider", "the provider", configure).await?;
+    Ok(located(&server.shared.ty, diagnostics))
 }

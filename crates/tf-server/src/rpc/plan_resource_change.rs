@@ -3,7 +3,7 @@
 
 use tf_value::{Diagnostic, Diagnostics, Path, Value};
 
-use super::present;
+use super::{located, present, reachable};
 use crate::plan::{self, Proposal};
 use crate::wire::Wire;
 use crate::{Server, bug};
@@ -44,6 +44,7 @@ async fn plan(server: &Server, request: Request) -> Result<Response, Diagnostic>
             let check = async move { resource.plan_destroy(&cx, &prior, &private).await };
             let diagnostics = server.guarded("PlanResourceChange", &type_name, check).await?;
             let planned = Wire::encode(&kind.ty, &Value::Null)?;
+            let diagnostics = located(&kind.ty, diagnostics);
             Ok(Response { planned, requires_replace: Vec::new(), private: kept, diagnostics })
         }
         (prior, Some(proposed)) => {
@@ -56,6 +57,9 @@ async fn plan(server: &Server, request: Request) -> Result<Response, Diagnostic>
                 diagnostics.push(error);
                 Wire::Absent
             });
+            let diagnostics = located(&kind.ty, diagnostics);
+            let mut requires_replace: Vec<Path> = requires_replace.iter().map(|path| reachable(&kind.ty, path)).collect();
+            requires_replace.dedup();
             Ok(Response { planned, requires_replace, private, diagnostics })
         }
         (None, None) => Err(bug(format!("Terraform asked for a plan of {type_name} from nothing to nothing."))),

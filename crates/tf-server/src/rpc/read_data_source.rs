@@ -2,7 +2,8 @@
 
 use tf_value::{Diagnostic, Diagnostics};
 
-use crate::plan::fill_defaults;
+use super::located;
+use crate::plan::fill_config;
 use crate::wire::Wire;
 use crate::{Applied, Server, bug};
 
@@ -27,14 +28,15 @@ async fn read(server: &Server, request: Request) -> Result<Response, Diagnostic>
     let kind = server.data_source(&type_name)?;
     let config = config.decode(&kind.ty)?;
     let mut diagnostics = Diagnostics::new();
-    let config = fill_defaults(&kind.schema, &config.clone(), config, &mut diagnostics);
+    let config = fill_config(&kind.schema, &config, &mut diagnostics);
     if diagnostics.has_errors() {
         return Ok(Response { state: Wire::Absent, diagnostics });
     }
     let cx = server.cx(write_only_attributes_allowed);
     let source = kind.implementation;
     let applied = server.guarded("ReadDataSource", &type_name, async move { source.read(&cx, config).await }).await?;
-    let Applied { state, private: _, mut diagnostics } = applied;
+    let Applied { state, private: _, diagnostics } = applied;
+    let mut diagnostics = located(&kind.ty, diagnostics);
     if diagnostics.has_errors() {
         return Ok(Response { state: Wire::Absent, diagnostics });
     }

@@ -2,7 +2,7 @@
 
 use tf_value::{Diagnostic, Diagnostics, Value};
 
-use super::present;
+use super::{located, present};
 use crate::plan::{null_unknown, null_write_only};
 use crate::wire::Wire;
 use crate::{Applied, Server, bug};
@@ -36,7 +36,8 @@ async fn read(server: &Server, request: Request) -> Result<Response, Diagnostic>
     let resource = kind.implementation;
     let before = private.clone();
     let applied = server.guarded("ReadResource", &type_name, async move { resource.read(&cx, state, private).await }).await?;
-    let Applied { state, private, mut diagnostics } = applied;
+    let Applied { state, private, diagnostics } = applied;
+    let mut diagnostics = located(&kind.ty, diagnostics);
     if diagnostics.has_errors() {
         return Ok(Response { state: current, private: before, diagnostics });
     }

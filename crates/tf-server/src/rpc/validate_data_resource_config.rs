@@ -2,6 +2,7 @@
 
 use tf_value::{Diagnostic, Diagnostics};
 
+use super::located;
 use crate::Server;
 use crate::wire::Wire;
 
@@ -24,5 +25,7 @@ async fn validate(server: &Server, request: Request) -> Result<Diagnostics, Diag
     let kind = server.data_source(&type_name)?;
     let config = config.decode(&kind.ty)?;
     let source = kind.implementation;
-    server.guarded("ValidateDataResourceConfig", &type_name, async move { source.validate(&config) }).await
+    let check = async move { source.validate(&config) };
+    let diagnostics = server.guarded("ValidateDataResourceConfig", &type_name, check).await?;
+    Ok(located(&kind.ty, diagnostics))
 }

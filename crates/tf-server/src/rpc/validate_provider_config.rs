@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tf_value::{Diagnostic, Diagnostics};
 
+use super::located;
 use crate::Server;
 use crate::wire::Wire;
 
@@ -23,5 +24,7 @@ pub(crate) async fn call(server: &Server, request: Request) -> Response {
 async fn validate(server: &Server, request: Request) -> Result<Diagnostics, Diagnostic> {
     let config = request.config.decode(&server.shared.ty)?;
     let provider = Arc::clone(&server.shared.provider);
-    server.guarded("ValidateProviderConfig", "the provider", async move { provider.validate(&config) }).await
+    let check = async move { provider.validate(&config) };
+    let diagnostics = server.guarded("ValidateProviderConfig", "the provider", check).await?;
+    Ok(located(&server.shared.ty, diagnostics))
 }

@@ -2,6 +2,7 @@
 
 use tf_value::{Diagnostic, Diagnostics};
 
+use super::located;
 use crate::Server;
 use crate::plan::write_only_set;
 use crate::wire::Wire;
@@ -43,5 +44,5 @@ async fn validate(server: &Server, request: Request) -> Result<Diagnostics, Diag
     let found =
         server.guarded("ValidateResourceConfig", &type_name, async move { resource.validate(&cx, &config).await }).await?;
     diagnostics.extend(found);
-    Ok(diagnostics)
+    Ok(located(&kind.ty, diagnostics))
 }
