@@ -14,7 +14,9 @@ pub mod ir;
 mod link;
 mod lower;
 mod merge;
-mod naming;
+mod order;
+
+pub use order::order;
 
 use std::collections::BTreeMap;
 

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_model::Leaf;
+use mesh_model::derived;
 use mesh_model::names::{ClusterName, Namespace, ServiceAccount};
 
 use crate::ir::{ClientPlan, ClusterPlan, Entry, Exposure, Host, LocalPods, Policy, Route, RouteTable};
 use crate::link::{Client, Linked, Member, gateways};
-use crate::naming;
 
 /// Methods that RFC 9110 calls safe and that services are called with: repeating them changes nothing.
 const SAFE_METHODS: &[&str] = &["GET", "HEAD", "OPTIONS"];
@@ -44,7 +44,7 @@ fn exposures(linked: &Linked<'_>, member: &Member<'_>) -> Vec<Exposure> {
         }
         workloads.push(workload);
         let index = in_namespace.entry(&gateway.namespace).or_default();
-        let name = naming::of_exposure(&linked.intent.hostname, *index);
+        let name = derived::exposure_name(&linked.intent.hostname, *index);
         *index += 1;
         let same = member.facts.gateways.iter().filter(|other| (&other.namespace, &other.selector) == workload);
         if same.into_iter().any(|other| gateways::exposes(other, &linked.service)) {
@@ -55,7 +55,7 @@ fn exposures(linked: &Linked<'_>, member: &Member<'_>) -> Vec<Exposure> {
             namespace: gateway.namespace.clone(),
             selector: gateway.selector.clone(),
             service_host: linked.service.host(),
-            destination: naming::label(&linked.intent.hostname),
+            destination: derived::destination_label(&linked.intent.hostname).to_string(),
         });
     }
     exposures
@@ -64,9 +64,9 @@ fn exposures(linked: &Linked<'_>, member: &Member<'_>) -> Vec<Exposure> {
 fn client_plan(linked: &Linked<'_>, member: &Member<'_>, client: &Client<'_>) -> ClientPlan {
     let intent = linked.intent;
     let host = Host {
-        name: naming::of_host(&intent.hostname),
+        name: derived::destination_name(&intent.hostname),
         hostname: intent.hostname.clone(),
-        destination: naming::label(&intent.hostname),
+        destination: derived::destination_label(&intent.hostname).to_string(),
         port: linked.port.number,
         port_name: linked.port.name.clone(),
         protocol: linked.port.protocol,
@@ -122,9 +122,9 @@ fn entries(linked: &Linked<'_>, client: &Client<'_>, target: &ClusterName, rank:
     gateways::addresses(member.facts)
         .enumerate()
         .map(|(index, (address, port))| Entry {
-            name: naming::of_entry(&linked.intent.hostname, target, index),
+            name: derived::workload_entry_name(&linked.intent.hostname, target, index),
             cluster: target.clone(),
-            destination: naming::label(&linked.intent.hostname),
+            destination: derived::destination_label(&linked.intent.hostname).to_string(),
             address: address.clone(),
             port: port.clone(),
             port_name: linked.port.name.clone(),

@@ -14,6 +14,9 @@ mod routing;
 mod timeout;
 mod visibility;
 
+#[cfg(test)]
+mod tests;
+
 use istio_objects::kinds::{DestinationRule, Gateway, HttpRoute, ServiceEntry, VirtualService, WorkloadEntry};
 
 use crate::ir;

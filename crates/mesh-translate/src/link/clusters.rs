@@ -25,9 +25,9 @@ pub(super) fn check(scope: &Scope<'_>, ranked: &Ranked<'_>, findings: &mut Findi
             Finding::new(
                 Code::DnsCaptureOff,
                 facts_path(cluster).attribute("dns_capture"),
-                format!("sidecars in cluster {cluster} do not answer DNS, and no DNS server knows {}", scope.intent.hostname),
-                "workloads there cannot resolve the hostname",
-                "turn it on in the mesh configuration and restart the workloads: meshConfig.defaultConfig.proxyMetadata.ISTIO_META_DNS_CAPTURE = \"true\"".to_owned(),
+                format!("Sidecars in cluster {cluster} do not answer DNS, and no DNS server knows {}.", scope.intent.hostname),
+                "Workloads there cannot resolve the hostname.",
+                "Turn it on in the mesh configuration and restart the workloads: meshConfig.defaultConfig.proxyMetadata.ISTIO_META_DNS_CAPTURE = \"true\"".to_owned(),
             )
             .in_cluster(cluster),
         );
@@ -39,9 +39,9 @@ pub(super) fn check(scope: &Scope<'_>, ranked: &Ranked<'_>, findings: &mut Findi
                 Finding::new(
                     Code::ClientWithoutBackend,
                     AttributePath::of("failover"),
-                    format!("cluster {cluster} has no backend of its own, and `failover` lets no other cluster serve it"),
-                    "every request there would be answered 503",
-                    format!("name a cluster for it: failover = {{ per_client = {{ {cluster} = [...] }} }}, or leave it out with `clients`"),
+                    format!("Cluster {cluster} has no backend of its own, and `failover` lets no other cluster serve it."),
+                    "Every request there would be answered 503.",
+                    format!("Name a cluster for it: failover = {{ per_client = {{ {cluster} = [...] }} }}, or leave it out with `clients`."),
                 )
                 .in_cluster(cluster),
             );
@@ -58,9 +58,9 @@ fn check_version(scope: &Scope<'_>, cluster: &ClusterName, findings: &mut Findin
             Finding::new(
                 Code::IstioTooOld,
                 path,
-                format!("cluster {cluster} runs Istio {version}"),
-                format!("its API server does not know networking.istio.io/v1, which Istio serves since {OLDEST}"),
-                format!("upgrade Istio there to {first} or later"),
+                format!("Cluster {cluster} runs Istio {version}."),
+                format!("Its API server does not know networking.istio.io/v1, which Istio serves since {OLDEST}."),
+                format!("Upgrade Istio there to {first} or later."),
             )
             .in_cluster(cluster),
         );
@@ -69,9 +69,9 @@ fn check_version(scope: &Scope<'_>, cluster: &ClusterName, findings: &mut Findin
             Finding::new(
                 Code::IstioNotTested,
                 path,
-                format!("cluster {cluster} runs Istio {version}"),
-                format!("the objects are proven on Istio {first} to {last}"),
-                "test failover there before you rely on it".to_owned(),
+                format!("Cluster {cluster} runs Istio {version}."),
+                format!("The objects are proven on Istio {first} to {last}."),
+                "Test failover there before you rely on it.".to_owned(),
             )
             .in_cluster(cluster),
         );

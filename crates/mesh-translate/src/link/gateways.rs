@@ -50,9 +50,9 @@ pub(super) fn check(scope: &Scope<'_>, called: &BTreeSet<&ClusterName>, service:
                     Finding::new(
                         Code::GatewayHostname,
                         path.attribute("hostname"),
-                        format!("a gateway of cluster {cluster} is reached by {name}"),
-                        "gateways are reached by IP address for now",
-                        "write the addresses to which the name resolves, if they stay: gateways = [{ addresses = [\"203.0.113.20\"] }]",
+                        format!("A gateway of cluster {cluster} is reached by {name}."),
+                        "Gateways are reached by IP address for now.",
+                        "Write the addresses to which the name resolves, if they stay: gateways = [{ addresses = [\"203.0.113.20\"] }]",
                     )
                     .in_cluster(cluster),
                 );
@@ -62,9 +62,9 @@ pub(super) fn check(scope: &Scope<'_>, called: &BTreeSet<&ClusterName>, service:
                     Finding::new(
                         Code::EmptyCollection,
                         path.attribute("selector"),
-                        format!("the facts of a gateway of cluster {cluster} have an empty selector"),
-                        "a Gateway without a selector applies to every workload of its namespace",
-                        "name the labels of the gateway's pods: selector = { istio = \"eastwestgateway\" }",
+                        format!("The facts of a gateway of cluster {cluster} have an empty selector."),
+                        "A Gateway without a selector applies to every workload of its namespace.",
+                        "Name the labels of the gateway's pods: selector = { istio = \"eastwestgateway\" }",
                     )
                     .in_cluster(cluster),
                 );
@@ -74,9 +74,9 @@ pub(super) fn check(scope: &Scope<'_>, called: &BTreeSet<&ClusterName>, service:
                     Finding::new(
                         Code::GatewayPassesEverything,
                         path.attribute("exposed_hosts"),
-                        format!("a Gateway in cluster {cluster} passes every host (`*`) through its east-west gateway"),
-                        "whatever istiod there knows, hosts of ServiceEntries too, can be reached from outside, and calls may be sent on to other clusters in a loop",
-                        "narrow its hosts to `*.local`, or to the Services that other clusters call",
+                        format!("A Gateway in cluster {cluster} passes every host (`*`) through its east-west gateway."),
+                        "Whatever istiod there knows, hosts of ServiceEntries too, can be reached from outside, and calls may be sent on to other clusters in a loop.",
+                        "Narrow its hosts to `*.local`, or to the Services that other clusters call.",
                     )
                     .in_cluster(cluster),
                 );
@@ -89,10 +89,10 @@ pub(super) fn check(scope: &Scope<'_>, called: &BTreeSet<&ClusterName>, service:
                 Finding::new(
                     Code::NoGateway,
                     path,
-                    format!("cluster {cluster} serves {} to other clusters, and no address of an east-west gateway is known there", scope.intent.hostname),
-                    "other clusters reach its pods through that gateway only",
+                    format!("Cluster {cluster} serves {} to other clusters, and no address of an east-west gateway is known there.", scope.intent.hostname),
+                    "Other clusters reach its pods through that gateway only.",
                     format!(
-                        "install an east-west gateway, or write what is known: clusters = {{ {cluster} = merge(data.gloo_cluster.{cluster}.facts, {{ gateways = [{{ addresses = [\"203.0.113.20\"], port = 15443, namespace = \"istio-system\", selector = {{ istio = \"eastwestgateway\" }} }}] }}) }}"
+                        "Install an east-west gateway, or write what is known: clusters = {{ {cluster} = merge(data.gloo_cluster.{cluster}.facts, {{ gateways = [{{ addresses = [\"203.0.113.20\"], port = 15443, namespace = \"istio-system\", selector = {{ istio = \"eastwestgateway\" }} }}] }}) }}"
                     ),
                 )
                 .in_cluster(cluster),

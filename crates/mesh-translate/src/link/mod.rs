@@ -154,9 +154,9 @@ fn scope<'a>(intent: &'a VirtualDestination, port: &Port, findings: &mut Finding
                 Finding::new(
                     Code::UnknownCluster,
                     AttributePath::of("backends").index(index).attribute("cluster"),
-                    format!("backend {}/{} is in cluster {cluster}, which is no member of mesh {}", backend.namespace, backend.service, intent.mesh.name),
-                    "facts of a cluster outside the mesh are not known, so nothing can be sent there",
-                    format!("add {cluster} to `clusters` of the gloo_virtual_mesh, or leave the backend out: backends = [for b in data.gloo_service.x.backends : b if b.cluster != {:?}]", cluster.as_str()),
+                    format!("Backend {}/{} is in cluster {cluster}, which is no member of mesh {}.", backend.namespace, backend.service, intent.mesh.name),
+                    "Facts of a cluster outside the mesh are not known, so nothing can be sent there.",
+                    format!("Add {cluster} to `clusters` of the gloo_virtual_mesh, or leave the backend out: backends = [for b in data.gloo_service.x.backends : b if b.cluster != {:?}]", cluster.as_str()),
                 )
                 .in_cluster(cluster),
             );

@@ -19,8 +19,8 @@ pub(super) fn check(scope: &Scope<'_>, ranked: &Ranked<'_>, findings: &mut Findi
         findings.push(Finding::new(
             Code::EjectionOff,
             path,
-            "`max_ejection_percent` is 0",
-            "no endpoint is ever ejected, so no other cluster ever takes over",
+            "`max_ejection_percent` is 0.",
+            "No endpoint is ever ejected, so no other cluster ever takes over.",
             fix,
         ));
         return;
@@ -41,8 +41,8 @@ pub(super) fn check(scope: &Scope<'_>, ranked: &Ranked<'_>, findings: &mut Findi
         findings.push(Finding::new(
             Code::EjectionUnlikely,
             path,
-            format!("{percent} % is less than one endpoint for clients in {}", never.join(", ")),
-            "Envoy rounds down: with so few endpoints none is ever ejected, and no other cluster takes over",
+            format!("{percent} % is less than one endpoint for clients in {}.", never.join(", ")),
+            "Envoy rounds down: with so few endpoints none is ever ejected, and no other cluster takes over.",
             fix,
         ));
     }

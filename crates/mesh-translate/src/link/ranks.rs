@@ -149,9 +149,9 @@ fn check_regions(scope: &Scope<'_>, findings: &mut Findings) {
             Finding::new(
                 Code::RegionNotKnown,
                 super::facts_path(cluster).attribute("region"),
-                format!("the facts of cluster {cluster} name no region"),
-                "`failover.locality` compares regions: no rule can match a cluster without one",
-                format!("set it: {cluster} = merge(data.gloo_cluster.{cluster}.facts, {{ region = \"us-east-1\" }}), or rank clusters by name with failover = {{ order = [...] }}"),
+                format!("The facts of cluster {cluster} name no region."),
+                "`failover.locality` compares regions: no rule can match a cluster without one.",
+                format!("Set it: {cluster} = merge(data.gloo_cluster.{cluster}.facts, {{ region = \"us-east-1\" }}), or rank clusters by name with failover = {{ order = [...] }}"),
             )
             .in_cluster(cluster),
         );

@@ -17,9 +17,9 @@ pub(super) fn only_port<'a>(intent: &'a VirtualDestination, findings: &mut Findi
             findings.push(Finding::new(
                 Code::Unsupported,
                 AttributePath::of("ports"),
-                format!("{} has {} ports", intent.hostname, ports.len()),
-                "a virtual destination has exactly one port for now",
-                "write one destination per port, each with its own hostname: ports = [{ number = 9080 }]",
+                format!("{} has {} ports.", intent.hostname, ports.len()),
+                "A virtual destination has exactly one port for now.",
+                "Write one destination per port, each with its own hostname: ports = [{ number = 9080 }]",
             ));
             None
         }
@@ -41,9 +41,12 @@ pub(super) fn target_port(index: usize, backend: &Backend, port: &Port, findings
             Finding::new(
                 Code::PortNotInService,
                 path,
-                format!("Service {namespace}/{service} in cluster {cluster} has no port {}; its ports: {has}", port.service_port),
-                "gateways find the Service by its port: calls to other clusters would find nobody",
-                format!("name the Service's port: ports = [{{ number = {}, service_port = {fix} }}]", port.number),
+                format!(
+                    "Service {namespace}/{service} in cluster {cluster} has no port {}; its ports: {has}.",
+                    port.service_port
+                ),
+                "Gateways find the Service by its port: calls to other clusters would find nobody.",
+                format!("Name the Service's port: ports = [{{ number = {}, service_port = {fix} }}]", port.number),
             )
             .in_cluster(cluster),
         );
@@ -56,9 +59,9 @@ pub(super) fn target_port(index: usize, backend: &Backend, port: &Port, findings
             Finding::new(
                 Code::ProtocolContradicts,
                 path,
-                format!("port {} of Service {namespace}/{service} in cluster {cluster} speaks {protocol}, the destination's port {} http", found.number, port.number),
-                "clients would speak a protocol that the pods do not understand",
-                "choose an HTTP port of the Service with `service_port`, or set `appProtocol: http` on the Service's port if it does speak HTTP".to_owned(),
+                format!("Port {} of Service {namespace}/{service} in cluster {cluster} speaks {protocol}, the destination's port {} http.", found.number, port.number),
+                "Clients would speak a protocol that the pods do not understand.",
+                "Choose an HTTP port of the Service with `service_port`, or set `appProtocol: http` on the Service's port if it does speak HTTP.".to_owned(),
             )
             .in_cluster(cluster),
         );
@@ -99,9 +102,9 @@ pub(super) fn agree<'a>(scope: &Scope<'a>, port: &Port, findings: &mut Findings)
                 Finding::new(
                     Code::ServicesDiffer,
                     AttributePath::of("backends").index(several[0].index),
-                    format!("{first_cluster} serves with {}, {cluster} with {}", first.host(), other.host()),
-                    "one server name must lead to the Service in every serving cluster, and it holds the Service's namespace, name and cluster domain",
-                    "give the Services one name and namespace, and the clusters one domain, or write one destination for each".to_owned(),
+                    format!("{first_cluster} serves with {}, {cluster} with {}.", first.host(), other.host()),
+                    "One server name must lead to the Service in every serving cluster, and it holds the Service's namespace, name and cluster domain.",
+                    "Give the Services one name and namespace, and the clusters one domain, or write one destination for each.".to_owned(),
                 )
                 .in_cluster(cluster),
             );
@@ -118,9 +121,9 @@ fn no_backend(scope: &Scope<'_>) -> Finding {
     Finding::new(
         Code::EmptyCollection,
         AttributePath::of("backends"),
-        format!("no cluster of mesh {} serves {}; its members: {}", scope.intent.mesh.name, scope.intent.hostname, members.join(", ")),
-        "a hostname without a backend answers 503 to every request",
-        "deploy the Service in one of these clusters, or correct the namespace and name: backends = data.gloo_service.reviews.backends"
+        format!("No cluster of mesh {} serves {}; its members: {}.", scope.intent.mesh.name, scope.intent.hostname, members.join(", ")),
+        "A hostname without a backend answers 503 to every request.",
+        "Deploy the Service in one of these clusters, or correct the namespace and name: backends = data.gloo_service.reviews.backends."
             .to_owned(),
     )
 }
@@ -131,9 +134,12 @@ fn several_services(cluster: &ClusterName, several: &[Serving<'_>]) -> Finding {
     Finding::new(
         Code::SeveralServices,
         AttributePath::of("backends").index(several[1].index),
-        format!("cluster {cluster} serves with {} Services: {}", several.len(), names.join(", ")),
-        "one destination has one Service in each cluster for now",
-        "keep one of them: backends = data.gloo_service.reviews.backends".to_owned(),
+        format!("Cluster {cluster} serves with {} Services: {}.", several.len(), names.join(", ")),
+        "One destination has one Service in each cluster for now.",
+        format!(
+            "Keep one of them: backends = [for b in data.gloo_service.reviews.backends : b if b.cluster != \"{cluster}\" || b.service == \"{}\"]",
+            several[0].backend.service
+        ),
     )
     .in_cluster(cluster)
 }
@@ -147,9 +153,9 @@ fn check_namespace(scope: &Scope<'_>, service: &Service<'_>, findings: &mut Find
         findings.push(Finding::new(
             Code::NamespaceNotOfService,
             AttributePath::of("namespace"),
-            format!("the destination is in namespace {}, the Service behind it in {}", intent.namespace, service.namespace),
+            format!("The destination is in namespace {}, the Service behind it in {}.", intent.namespace, service.namespace),
             format!(
-                "in {} the pods themselves serve, and a ServiceEntry selects pods of its own namespace only",
+                "In {} the pods themselves serve, and a ServiceEntry selects pods of its own namespace only.",
                 both.join(", ")
             ),
             format!("namespace = {:?}", service.namespace.as_str()),
@@ -162,9 +168,12 @@ fn check_namespace(scope: &Scope<'_>, service: &Service<'_>, findings: &mut Find
             Finding::new(
                 Code::NamespaceNotOfService,
                 AttributePath::of("client_namespace").key(cluster.as_str()),
-                format!("cluster {cluster} serves {} itself, so its objects cannot be in namespace {namespace}", intent.hostname),
-                "a ServiceEntry selects pods of its own namespace only",
-                format!("remove {cluster} from `client_namespace`; it is for clusters that only call"),
+                format!(
+                    "Cluster {cluster} serves {} itself, so its objects cannot be in namespace {namespace}.",
+                    intent.hostname
+                ),
+                "A ServiceEntry selects pods of its own namespace only.",
+                format!("Remove {cluster} from `client_namespace`; it is for clusters that only call."),
             )
             .in_cluster(cluster),
         );
@@ -178,10 +187,10 @@ fn check_accounts(scope: &Scope<'_>, findings: &mut Findings) {
             Finding::new(
                 Code::EmptyCollection,
                 AttributePath::of("backends").index(serving.index).attribute("service_accounts"),
-                format!("no service account of {namespace}/{service} in cluster {cluster} is known"),
-                "clients accept a server by its account: without one, every call to it ends with a TLS error",
+                format!("No service account of {namespace}/{service} in cluster {cluster} is known."),
+                "Clients accept a server by its account: without one, every call to it ends with a TLS error.",
                 format!(
-                    "write it: backends = [for b in data.gloo_service.{service}.backends : b.cluster != {:?} ? b : merge(b, {{ service_accounts = [\"{service}\"] }})]",
+                    "Write it: backends = [for b in data.gloo_service.{service}.backends : b.cluster != {:?} ? b : merge(b, {{ service_accounts = [\"{service}\"] }})]",
                     cluster.as_str()
                 ),
             )
@@ -226,9 +235,9 @@ fn check_trust(scope: &Scope<'_>, findings: &mut Findings) {
     findings.push(Finding::new(
         Code::TrustDomainsDiffer,
         AttributePath::of("virtual_mesh").attribute("clusters"),
-        format!("the clusters have {} trust domains: {}", domains.len(), lines.join("; ")),
-        "a server refuses clients of another trust domain, and nothing in the facts says that it accepts them",
-        "give the meshes one `trustDomain` (meshConfig.trustDomain), or leave clusters out with `clients` and `backends`"
+        format!("The clusters have {} trust domains: {}.", domains.len(), lines.join("; ")),
+        "A server refuses clients of another trust domain, and nothing in the facts says that it accepts them.",
+        "Give the meshes one `trustDomain` (meshConfig.trustDomain), or leave clusters out with `clients` and `backends`."
             .to_owned(),
     ));
 }
@@ -274,9 +283,9 @@ pub(super) fn canonical_name(scope: &Scope<'_>, findings: &mut Findings) -> Leaf
         findings.push(Finding::new(
             Code::CanonicalNamesDiffer,
             AttributePath::of("backends").index(odd).attribute("canonical_name"),
-            format!("the pods have {} canonical names: {}", known.len(), lines.join("; ")),
-            "the hostname selects what serves it by canonical name, in every cluster by the same one",
-            "give the pods one name with the label `service.istio.io/canonical-name` in their template".to_owned(),
+            format!("The pods have {} canonical names: {}.", known.len(), lines.join("; ")),
+            "The hostname selects what serves it by canonical name, in every cluster by the same one.",
+            "Give the pods one name with the label `service.istio.io/canonical-name` in their template.".to_owned(),
         ));
     }
     let first = known.keys().next().map(|name| Leaf::Known((*name).clone()));

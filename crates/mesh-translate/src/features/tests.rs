@@ -1,0 +1,135 @@
+//! The table of features judged as a whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use mesh_model::Leaf;
+use mesh_model::intent::{OutlierDetection, Protocol};
+
+use super::{FEATURES, Slice};
+use crate::ir::{Entry, Exposure, Host, LocalPods, Policy, Route, RouteTable};
+
+fn name<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+    text.parse().expect("a valid name")
+}
+
+fn port(number: i64) -> mesh_model::names::PortNumber {
+    mesh_model::names::PortNumber::new(number).expect("a port")
+}
+
+fn everybody() -> Vec<Leaf<String>> {
+    vec![Leaf::Known("*".to_owned())]
+}
+
+/// A plan of every sort, with everything set.
+struct Plans {
+    exposure: Exposure,
+    host: Host,
+    policy: Policy,
+    table: RouteTable,
+    route: Route,
+    entry: Entry,
+}
+
+fn plans() -> Plans {
+    let destination = "reviews.mesh.internal".to_owned();
+    Plans {
+        exposure: Exposure {
+            name: name("vd-reviews.mesh.internal"),
+            namespace: name("istio-system"),
+            selector: BTreeMap::from([("istio".to_owned(), "eastwestgateway".to_owned())]),
+            service_host: "reviews.bookinfo.svc.cluster.local".to_owned(),
+            destination: destination.clone(),
+        },
+        host: Host {
+            name: name("vd-reviews.mesh.internal"),
+            hostname: name("reviews.mesh.internal"),
+            destination: destination.clone(),
+            port: port(9080),
+            port_name: name("http-9080"),
+            protocol: Protocol::Http,
+            local: LocalPods::Serving { target_port: port(9080) },
+            canonical_name: Leaf::Known(name("reviews")),
+            identities: Vec::new(),
+            export_to: everybody(),
+        },
+        policy: Policy {
+            hostname: name("reviews.mesh.internal"),
+            sni: "outbound_.9080_._.reviews.bookinfo.svc.cluster.local".to_owned(),
+            identities: Vec::new(),
+            export_to: everybody(),
+            connect_timeout: Leaf::Known(Duration::from_secs(1)),
+            highest_rank: 2,
+            outlier_detection: OutlierDetection::default(),
+        },
+        table: RouteTable { hostname: name("reviews.mesh.internal"), export_to: everybody(), routes: Vec::new() },
+        route: Route {
+            name: "safe-methods",
+            methods: &["GET"],
+            hostname: name("reviews.mesh.internal"),
+            attempts: Leaf::Known(3),
+            per_try_timeout: None,
+            retry_unavailable: Leaf::Known(true),
+            retry_on_reset: Leaf::Known(false),
+            timeout: Some(Leaf::Known(Duration::from_secs(1))),
+        },
+        entry: Entry {
+            name: name("vd-reviews.mesh.internal.west"),
+            cluster: name("west"),
+            destination,
+            address: Leaf::Known("203.0.113.20".parse().expect("an address")),
+            port: Leaf::Known(port(15443)),
+            port_name: name("http-9080"),
+            region: Some(Leaf::Known(name("us-west-2"))),
+            rank: Leaf::Known(1),
+            canonical_name: Leaf::Known(name("reviews")),
+            service_account: Some(Leaf::Known(name("reviews"))),
+        },
+    }
+}
+
+/// Kind, declared fields, and fields given to a full plan.
+fn written(slice: &Slice, plans: &Plans) -> (&'static str, &'static [&'static str], Vec<&'static str>) {
+    match slice {
+        Slice::Gateway(give, fields) => ("Gateway", fields, give(&plans.exposure).given()),
+        Slice::DestinationRule(give, fields) => ("DestinationRule", fields, give(&plans.policy).given()),
+        Slice::VirtualService(give, fields) => ("VirtualService", fields, give(&plans.table).given()),
+        Slice::HttpRoute(give, fields) => ("HttpRoute", fields, give(&plans.route).given()),
+        Slice::WorkloadEntry(give, fields) => ("WorkloadEntry", fields, give(&plans.entry).given()),
+        Slice::ServiceEntry(give, fields) => ("ServiceEntry", fields, give(&plans.host).given()),
+    }
+}
+
+#[test]
+fn features_write_what_they_declare() {
+    let plans = plans();
+    for feature in FEATURES {
+        assert!(!feature.slices.is_empty(), "{} gives nothing", feature.name);
+        for slice in feature.slices {
+            let (kind, declared, given) = written(slice, &plans);
+            let [declared, given] = [declared.to_vec(), given].map(|fields| fields.into_iter().collect::<BTreeSet<_>>());
+            assert_eq!(declared, given, "{} of a {kind}", feature.name);
+        }
+    }
+}
+
+#[test]
+fn write_sets_are_disjoint() {
+    let plans = plans();
+    let mut writers = BTreeMap::new();
+    for feature in FEATURES {
+        for slice in feature.slices {
+            let (kind, declared, _) = written(slice, &plans);
+            for field in declared {
+                let other = writers.insert((kind, *field), feature.name);
+                assert_eq!(other, None, "{field} of a {kind} has a second writer: {}", feature.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn names_are_sorted_and_unique() {
+    let names: Vec<&str> = FEATURES.iter().map(|feature| feature.name).collect();
+    assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
+}

@@ -1,0 +1,160 @@
+//! Random fleets and destinations.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use istio_objects::{Claim, Manifest, Sealed};
+use mesh_model::Leaf;
+use mesh_model::facts::{Backend, BackendPort, ClusterFacts, GatewayAddress, GatewayFacts};
+use mesh_model::intent::{
+    Failover, LocalityRule, OutlierDetection, Port, Protocol, Ranking, Retries, VirtualDestination, VirtualMesh,
+};
+use mesh_model::names::{ClusterName, PortNumber};
+use mesh_translate::{Translation, translate};
+use proptest::prelude::*;
+
+/// Clusters of every fleet.
+const CLUSTERS: [&str; 5] = ["eu", "north", "east", "south", "west"];
+const REGIONS: [&str; 3] = ["us-east-1", "us-west-2", "eu-west-1"];
+const ACCOUNTS: [&str; 3] = ["reviews", "bookinfo-reviews", "batch"];
+
+/// Parses a name.
+pub(crate) fn name<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+    text.parse().expect("a valid name")
+}
+
+pub(crate) fn port(number: i64) -> PortNumber {
+    PortNumber::new(number).expect("a port")
+}
+
+/// An address of a gateway; the third byte is the cluster's position in [`CLUSTERS`].
+fn address(cluster: usize, gateway: usize, index: usize) -> IpAddr {
+    let byte = |number: usize| u8::try_from(number).expect("few clusters and gateways");
+    IpAddr::V4(Ipv4Addr::new(203, 0, byte(cluster), byte(gateway * 10 + index + 1)))
+}
+
+/// Which cluster has an address.
+pub(crate) fn owner_of(address: &str) -> ClusterName {
+    let address: Ipv4Addr = address.parse().expect("gateways of the fleet have IPv4 addresses");
+    name(CLUSTERS[usize::from(address.octets()[2])])
+}
+
+fn facts(index: usize) -> impl Strategy<Value = ClusterFacts> {
+    let region = prop::option::of(prop::sample::select(&REGIONS[..]));
+    let gateways = prop::collection::vec((1..=2_usize, prop::bool::weighted(0.2), prop::bool::ANY), 1..=2);
+    (region, gateways).prop_map(move |(region, gateways)| ClusterFacts {
+        istio_version: name("1.28"),
+        revision: name("default"),
+        trust_domain: name("cluster.local"),
+        cluster_domain: name("cluster.local"),
+        root_namespace: name("istio-system"),
+        network: Some(Leaf::Known(name("net"))),
+        region: region.map(|region| Leaf::Known(name(region))),
+        dns_capture: Some(Leaf::Known(true)),
+        gateways: gateways
+            .into_iter()
+            .enumerate()
+            .map(|(gateway, (addresses, covered, own_namespace))| GatewayFacts {
+                namespace: name(if own_namespace { "gateways" } else { "istio-system" }),
+                selector: BTreeMap::from([("istio".to_owned(), format!("gateway-{gateway}"))]),
+                address: GatewayAddress::Addresses((0..addresses).map(|i| Leaf::Known(address(index, gateway, i))).collect()),
+                port: Leaf::Known(port(15443)),
+                exposed_hosts: if covered { vec!["*.local".to_owned()] } else { Vec::new() },
+            })
+            .collect(),
+    })
+}
+
+fn backend(cluster: &'static str) -> impl Strategy<Value = Backend> {
+    let accounts = prop::sample::subsequence(&ACCOUNTS[..], 1..=2).prop_shuffle();
+    (accounts, 9080..=9081_i64).prop_map(move |(accounts, target)| Backend {
+        cluster: name(cluster),
+        namespace: name("bookinfo"),
+        service: name("reviews"),
+        ports: vec![BackendPort {
+            number: port(9080),
+            name: Some("http".to_owned()),
+            target_port: port(target),
+            protocol: Some("http".to_owned()),
+        }],
+        selector: BTreeMap::from([("app".to_owned(), "reviews".to_owned())]),
+        canonical_name: Leaf::Known(name("reviews")),
+        service_accounts: accounts.into_iter().map(|account| Leaf::Known(name(account))).collect(),
+    })
+}
+
+fn names() -> impl Strategy<Value = Vec<ClusterName>> {
+    prop::sample::subsequence(&CLUSTERS[..], 1..=4).prop_shuffle().prop_map(|names| names.into_iter().map(name).collect())
+}
+
+fn failover() -> impl Strategy<Value = Failover> {
+    let rules = prop::collection::vec((0..3_usize, 1..3_usize), 1..=3).prop_map(|rules| {
+        let rule =
+            |(from, step): (usize, usize)| LocalityRule { from: name(REGIONS[from]), to: name(REGIONS[(from + step) % 3]) };
+        Ranking::Locality(rules.into_iter().map(rule).collect())
+    });
+    let ranking = prop_oneof![Just(Ranking::Nearest), names().prop_map(Ranking::Order), rules];
+    let per_client = prop::collection::btree_map(prop::sample::select(&CLUSTERS[..]).prop_map(name), names(), 0..=2);
+    (ranking, prop::bool::weighted(0.3), per_client).prop_map(|(ranking, only, per_client)| Failover {
+        ranking,
+        only,
+        per_client,
+    })
+}
+
+/// A destination that translates without an error.
+pub(crate) fn destination() -> impl Strategy<Value = VirtualDestination> {
+    let facts = CLUSTERS.iter().enumerate().map(|(index, cluster)| facts(index).prop_map(|facts| (name(cluster), facts)));
+    let facts = facts.collect::<Vec<_>>().prop_map(|facts| facts.into_iter().collect::<BTreeMap<ClusterName, ClusterFacts>>());
+    let backends = CLUSTERS.iter().map(|cluster| prop::option::weighted(0.6, backend(cluster))).collect::<Vec<_>>();
+    let clients = names().prop_map(|names| names.into_iter().collect::<BTreeSet<_>>());
+    let knobs = (prop::sample::select(&["reviews.mesh.internal", "ratings.mesh.internal"][..]), 9080..=9081_i64, prop::bool::ANY);
+    (facts, backends, clients, failover(), knobs)
+        .prop_map(|(clusters, backends, clients, failover, (hostname, number, moved))| {
+            let backends: Vec<Backend> = backends.into_iter().flatten().collect();
+            let serving: BTreeSet<&ClusterName> = backends.iter().map(|backend| &backend.cluster).collect();
+            let client_only = clients.iter().filter(|client| !serving.contains(client));
+            let client_namespace =
+                if moved { client_only.map(|client| (client.clone(), name("frontend"))).collect() } else { BTreeMap::new() };
+            VirtualDestination {
+                mesh: VirtualMesh { name: name("prod"), hostname_suffix: name("mesh.internal"), clusters },
+                namespace: name("bookinfo"),
+                name: name("reviews"),
+                hostname: name(hostname),
+                ports: vec![Port {
+                    number: port(number),
+                    name: name("http"),
+                    protocol: Protocol::Http,
+                    service_port: port(9080),
+                }],
+                backends,
+                clients,
+                client_namespace,
+                failover,
+                outlier_detection: OutlierDetection::default(),
+                retries: Retries::default(),
+                timeout: Some(Leaf::Known(Duration::from_secs(10))),
+                connect_timeout: Leaf::Known(Duration::from_secs(1)),
+                export_to: vec![Leaf::Known("shop".to_owned()), Leaf::Known("bookinfo".to_owned())],
+            }
+        })
+        .prop_filter("a destination that is refused has no objects", |intent| !translate(intent).objects.is_empty())
+}
+
+/// The claim of everything here.
+pub(crate) fn claim() -> Claim {
+    name("demo/properties//gloo_virtual_destination/bookinfo/reviews")
+}
+
+/// What a translation seals to.
+pub(crate) fn sealed(translation: &Translation) -> BTreeMap<ClusterName, Vec<Sealed>> {
+    let seal = |object: &istio_objects::Object| object.seal(&claim(), &BTreeMap::new());
+    translation.objects.iter().map(|(cluster, objects)| (cluster.clone(), objects.iter().map(seal).collect())).collect()
+}
+
+/// The manifests of a destination whose every leaf is known.
+pub(crate) fn manifests(intent: &VirtualDestination) -> BTreeMap<ClusterName, Vec<Manifest>> {
+    let known = |sealed: &Sealed| sealed.manifest().expect("every leaf is known").clone();
+    sealed(&translate(intent)).iter().map(|(cluster, objects)| (cluster.clone(), objects.iter().map(known).collect())).collect()
+}

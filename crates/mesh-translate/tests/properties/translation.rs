@@ -1,0 +1,80 @@
+//! The same intent has the same objects.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use mesh_model::facts::GatewayAddress;
+use mesh_translate::translate;
+use proptest::prelude::*;
+
+use crate::fleet;
+
+/// All strings of a JSON value.
+fn strings(value: &serde_json::Value, found: &mut Vec<String>) {
+    match value {
+        serde_json::Value::String(text) => found.push(text.clone()),
+        serde_json::Value::Array(items) => items.iter().for_each(|item| strings(item, found)),
+        serde_json::Value::Object(members) => members.values().for_each(|member| strings(member, found)),
+        _ => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn twice_is_the_same(intent in fleet::destination()) {
+        prop_assert_eq!(translate(&intent), translate(&intent.clone()));
+        prop_assert_eq!(fleet::manifests(&intent), fleet::manifests(&intent));
+    }
+
+    #[test]
+    fn order_without_meaning_has_no_effect(intent in fleet::destination(), rotation in 0..10_usize) {
+        let mut other = intent.clone();
+        other.backends.reverse();
+        let steps = rotation % other.backends.len();
+        other.backends.rotate_left(steps);
+        other.export_to.reverse();
+        other.backends.iter_mut().for_each(|backend| backend.service_accounts.reverse());
+        prop_assert_eq!(translate(&intent).objects, translate(&other).objects);
+    }
+
+    /// Every address in a manifest is one of a gateway in the facts: no pod's, no Service's. Nothing looks like a key or token.
+    #[test]
+    fn only_gateway_addresses_are_written(intent in fleet::destination()) {
+        let gateways: BTreeSet<IpAddr> = intent
+            .mesh
+            .clusters
+            .values()
+            .flat_map(|facts| &facts.gateways)
+            .flat_map(|gateway| match &gateway.address {
+                GatewayAddress::Addresses(addresses) => addresses.iter().filter_map(|address| address.known().copied()).collect(),
+                GatewayAddress::Hostname(_) => Vec::new(),
+            })
+            .collect();
+        let mut found = Vec::new();
+        for manifest in fleet::manifests(&intent).values().flatten() {
+            strings(&manifest.value(), &mut found);
+        }
+        for text in found {
+            if let Ok(address) = text.parse::<IpAddr>() {
+                prop_assert!(gateways.contains(&address), "{} is no gateway's", address);
+            }
+            prop_assert!(!text.contains("BEGIN") && !text.contains("Bearer"));
+        }
+    }
+
+    /// Every entry leads to a cluster that serves, is not the client's own, and exposes the Service or has it exposed.
+    #[test]
+    fn entries_lead_to_other_serving_clusters(intent in fleet::destination()) {
+        let serving: BTreeSet<_> = intent.backends.iter().map(|backend| backend.cluster.clone()).collect();
+        for (cluster, manifests) in fleet::manifests(&intent) {
+            for manifest in manifests.iter().filter(|manifest| manifest.key().kind == "WorkloadEntry") {
+                let value = manifest.value();
+                let target = fleet::owner_of(value["spec"]["address"].as_str().expect("entries have an address"));
+                prop_assert!(target != cluster && serving.contains(&target));
+                prop_assert!(intent.clients.contains(&cluster));
+            }
+        }
+    }
+}
