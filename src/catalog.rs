@@ -1,0 +1,32 @@
+//! Everything that the provider offers. A new resource or data source is one line here.
+
+use std::sync::Arc;
+
+use tf_server::{DataSource, Function, Resource};
+
+use crate::data_sources::cluster::ClusterData;
+use crate::data_sources::service::ServiceData;
+use crate::lifecycle::IntentResource;
+use crate::resources::istio_object::IstioObject;
+use crate::resources::virtual_destination::VirtualDestination;
+use crate::resources::virtual_mesh::VirtualMesh;
+use crate::settings::Configured;
+
+/// The resources.
+pub(crate) fn resources(configured: &Arc<Configured>) -> Vec<Arc<dyn Resource>> {
+    vec![
+        Arc::new(IntentResource::new(VirtualMesh, configured)),
+        Arc::new(IntentResource::new(VirtualDestination, configured)),
+        Arc::new(IntentResource::new(IstioObject, configured)),
+    ]
+}
+
+/// The data sources.
+pub(crate) fn data_sources(configured: &Arc<Configured>) -> Vec<Arc<dyn DataSource>> {
+    vec![Arc::new(ClusterData::new(configured)), Arc::new(ServiceData::new(configured))]
+}
+
+/// The functions.
+pub(crate) fn functions() -> Vec<Arc<dyn Function>> {
+    Vec::new()
+}

@@ -1,0 +1,55 @@
+//! Findings become diagnostics here and nowhere else.
+
+use mesh_model::input::PathStep;
+use mesh_model::{AttributePath, Finding, Severity};
+use tf_value::{Diagnostic, Path, Step, Type};
+
+/// The diagnostic of a finding. `ty` is the type of the configuration that the finding's path is about: paths stop at
+/// sets, which the protocol cannot step into.
+pub(crate) fn cook(finding: &Finding, ty: &Type) -> Diagnostic {
+    let summary = format!("{} ({})", finding.code.summary(), finding.code);
+    let mut detail = finding.what.clone();
+    let places = [("cluster", finding.cluster.as_ref().map(ToString::to_string)), ("object", finding.object.clone())];
+    for (name, place) in places {
+        if let Some(place) = place
+            && !finding.what.contains(&place)
+        {
+            detail.push_str(&format!(" ({name} {place})"));
+        }
+    }
+    for part in [&finding.why, &finding.fix] {
+        if !part.is_empty() {
+            detail.push_str("\n\n");
+            detail.push_str(part);
+        }
+    }
+    let diagnostic = match finding.code.severity() {
+        Severity::Error => Diagnostic::error(summary, detail),
+        Severity::Warning => Diagnostic::warning(summary, detail),
+    };
+    let path = protocol_path(&finding.path, ty);
+    if path.steps().is_empty() { diagnostic } else { diagnostic.at(path) }
+}
+
+/// The longest part of the path that the protocol can name.
+fn protocol_path(path: &AttributePath, ty: &Type) -> Path {
+    let mut steps = Vec::new();
+    let mut ty = ty.clone();
+    for step in &path.0 {
+        let (next, step) = match (ty, step) {
+            (Type::Object(mut attributes), PathStep::Attribute(name)) => match attributes.remove(name) {
+                Some(attribute) => (attribute, Step::Attribute(name.clone())),
+                None => break,
+            },
+            (Type::Map(element), PathStep::Key(key)) => (*element, Step::Key(key.clone())),
+            (Type::List(element), PathStep::Index(index)) => match i64::try_from(*index) {
+                Ok(index) => (*element, Step::Index(index)),
+                Err(_) => break,
+            },
+            _ => break,
+        };
+        steps.push(step);
+        ty = next;
+    }
+    steps.into_iter().collect()
+}

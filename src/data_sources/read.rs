@@ -1,0 +1,80 @@
+//! What both data sources do: ask clusters, and fail rather than give a shorter answer.
+
+use kube_apply::Standing;
+use kube_apply::port::Kinds;
+use mesh_model::Input;
+use mesh_model::names::ClusterName;
+use tf_value::{Diagnostic, Diagnostics, Number, Path, Type, Value};
+
+use crate::settings::Session;
+
+/// Facts of a cluster as a person writes them.
+pub(crate) const FACTS_BY_HAND: &str = "  clusters = {
+    east = {
+      istio_version = \"1.28\"
+      trust_domain  = \"cluster.local\"
+      region        = \"us-east-1\"
+      gateways      = [{ addresses = [\"203.0.113.10\"] }]
+    }
+  }";
+
+/// A backend as a person writes it.
+pub(crate) const BACKENDS_BY_HAND: &str = "  backends = [{
+    cluster          = \"east\"
+    namespace        = \"bookinfo\"
+    service          = \"reviews\"
+    ports            = [{ number = 9080, name = \"http\", target_port = 9080 }]
+    selector         = { app = \"reviews\" }
+    canonical_name   = \"reviews\"
+    service_accounts = [\"bookinfo-reviews\"]
+  }]";
+
+/// The inventory of one cluster.
+///
+/// # Errors
+/// When the cluster is not registered, not known yet, or does not answer. `by_hand` is the HCL with which the same facts
+/// are written.
+pub(crate) async fn inventory(
+    session: &Session,
+    cluster: &ClusterName,
+    path: &Path,
+    by_hand: &str,
+) -> Result<Vec<serde_json::Value>, Diagnostics> {
+    if let Some(answer) = session.fleet.inventory(cluster, &Kinds::All).await {
+        return answer.map_err(|error| crate::cook::cook(&error.finding(), &Type::object::<String>([])).at(path.clone()).into());
+    }
+    let (summary, detail) = match session.standing(cluster) {
+        Standing::Unknown => (
+            "Cluster is not known yet",
+            format!(
+                "How to reach cluster {cluster} is known only after apply, and a data source cannot be partly known.\n\nLet it be read during apply, after what the cluster is made from:\n\n  depends_on = [module.{cluster}]\n\nor write the facts by hand where they are used:\n\n{by_hand}"
+            ),
+        ),
+        Standing::Decommissioned => (
+            "Cluster is decommissioned",
+            format!(
+                "Cluster {cluster} is in `decommissioned_clusters`, so it is never contacted.\n\nLeave it out of what is asked, or remove it from `decommissioned_clusters`."
+            ),
+        ),
+        Standing::Ready | Standing::Unconfigured => (
+            "Cluster is not registered",
+            format!(
+                "The provider has no cluster {cluster} to ask (it has: {}).\n\nRegister it in the provider block:\n\n  clusters = {{\n    {cluster} = {{ directory = \"clusters/{cluster}\" }}\n  }}",
+                session.cluster_list()
+            ),
+        ),
+    };
+    Err(Diagnostic::error(summary, detail).at(path.clone()).into())
+}
+
+/// An input of the model as a value of the shape that `ty` gives: what is missing is null.
+pub(crate) fn value(input: &Input) -> Value {
+    match input {
+        Input::Null | Input::Unknown => Value::Null,
+        Input::Bool(value) => Value::Bool(*value),
+        Input::Number(text) => text.parse::<Number>().map_or(Value::Null, Value::Number),
+        Input::String(text) => Value::string(text.clone()),
+        Input::List(elements) => Value::List(elements.iter().map(value).collect()),
+        Input::Map(entries) => Value::Map(entries.iter().map(|(key, input)| (key.clone(), value(input))).collect()),
+    }
+}

@@ -1,0 +1,188 @@
+//! `gloo_service`: a Service in every cluster that has it, as backends of a destination.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use mesh_model::Input;
+use mesh_model::names::{ClusterName, InvalidName, Namespace, ServiceName};
+use tf_server::{Applied, BoxFuture, Cx, DataSource};
+use tf_value::schema::{Attribute, Kind, Schema};
+use tf_value::{Diagnostics, Path, Reader, Tf, Type, Value};
+
+use super::cluster::counts;
+use super::read::{BACKENDS_BY_HAND, inventory, value};
+use crate::schema::{Side, backend};
+use crate::settings::Configured;
+
+/// The data source.
+pub(crate) struct ServiceData {
+    configured: Arc<Configured>,
+}
+
+/// What is asked for.
+struct Query {
+    namespace: Namespace,
+    name: ServiceName,
+    clusters: Option<BTreeSet<ClusterName>>,
+}
+
+impl ServiceData {
+    /// The data source of a provider.
+    pub(crate) fn new(configured: &Arc<Configured>) -> Self {
+        Self { configured: Arc::clone(configured) }
+    }
+
+    async fn find(&self, config: &Value) -> Result<(Value, Diagnostics), Diagnostics> {
+        let session = self.configured.session()?;
+        let query = query(config)?;
+        let mut diagnostics = Diagnostics::new();
+        if query.clusters.is_none() && session.settings.clusters.is_none() {
+            diagnostics.error(
+                &Path::root(),
+                "Clusters are not known yet",
+                format!("The provider's `clusters` are known only after apply, so which clusters to ask is not known.\n\nName them with `clusters = [\"east\", \"west\"]`, let the data source be read during apply with `depends_on`, or write the backends by hand:\n\n{BACKENDS_BY_HAND}"),
+            );
+            return Err(diagnostics);
+        }
+        let asked: BTreeSet<ClusterName> = query.clusters.clone().unwrap_or_else(|| session.fleet.clusters().cloned().collect());
+        let path = if query.clusters.is_some() { Path::of("clusters") } else { Path::root() };
+        let ty = self.schema().ty();
+        let mut backends = Vec::new();
+        let mut subsets = BTreeMap::new();
+        let mut observed = BTreeMap::new();
+        for cluster in &asked {
+            let objects = match inventory(&session, cluster, &path, BACKENDS_BY_HAND).await {
+                Ok(objects) => objects,
+                Err(errors) => {
+                    diagnostics.extend(errors);
+                    continue;
+                }
+            };
+            let found = mesh_discovery::service(&objects, cluster, &query.namespace, &query.name, Some(&session.settings.owner));
+            diagnostics.extend(found.findings.iter().map(|finding| crate::cook::cook(finding, &ty)));
+            // a cluster without the Service is fine
+            let Some(Some(service)) = found.value else { continue };
+            backends.push(mesh_model::encode::backend(&service.backend));
+            subsets.insert(
+                cluster.to_string(),
+                Value::map(service.subsets.into_iter().map(|(label, values)| (label, Value::strings(values)))),
+            );
+            observed.insert(
+                cluster.to_string(),
+                Value::map([
+                    ("pods", Value::int(i64::try_from(service.observed.pods).unwrap_or(i64::MAX))),
+                    ("ready_pods", Value::int(i64::try_from(service.observed.ready).unwrap_or(i64::MAX))),
+                    ("localities", counts(service.observed.localities)),
+                ]),
+            );
+        }
+        if diagnostics.has_errors() {
+            return Err(diagnostics);
+        }
+        if backends.is_empty() {
+            let asked: Vec<String> = asked.iter().map(ToString::to_string).collect();
+            diagnostics.error(
+                &Path::of("name"),
+                "Service not found",
+                format!("No cluster has a Service {}/{}; asked: {}.\n\nA destination without a backend serves nobody. Check `namespace` and `name`, or deploy the Service first.", query.namespace, query.name, asked.join(", ")),
+            );
+            return Err(diagnostics);
+        }
+        let state = Value::map([
+            ("namespace", Value::string(query.namespace.as_str())),
+            ("name", Value::string(query.name.as_str())),
+            ("clusters", Reader::root(config).attribute("clusters").value.clone()),
+            ("id", Value::string(format!("{}/{}", query.namespace, query.name))),
+            ("backends", crate::input::conform(value(&Input::List(backends)), &Kind::list(backend(Side::Result)).ty())),
+            ("subsets", Value::Map(subsets)),
+            ("observed", Value::Map(observed)),
+        ]);
+        Ok((state, diagnostics))
+    }
+}
+
+fn query(config: &Value) -> Result<Query, Diagnostics> {
+    let mut diagnostics = Diagnostics::new();
+    let root = Reader::root(config);
+    let mut check = |attribute: &str, error: InvalidName| {
+        diagnostics.error(
+            &Path::of(attribute),
+            "Invalid name",
+            format!(
+                "{error}.\n\nWrite the name as the clusters have it:\n\n  namespace = \"bookinfo\"\n  name      = \"reviews\""
+            ),
+        );
+    };
+    let namespace = match root.attribute("namespace").string() {
+        Tf::Known(text) => text.parse().map_err(|error| check("namespace", error)).ok(),
+        Tf::Null | Tf::Unknown => None,
+    };
+    let name = match root.attribute("name").string() {
+        Tf::Known(text) => text.parse().map_err(|error| check("name", error)).ok(),
+        Tf::Null | Tf::Unknown => None,
+    };
+    let clusters = match root.attribute("clusters").elements() {
+        Tf::Known(elements) => Some(
+            elements
+                .iter()
+                .filter_map(|element| match element.string() {
+                    Tf::Known(text) => text.parse().map_err(|error| check("clusters", error)).ok(),
+                    Tf::Null | Tf::Unknown => None,
+                })
+                .collect(),
+        ),
+        Tf::Null | Tf::Unknown => None,
+    };
+    match (namespace, name) {
+        (Some(namespace), Some(name)) if !diagnostics.has_errors() => Ok(Query { namespace, name, clusters }),
+        _ => Err(diagnostics),
+    }
+}
+
+impl DataSource for ServiceData {
+    fn type_name(&self) -> &'static str {
+        "gloo_service"
+    }
+
+    fn schema(&self) -> Schema {
+        let observed = vec![
+            Attribute::computed("pods", Type::Number, "Number of its pods."),
+            Attribute::computed("ready_pods", Type::Number, "Number of its pods that are ready."),
+            Attribute::computed("localities", Type::map(Type::Number), "Number of its pods by `<region>/<zone>`."),
+        ];
+        Schema {
+            version: 0,
+            description: "A Service in every cluster that has it, as `backends` of a virtual destination. Read during plan and pinned in it; a cluster that does not answer is an error, never a shorter list.".to_owned(),
+            attributes: vec![
+                Attribute::required("namespace", Type::String, "Namespace of the Service."),
+                Attribute::required("name", Type::String, "Name of the Service."),
+                Attribute::optional("clusters", Type::set(Type::String), "Clusters to ask. Default: all of the provider block."),
+                Attribute::computed("id", Type::String, "`<namespace>/<name>`."),
+                Attribute::computed(
+                    "backends",
+                    Kind::list(backend(Side::Result)),
+                    "The Service in each cluster, in the shape that `gloo_virtual_destination.backends` takes. It changes slowly: pods that come and go are not in it.",
+                ),
+                Attribute::computed(
+                    "subsets",
+                    Type::map(Type::map(Type::list(Type::String))),
+                    "Labels in which its workloads differ, with their values, by cluster.",
+                ),
+                Attribute::computed("observed", Kind::map(observed), "What changes by itself, by cluster; never use it in an argument of a resource."),
+            ],
+        }
+    }
+
+    fn validate(&self, config: &Value) -> Diagnostics {
+        query(config).err().unwrap_or_default()
+    }
+
+    fn read<'a>(&'a self, _cx: &'a Cx, config: Value) -> BoxFuture<'a, Applied> {
+        Box::pin(async move {
+            match self.find(&config).await {
+                Ok((state, diagnostics)) => Applied { state: Some(state), diagnostics, ..Applied::default() },
+                Err(diagnostics) => Applied { diagnostics, ..Applied::default() },
+            }
+        })
+    }
+}

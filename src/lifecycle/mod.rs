@@ -1,0 +1,213 @@
+//! The one lifecycle that all intent resources share. A resource only says what its configuration means
+//! ([`IntentKind`]); planning, writing, reading, importing and upgrading are the same for all.
+
+mod apply;
+mod import;
+mod plan;
+mod private;
+mod read;
+mod render;
+mod state;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use istio_objects::{Claim, Manifest, Object, ObjectKey};
+use mesh_model::names::{ClusterName, Namespace, OwnerId};
+use mesh_model::{Findings, LeafPath};
+use tf_server::{Applied, ApplyRequest, BoxFuture, Cx, Imported, PlanRequest, Planned, Private, Resource};
+use tf_value::schema::Schema;
+use tf_value::{Diagnostics, Reader, Value};
+use tokio_util::sync::CancellationToken;
+
+use crate::settings::{Configured, decode_duration};
+
+/// What a resource type means. Everything here is pure.
+pub(crate) trait IntentKind: Send + Sync + 'static {
+    /// Full type name.
+    const TYPE: &'static str;
+
+    /// The arguments that decide the identity; a change of the identity replaces the resource.
+    const IDENTITY: &'static [&'static str];
+
+    /// Arguments and computed attributes.
+    fn schema(&self) -> Schema;
+
+    /// What a configuration means. Total: whatever is wrong is a finding.
+    fn interpret(&self, config: &Value) -> Interpretation;
+
+    /// The kind of the objects that hold the stored intent, from which import restores the configuration; `None`: the
+    /// resource stores none.
+    fn anchor(&self) -> Option<&'static str>;
+
+    /// What an import id (without the owner's prefix) names.
+    ///
+    /// # Errors
+    /// Says how an id reads.
+    fn parse_id(&self, id: &str) -> Result<Identity, String>;
+
+    /// The configuration of a resource without a stored intent, from what its clusters hold.
+    ///
+    /// # Errors
+    /// Says why there is none.
+    fn restore(&self, identity: &Identity, live: &BTreeMap<ClusterName, Vec<Live>>) -> Result<Value, String>;
+}
+
+/// One live object of a resource that is imported.
+#[derive(Clone, Debug)]
+pub(crate) struct Live {
+    /// which object
+    pub(crate) key: ObjectKey,
+    /// as it is
+    pub(crate) json: serde_json::Value,
+}
+
+/// Which intent a resource is: part of its claim and of its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// namespace, unless it is one of the whole mesh
+    pub(crate) namespace: Option<Namespace>,
+    /// name, unique among those of the type in the namespace
+    pub(crate) name: String,
+    /// the attribute `id`
+    pub(crate) id: String,
+}
+
+impl Identity {
+    /// The claim of this intent's objects.
+    pub(crate) fn claim(&self, owner: &OwnerId, resource_type: &str) -> Claim {
+        Claim {
+            owner: owner.clone(),
+            resource_type: resource_type.to_owned(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+        }
+    }
+}
+
+/// What a configuration means.
+pub(crate) struct Interpretation {
+    /// which intent it is; `None` while its name is unknown or wrong
+    pub(crate) identity: Option<Identity>,
+    /// computed attributes of its own, by name
+    pub(crate) computed: BTreeMap<&'static str, Value>,
+    /// its objects
+    pub(crate) shape: Shape,
+    /// what is to be said about it
+    pub(crate) findings: Findings,
+}
+
+/// The objects of an intent.
+pub(crate) enum Shape {
+    /// known, though leaves may not be; the clusters are those that the resource is applied to
+    Objects(BTreeMap<ClusterName, Vec<Object>>),
+    /// which objects there are depends on this leaf
+    Unknown(LeafPath),
+    /// the configuration is wrong; the findings say how
+    Invalid,
+}
+
+/// A resource type with the shared lifecycle.
+pub(crate) struct IntentResource<K> {
+    kind: K,
+    configured: Arc<Configured>,
+}
+
+impl<K: IntentKind> IntentResource<K> {
+    /// The resource of `kind`.
+    pub(crate) fn new(kind: K, configured: &Arc<Configured>) -> Self {
+        Self { kind, configured: Arc::clone(configured) }
+    }
+
+    fn cook(&self, findings: &Findings) -> Diagnostics {
+        let ty = self.kind.schema().ty();
+        let mut diagnostics = Diagnostics::new();
+        diagnostics.extend(findings.iter().map(|finding| crate::cook::cook(finding, &ty)));
+        diagnostics
+    }
+}
+
+/// What each cluster holds or shall hold.
+pub(crate) type PerCluster = BTreeMap<ClusterName, Vec<Manifest>>;
+
+impl<K: IntentKind> Resource for IntentResource<K> {
+    fn type_name(&self) -> &'static str {
+        K::TYPE
+    }
+
+    fn schema(&self) -> Schema {
+        self.kind.schema()
+    }
+
+    fn validate<'a>(&'a self, _cx: &'a Cx, config: &'a Value) -> BoxFuture<'a, Diagnostics> {
+        Box::pin(async move {
+            let mut findings = self.kind.interpret(config).findings;
+            // what is merely unknown is said once, by the plan
+            findings.retain(|finding| finding.code != mesh_model::Code::UnknownShape);
+            let mut diagnostics = self.cook(&findings);
+            let timeouts = Reader::root(config).attribute("timeouts");
+            for operation in ["create", "read", "update", "delete"] {
+                decode_duration(&timeouts.attribute(operation), &mut diagnostics);
+            }
+            diagnostics
+        })
+    }
+
+    fn plan<'a>(&'a self, cx: &'a Cx, request: PlanRequest) -> BoxFuture<'a, Planned> {
+        Box::pin(self.plan_change(cx, request))
+    }
+
+    fn plan_destroy<'a>(&'a self, _cx: &'a Cx, _prior: &'a Value, _private: &'a Private) -> BoxFuture<'a, Diagnostics> {
+        Box::pin(async { Diagnostics::new() })
+    }
+
+    fn create<'a>(&'a self, cx: &'a Cx, request: ApplyRequest) -> BoxFuture<'a, Applied> {
+        Box::pin(self.apply_change(cx, request))
+    }
+
+    fn read<'a>(&'a self, cx: &'a Cx, state: Value, private: Private) -> BoxFuture<'a, Applied> {
+        Box::pin(self.refresh(cx, state, private))
+    }
+
+    fn update<'a>(&'a self, cx: &'a Cx, request: ApplyRequest) -> BoxFuture<'a, Applied> {
+        Box::pin(self.apply_change(cx, request))
+    }
+
+    fn delete<'a>(&'a self, cx: &'a Cx, request: ApplyRequest) -> BoxFuture<'a, Applied> {
+        Box::pin(self.apply_delete(cx, request))
+    }
+
+    fn import<'a>(&'a self, cx: &'a Cx, id: &'a str) -> BoxFuture<'a, Result<Vec<Imported>, Diagnostics>> {
+        Box::pin(self.import_by_id(cx, id))
+    }
+
+    fn upgrade(&self, from: u64, _state: serde_json::Value) -> Result<serde_json::Value, Diagnostics> {
+        // version 0 is the first; a change of shape adds its step here
+        Err(tf_value::Diagnostic::error(
+            "State of an unknown version",
+            format!("The state of this {} has schema version {from}, which no release of the provider wrote.\n\nRestore the state from a backup, or import the resource anew.", K::TYPE),
+        )
+        .into())
+    }
+}
+
+/// The time that `timeouts` gives to `operation`.
+fn time_limit(config: &Value, operation: &str, default: Duration) -> Duration {
+    let timeouts = Reader::root(config).attribute("timeouts");
+    decode_duration(&timeouts.attribute(operation), &mut Diagnostics::new()).unwrap_or(default)
+}
+
+/// A token that is cancelled with the call, and after the time that `timeouts` gives to `operation`.
+fn limited(cx: &Cx, config: &Value, operation: &str, default: Duration) -> CancellationToken {
+    let limit = time_limit(config, operation, default);
+    let token = cx.cancel.child_token();
+    let timer = token.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = timer.cancelled() => {}
+            () = tokio::time::sleep(limit) => timer.cancel(),
+        }
+    });
+    token
+}

@@ -1,0 +1,35 @@
+//! What the provider keeps beside a state and nobody sees.
+
+use std::collections::BTreeMap;
+
+use mesh_model::names::OwnerId;
+use serde_json::{Value as Json, json};
+use sha2::{Digest as _, Sha256};
+use tf_server::Private;
+
+/// Private state of a resource.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Notes {
+    /// digest of everything that the stored manifests were rendered from; `None`: not known, rendering decides
+    pub(crate) inputs: Option<String>,
+}
+
+impl Notes {
+    /// Reads private bytes; those of another version say nothing.
+    pub(crate) fn read(private: &Private) -> Self {
+        let json: Json = serde_json::from_slice(private).unwrap_or_default();
+        Self { inputs: json.get("inputs").and_then(Json::as_str).map(str::to_owned) }
+    }
+
+    /// The private bytes.
+    pub(crate) fn write(&self) -> Private {
+        json!({ "inputs": self.inputs }).to_string().into_bytes()
+    }
+}
+
+/// The digest of what manifests are rendered from: the arguments and what the provider block adds to every object.
+pub(crate) fn inputs_digest(arguments: &Json, owner: &OwnerId, default_labels: &BTreeMap<String, String>) -> String {
+    let inputs = json!({ "arguments": arguments, "owner": owner.as_str(), "labels": default_labels });
+    let digest = Sha256::digest(inputs.to_string());
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,81 @@
+//! The provider: its block becomes settings and a fleet of clusters. Nothing is opened.
+
+use std::sync::Arc;
+
+use kube_apply::{DirectoryCluster, Fleet, Member};
+use tf_server::{BoxFuture, Cx, DataSource, Function, Provider, Resource};
+use tf_value::schema::Schema;
+use tf_value::{Diagnostics, Value};
+
+use crate::catalog;
+use crate::settings::{self, Configured, Connection, Settings};
+
+/// The gloo provider.
+#[derive(Default)]
+pub struct Gloo {
+    configured: Arc<Configured>,
+}
+
+impl Gloo {
+    /// A provider that is not configured yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Provider for Gloo {
+    fn schema(&self) -> Schema {
+        settings::schema()
+    }
+
+    fn validate(&self, config: &Value) -> Diagnostics {
+        settings::decode(config, &environment).1
+    }
+
+    fn configure<'a>(&'a self, _cx: &'a Cx, _terraform_version: &'a str, config: Value) -> BoxFuture<'a, Diagnostics> {
+        Box::pin(async move {
+            let (settings, diagnostics) = settings::decode(&config, &environment);
+            if diagnostics.has_errors() {
+                return diagnostics;
+            }
+            match settings {
+                Some(settings) => self.configured.set(settings),
+                None => return settings::owner_is_unknown(),
+            }
+            diagnostics
+        })
+    }
+
+    fn resources(&self) -> Vec<Arc<dyn Resource>> {
+        catalog::resources(&self.configured)
+    }
+
+    fn data_sources(&self) -> Vec<Arc<dyn DataSource>> {
+        catalog::data_sources(&self.configured)
+    }
+
+    fn functions(&self) -> Vec<Arc<dyn Function>> {
+        catalog::functions()
+    }
+}
+
+/// The environment, for connection settings alone.
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The clusters that the settings name, not contacted yet.
+pub(crate) fn fleet(settings: &Settings) -> Fleet {
+    let members = settings.clusters.iter().flatten().map(|(name, connection)| {
+        let member = match connection {
+            Connection::Directory(folder) => Member::Ready(Arc::new(
+                DirectoryCluster::new(name.clone(), folder, settings.owner.clone()).with_lock_wait(settings.request_timeout),
+            )),
+            Connection::Unknown => Member::Unknown,
+        };
+        (name.clone(), member)
+    });
+    Fleet::new(settings.owner.clone(), members.collect(), settings.decommissioned.clone())
+        .with_max_in_flight(settings.max_in_flight)
+}

@@ -1,0 +1,5 @@
+//! The resources: what their attributes are and what a configuration means.
+
+pub(crate) mod istio_object;
+pub(crate) mod virtual_destination;
+pub(crate) mod virtual_mesh;

@@ -1,0 +1,240 @@
+//! `gloo_virtual_destination`: one hostname for a service that lives in several clusters.
+
+use std::collections::BTreeMap;
+
+use mesh_model::decode::{self, Outcome};
+use mesh_model::names::{ClusterName, IntentName, Namespace};
+use tf_value::schema::{Attribute, Kind, Schema};
+use tf_value::{Reader, Tf, Type, Value};
+
+use crate::lifecycle::{Identity, IntentKind, Interpretation, Live, Shape};
+use crate::schema::{Side, backend, computed, mesh, timeouts};
+
+/// The resource.
+pub(crate) struct VirtualDestination;
+
+impl IntentKind for VirtualDestination {
+    const TYPE: &'static str = "gloo_virtual_destination";
+    const IDENTITY: &'static [&'static str] = &["namespace", "name"];
+
+    fn schema(&self) -> Schema {
+        let mut attributes = vec![
+            Attribute::required(
+                "virtual_mesh",
+                Kind::single(mesh(Side::Argument)),
+                "The mesh that it belongs to: `gloo_virtual_mesh.<name>.mesh`, or the same shape written by hand.",
+            ),
+            Attribute::required("namespace", Type::String, "Namespace of its objects, that of the Services behind it.")
+                .replaces(),
+            Attribute::required("name", Type::String, "Name of the destination.").replaces(),
+            Attribute::optional_computed(
+                "hostname",
+                Type::String,
+                "What clients call. Default `<name>.<namespace>.<hostname suffix of the mesh>`. A change moves the destination: the new hostname works before the old one goes.",
+            ),
+            Attribute::required(
+                "ports",
+                Kind::list(vec![
+                    Attribute::required("number", Type::Number, "Port that clients call."),
+                    Attribute::optional(
+                        "protocol",
+                        Type::String,
+                        "Application protocol. Default `http`, the one supported today.",
+                    ),
+                    Attribute::optional("name", Type::String, "Name of the port. Default `<protocol>-<number>`."),
+                    Attribute::optional("service_port", Type::Number, "Port of the Services behind it. Default: `number`."),
+                ]),
+                "Ports of the hostname.",
+            ),
+            Attribute::required(
+                "backends",
+                Kind::list(backend(Side::Argument)),
+                "Services that serve it, one for each cluster: `data.gloo_service.<name>.backends`, or the same shape written by hand. The order has no meaning; `failover` ranks.",
+            ),
+            Attribute::optional(
+                "clients",
+                Type::set(Type::String),
+                "Clusters whose workloads may call it. Default: every member of the mesh.",
+            ),
+            Attribute::optional(
+                "client_namespace",
+                Type::map(Type::String),
+                "Namespace of its objects in client-only clusters that lack `namespace`, by cluster.",
+            ),
+            failover(),
+            outlier_detection(),
+            retries(),
+            Attribute::optional("timeout", Type::String, "Limit of a whole request, tries included. Default: none."),
+            Attribute::optional(
+                "connect_timeout",
+                Type::String,
+                "Limit of connecting to an endpoint; failover waits for it. Default `1s`.",
+            ),
+            Attribute::optional(
+                "export_to",
+                Type::set(Type::String),
+                "Namespaces that see the hostname. Default `[\"*\"]`: all.",
+            ),
+            timeouts(),
+        ];
+        attributes.extend(computed("`<namespace>/<name>`."));
+        Schema {
+            version: 0,
+            description: "One hostname for a service that lives in several clusters: local pods first, other clusters when those fail, ranked by you or by region.".to_owned(),
+            attributes,
+        }
+    }
+
+    fn interpret(&self, config: &Value) -> Interpretation {
+        let root = Reader::root(config);
+        let input = crate::input::attributes(config, &["timeouts", "id", "manifests", "applied", "drift"]);
+        let decoded = decode::virtual_destination(&input);
+        let mut findings = decoded.findings;
+        let (hostname, shape) = match decoded.outcome {
+            Outcome::Intent(intent) => {
+                let translation = mesh_translate::translate(&intent);
+                findings.extend(translation.findings);
+                let failed = findings.iter().any(|finding| finding.code.severity() == mesh_model::Severity::Error);
+                let shape = if failed { Shape::Invalid } else { Shape::Objects(translation.objects) };
+                (Value::string(intent.hostname.to_string()), shape)
+            }
+            Outcome::UnknownShape(leaf) => {
+                let hostname = match root.attribute("hostname").value {
+                    Value::Null => default_hostname(&root),
+                    other => other.clone(),
+                };
+                (hostname, Shape::Unknown(leaf))
+            }
+            Outcome::Invalid => (Value::unknown(), Shape::Invalid),
+        };
+        Interpretation { identity: written_identity(&root), computed: BTreeMap::from([("hostname", hostname)]), shape, findings }
+    }
+
+    fn anchor(&self) -> Option<&'static str> {
+        Some("ServiceEntry")
+    }
+
+    fn parse_id(&self, id: &str) -> Result<Identity, String> {
+        let reads = "The id of a virtual destination is `<namespace>/<name>`: `bookinfo/reviews`.";
+        let (namespace, name) = id.split_once('/').ok_or_else(|| format!("{id:?} has no namespace.\n\n{reads}"))?;
+        let namespace: Namespace = namespace.parse().map_err(|error| format!("{error}.\n\n{reads}"))?;
+        let name: IntentName = name.parse().map_err(|error| format!("{error}.\n\n{reads}"))?;
+        Ok(identity(namespace, &name))
+    }
+
+    fn restore(&self, _identity: &Identity, _live: &BTreeMap<ClusterName, Vec<Live>>) -> Result<Value, String> {
+        Err("No stored intent was found.".to_owned())
+    }
+}
+
+/// The hostname by default, as far as its parts are known.
+fn default_hostname(root: &Reader<'_>) -> Value {
+    let part = |reader: Reader<'_>| match reader.string() {
+        Tf::Known(text) => Some(text.to_owned()),
+        Tf::Null | Tf::Unknown => None,
+    };
+    let mesh = root.attribute("virtual_mesh");
+    let suffix = match mesh.attribute("hostname_suffix").value {
+        Value::Null => Some("mesh.internal".to_owned()),
+        _ => part(mesh.attribute("hostname_suffix")),
+    };
+    match (part(root.attribute("name")), part(root.attribute("namespace")), suffix) {
+        (Some(name), Some(namespace), Some(suffix)) => Value::string(format!("{name}.{namespace}.{suffix}")),
+        _ => Value::unknown(),
+    }
+}
+
+fn identity(namespace: Namespace, name: &IntentName) -> Identity {
+    Identity { id: format!("{namespace}/{name}"), namespace: Some(namespace), name: name.to_string() }
+}
+
+fn written_identity(root: &Reader<'_>) -> Option<Identity> {
+    let (Tf::Known(namespace), Tf::Known(name)) = (root.attribute("namespace").string(), root.attribute("name").string()) else {
+        return None;
+    };
+    let name: IntentName = name.parse().ok()?;
+    Some(identity(namespace.parse().ok()?, &name))
+}
+
+fn failover() -> Attribute {
+    Attribute::optional(
+        "failover",
+        Kind::single(vec![
+            Attribute::optional("order", Type::list(Type::String), "Clusters one after the other. Excludes `locality`."),
+            Attribute::optional(
+                "locality",
+                Kind::list(vec![
+                    Attribute::required("from", Type::String, "Region of the client."),
+                    Attribute::required(
+                        "to",
+                        Type::String,
+                        "Region that serves next; several entries of one `from` count in their order.",
+                    ),
+                ]),
+                "Regions one after the other, by the client's region.",
+            ),
+            Attribute::optional(
+                "only",
+                Type::Bool,
+                "Whether clusters that no rule names get no traffic at all. Default `false`: they come last.",
+            ),
+            Attribute::optional(
+                "per_client",
+                Type::map(Type::list(Type::String)),
+                "Clusters one after the other for single client clusters, by client.",
+            ),
+        ]),
+        "Who serves when the client's own cluster fails; that always comes first. Default: clusters of the same region, then all others in equal share.",
+    )
+}
+
+fn outlier_detection() -> Attribute {
+    Attribute::optional(
+        "outlier_detection",
+        Kind::single(vec![
+            Attribute::optional(
+                "consecutive_local_origin_failures",
+                Type::Number,
+                "Connect failures, resets and timeouts in a row that eject an endpoint. Default 5.",
+            ),
+            Attribute::optional(
+                "consecutive_gateway_errors",
+                Type::Number,
+                "Answers 502, 503 or 504 in a row that eject an endpoint; a remote cluster is one endpoint. 0: never. Default 5.",
+            ),
+            Attribute::optional("interval", Type::String, "How often endpoints are judged. Default `5s`."),
+            Attribute::optional("base_ejection_time", Type::String, "First ejection; it grows with each one. Default `30s`."),
+            Attribute::optional(
+                "max_ejection_percent",
+                Type::Number,
+                "Share of all endpoints that may be ejected at a time, 0 to 100. Less than 100 can make failover impossible. Default 100.",
+            ),
+        ]),
+        "When an endpoint is taken out of load balancing. Without it there is no failover, so it is always on.",
+    )
+}
+
+fn retries() -> Attribute {
+    Attribute::optional(
+        "retries",
+        Kind::single(vec![
+            Attribute::optional(
+                "attempts",
+                Type::Number,
+                "Retries of a request; the second is the first that can reach another cluster. Default 3.",
+            ),
+            Attribute::optional("per_try_timeout", Type::String, "Limit of one try. Default: none."),
+            Attribute::optional(
+                "retry_unavailable",
+                Type::Bool,
+                "Repeat requests of every method that were answered 503. Default `false`: those of GET, HEAD and OPTIONS.",
+            ),
+            Attribute::optional(
+                "retry_on_reset",
+                Type::Bool,
+                "Repeat requests whose connection broke. They may run twice: only for idempotent services. Default `false`.",
+            ),
+        ]),
+        "What is tried again, also in another cluster.",
+    )
+}

@@ -1,0 +1,106 @@
+//! `gloo_virtual_mesh`: clusters that form one mesh. It writes no object; its `mesh` is what other resources refer to.
+
+use std::collections::BTreeMap;
+
+use mesh_model::decode::{self, Outcome};
+use mesh_model::names::{ClusterName, IntentName};
+use tf_value::schema::{Attribute, Kind, Schema};
+use tf_value::{Reader, Tf, Type, Value};
+
+use crate::lifecycle::{Identity, IntentKind, Interpretation, Live, Shape};
+use crate::schema::{Side, computed, facts, mesh, timeouts};
+
+/// The resource.
+pub(crate) struct VirtualMesh;
+
+/// What default hostnames end with, unless the mesh says otherwise.
+const HOSTNAME_SUFFIX: &str = "mesh.internal";
+
+impl IntentKind for VirtualMesh {
+    const TYPE: &'static str = "gloo_virtual_mesh";
+    const IDENTITY: &'static [&'static str] = &["name"];
+
+    fn schema(&self) -> Schema {
+        let mut attributes = vec![
+            Attribute::required("name", Type::String, "Name of the mesh.").replaces(),
+            Attribute::required(
+                "clusters",
+                Kind::map(facts(Side::Argument)),
+                "Members by name, with their facts: as `data.gloo_cluster.<name>.facts` gives them, or written by hand.",
+            ),
+            Attribute::optional_computed(
+                "hostname_suffix",
+                Type::String,
+                "What the hostnames of virtual destinations end with where they set none. Default `mesh.internal`.",
+            ),
+            timeouts(),
+            Attribute::computed(
+                "mesh",
+                Kind::single(mesh(Side::Result)),
+                "The mesh with the facts of its members, for the argument `virtual_mesh` of other resources.",
+            ),
+        ];
+        attributes.extend(computed("Name of the mesh."));
+        Schema {
+            version: 0,
+            description: "Clusters that form one mesh. It writes no object; other resources refer to its `mesh`.".to_owned(),
+            attributes,
+        }
+    }
+
+    fn interpret(&self, config: &Value) -> Interpretation {
+        let root = Reader::root(config);
+        let input = crate::input::attributes(config, &["timeouts", "id", "mesh", "manifests", "applied", "drift"]);
+        let decoded = decode::virtual_mesh(&input);
+        let suffix = match root.attribute("hostname_suffix").value {
+            Value::Null => Value::string(HOSTNAME_SUFFIX),
+            other => other.clone(),
+        };
+        let mesh = Value::map([
+            ("name", root.attribute("name").value.clone()),
+            ("hostname_suffix", suffix.clone()),
+            ("clusters", root.attribute("clusters").value.clone()),
+        ]);
+        Interpretation {
+            identity: name(&root).map(|name| identity(&name)),
+            computed: BTreeMap::from([("hostname_suffix", suffix), ("mesh", mesh)]),
+            // which clusters there are does not matter: there are no objects
+            shape: match decoded.outcome {
+                Outcome::Intent(_) | Outcome::UnknownShape(_) => Shape::Objects(BTreeMap::new()),
+                Outcome::Invalid => Shape::Invalid,
+            },
+            findings: decoded.findings.into_iter().filter(|finding| finding.code != mesh_model::Code::UnknownShape).collect(),
+        }
+    }
+
+    fn anchor(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn parse_id(&self, id: &str) -> Result<Identity, String> {
+        match id.parse::<IntentName>() {
+            Ok(name) => Ok(identity(&name)),
+            Err(error) => Err(format!("{error}.\n\nThe id of a virtual mesh is its name: `prod`.")),
+        }
+    }
+
+    /// A virtual mesh writes nothing from which it could be restored; its arguments come with the next apply, which
+    /// changes no object.
+    fn restore(&self, identity: &Identity, _live: &BTreeMap<ClusterName, Vec<Live>>) -> Result<Value, String> {
+        let mut attributes: BTreeMap<String, Value> =
+            self.schema().attributes.into_iter().map(|attribute| (attribute.name, Value::Null)).collect();
+        attributes.insert("name".to_owned(), Value::string(identity.name.clone()));
+        Ok(Value::Map(attributes))
+    }
+}
+
+fn identity(name: &IntentName) -> Identity {
+    Identity { namespace: None, name: name.to_string(), id: name.to_string() }
+}
+
+fn name(root: &Reader<'_>) -> Option<IntentName> {
+    match root.attribute("name").string() {
+        Tf::Known(text) => text.parse().ok(),
+        Tf::Null | Tf::Unknown => None,
+    }
+}
