@@ -23,6 +23,8 @@ pub(crate) struct ControlPlane<'a> {
     pub(crate) root_namespace: String,
     pub(crate) dns_capture: Option<bool>,
     pub(crate) cluster_domain: Option<String>,
+    /// selectors of the namespaces that it looks at; none: all of them
+    pub(crate) discovery_selectors: Vec<Value>,
 }
 
 /// Where a control plane shows itself.
@@ -71,6 +73,7 @@ pub(crate) fn control_plane<'a>(
         .find_map(|(_, container)| flag(container, "--domain"))
         .map(str::to_owned)
         .or_else(|| if chosen.is_empty() { proxies.agreed(proxy_domain) } else { None });
+    let discovery_selectors = config.as_ref().map_or_else(Vec::new, MeshConfig::discovery_selectors);
     let (trust_domain, root_namespace, dns_capture) = match config {
         Some(config) => (config.trust_domain().to_owned(), config.root_namespace().to_owned(), Some(config.dns_capture())),
         None => {
@@ -91,6 +94,7 @@ pub(crate) fn control_plane<'a>(
         root_namespace,
         dns_capture,
         cluster_domain,
+        discovery_selectors,
     })
 }
 
@@ -325,5 +329,22 @@ fn no_mesh_config(inventory: &Inventory<'_>, sign: &Sign<'_>, minor: IstioMinor,
     } else {
         let what = format!("The inventory of cluster {} has no ConfigMap.", verdicts.cluster);
         verdicts.cluster(Code::KindMissing, what, why, fix);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_release;
+
+    #[test]
+    fn releases_are_read_from_tags() {
+        let minor = |text| parse_release(text).map(|(minor, release)| format!("{minor} {release}"));
+        assert_eq!(minor("1.28.1").as_deref(), Some("1.28 1.28.1"));
+        assert_eq!(minor("v1.28.1-distroless").as_deref(), Some("1.28 1.28.1-distroless"));
+        assert_eq!(minor("1.29-alpha.0123abcd").as_deref(), Some("1.29 1.29-alpha.0123abcd"));
+        assert_eq!(minor("1.28").as_deref(), Some("1.28 1.28"));
+        for text in ["latest", "1", "1.", "1.28rc1", "master-1.28.1", "1.99999.0", ""] {
+            assert_eq!(minor(text), None, "{text}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Istio's mesh configuration, as the ConfigMap `istio` or `istio-<revision>` holds it.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::inventory::{Inventory, Kind};
@@ -69,6 +71,36 @@ impl MeshConfig {
             None => false,
         }
     }
+}
+
+impl MeshConfig {
+    /// Selectors of the namespaces that istiod looks at; none: all of them.
+    pub(crate) fn discovery_selectors(&self) -> Vec<Value> {
+        let lists = self.parts.iter().map(|part| read::list(part, &["discoverySelectors"]));
+        lists.into_iter().find(|list| !list.is_empty()).unwrap_or_default().to_vec()
+    }
+}
+
+/// Whether istiod looks at a namespace with these labels: one selector that matches is enough.
+pub(crate) fn is_discovered(selectors: &[Value], labels: &BTreeMap<&str, &str>) -> bool {
+    selectors.is_empty() || selectors.iter().any(|selector| matches_labels(selector, labels))
+}
+
+/// A label selector of Kubernetes: all parts have to hold.
+fn matches_labels(selector: &Value, labels: &BTreeMap<&str, &str>) -> bool {
+    let wanted = read::map(selector, &["matchLabels"]);
+    wanted.iter().all(|(key, value)| labels.get(key) == Some(value))
+        && read::list(selector, &["matchExpressions"]).iter().all(|expression| {
+            let label = read::text(expression, &["key"]).and_then(|key| labels.get(key));
+            let is_listed = label.is_some_and(|label| read::texts(expression, &["values"]).any(|value| value == *label));
+            match read::text(expression, &["operator"]) {
+                Some("In") => is_listed,
+                Some("NotIn") => !is_listed,
+                Some("Exists") => label.is_some(),
+                Some("DoesNotExist") => label.is_none(),
+                _ => false,
+            }
+        })
 }
 
 fn first_line(text: &str) -> String {

@@ -108,3 +108,29 @@ fn port_finding(service: Object<'_>, what: String, verdicts: &mut Verdicts<'_>) 
         "Give the Service a numeric targetPort, or write the backend by hand with `ports = [{ number = 9080, target_port = 9080 }]`.",
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::protocol;
+
+    #[test]
+    fn protocols_are_read_as_istio_does() {
+        let of = |app_protocol, name| protocol(app_protocol, name, 9080);
+        for (app_protocol, name, expected) in [
+            (None, Some("http"), Some("http")),
+            (None, Some("http2-web"), Some("http2")),
+            (None, Some("HTTPS-x"), Some("https")),
+            (None, Some("grpc-web-x"), Some("grpc-web")),
+            (None, Some("grpcweb"), None),
+            (None, Some("httpx"), None),
+            (None, None, None),
+            (Some("tcp"), Some("http"), Some("tcp")),
+            (Some("kubernetes.io/ws"), None, Some("http")),
+            (Some("example.com/own"), Some("http"), None),
+        ] {
+            assert_eq!(of(app_protocol, name).as_deref(), expected, "{app_protocol:?} {name:?}");
+        }
+        assert_eq!(protocol(None, Some("db"), 3306).as_deref(), Some("tcp"));
+        assert_eq!(protocol(None, Some("http"), 3306).as_deref(), Some("http"));
+    }
+}

@@ -59,7 +59,7 @@ fn mutate(value: &mut Value, steps: &[usize], odd: Option<&Value>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// `judge` also checks that a value is missing exactly after an error.
     #[test]

@@ -84,7 +84,7 @@ fn after(pod: &Value, number: usize, churn: Churn) -> Vec<Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn order_never_matters(seed in any::<u64>()) {

@@ -1,5 +1,7 @@
 //! A Service as the backend of a destination.
 
+mod checks;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_model::facts::Backend;
@@ -14,7 +16,7 @@ use crate::nodes;
 use crate::ports::ports;
 use crate::read;
 use crate::verdict::{Verdicts, kubectl_get};
-use crate::workload::{CANONICAL_NAME, Member, Role, WORKLOAD_KINDS, members, workload_names};
+use crate::workload::{CANONICAL_NAME, Member, Role, members, workload_names};
 
 /// What was found out about a Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +49,8 @@ pub struct ServiceObserved {
 /// - Canonical name: as the injector derives it; one value, carried by the pods of this Service and by no other pod of the
 ///   namespace, because remote endpoints join these pods by it.
 /// - Service accounts: of templates ∪ pods.
-/// - Refused with the reason: headless, ExternalName, no selector, no TCP port, workloads without sidecar (mutual TLS would
+/// - Refused with the reason: headless, ExternalName, no selector, no TCP port, a namespace that istiod's
+///   `discoverySelectors` leave out, workloads without sidecar (mutual TLS would
 ///   break calls to them), ambient mode.
 #[must_use]
 pub fn service(
@@ -117,6 +120,7 @@ impl<'f, 'a, 'c> Found<'f, 'a, 'c> {
         if !self.check_kinds() {
             return None;
         }
+        self.check_discovered();
         self.check_sidecars();
         let canonical_name = self.canonical_name();
         let ports = ports(self.service, &self.behind, self.verdicts);
@@ -155,86 +159,6 @@ impl<'f, 'a, 'c> Found<'f, 'a, 'c> {
         } else {
             return None;
         })
-    }
-
-    /// Whether the inventory can tell what stands behind the Service.
-    fn check_kinds(&mut self) -> bool {
-        let cluster = self.verdicts.cluster;
-        let has_workloads = WORKLOAD_KINDS.iter().any(|kind| self.inventory.has(*kind));
-        let has_pods = self.inventory.has(Kind::Pod);
-        let missing = match (has_workloads, has_pods) {
-            (false, false) => "Deployments nor Pods",
-            (false, true) if self.behind.is_empty() => "Deployments nor other workloads",
-            (true, false) => {
-                if !self.behind.is_empty() {
-                    let what = format!(
-                        "The inventory of cluster {cluster} has no Pod: the sidecars behind {} are not checked.",
-                        self.object()
-                    );
-                    let why = "Mutual TLS breaks the calls to pods without a sidecar.";
-                    self.verdicts.object(Code::NotChecked, &self.object(), what, why, kubectl_get(cluster, "pods"));
-                }
-                return true;
-            }
-            _ => return true,
-        };
-        self.verdicts.object(
-            Code::KindMissing,
-            &self.object(),
-            format!(
-                "The inventory of cluster {cluster} has neither {missing}, so what stands behind {} is not known.",
-                self.object()
-            ),
-            "Service accounts, sidecars and the canonical name are read from workloads.",
-            kubectl_get(cluster, "deployments,statefulsets,daemonsets,pods"),
-        );
-        false
-    }
-
-    /// Errors for workloads that answer without mutual TLS of a sidecar.
-    fn check_sidecars(&mut self) {
-        let namespace = self.inventory.get(Kind::Namespace, "", self.service.namespace);
-        let namespace_mode = namespace.and_then(|namespace| namespace.label("istio.io/dataplane-mode"));
-        let bare = |member: &&Member<'a>| match member.pod {
-            Some(_) => !member.has_proxy(Role::Sidecar),
-            // a template shows an injected sidecar only in its pods
-            None => !member.has_proxy(Role::Sidecar) && !self.has_pods(member) && member.inject() == Some(false),
-        };
-        let ambient = |member: &Member<'a>| {
-            let mode = member.dataplane_mode().or(namespace_mode);
-            member.has_proxy(Role::Ambient)
-                || member.is_redirected_to_ztunnel()
-                || (mode == Some("ambient") && !member.has_proxy(Role::Sidecar))
-        };
-        let ambient_now = |member: &&Member<'a>| ambient(member) && (member.pod.is_some() || !self.has_pods(member));
-        let in_ambient: Vec<&Member<'a>> = self.behind.iter().filter(ambient_now).collect();
-        let without: Vec<&Member<'a>> = self.behind.iter().filter(bare).filter(|member| !ambient(member)).collect();
-        let (object, cluster) = (self.object(), self.verdicts.cluster);
-        if !in_ambient.is_empty() {
-            let names = workload_names(in_ambient.iter().copied());
-            self.verdicts.object(
-                Code::AmbientWorkload,
-                &object,
-                format!("Behind {object} in cluster {cluster} are workloads in ambient mode: {names}."),
-                "An east-west gateway passes mutual TLS of sidecars through; ztunnel does not answer it.",
-                "Move these workloads to sidecars (remove the label istio.io/dataplane-mode=ambient, set istio-injection=enabled, \
-                 restart them), or leave the cluster out of `backends`.",
-            );
-        }
-        if !without.is_empty() {
-            let names = workload_names(without.iter().copied());
-            let namespace = self.namespace;
-            self.verdicts.object(
-                Code::SidecarMissing,
-                &object,
-                format!("Behind {object} in cluster {cluster} are workloads without a sidecar: {names}."),
-                "The destination calls all its endpoints with mutual TLS; pods without a sidecar refuse it.",
-                format!(
-                    "Label the namespace (kubectl label namespace {namespace} istio-injection=enabled) and restart the workloads, \
-                     or leave the cluster out of `backends`."
-                ),
-            );
-        }
     }
 
     /// Whether the inventory shows pods of a template's workload.
