@@ -7,3 +7,6 @@ mod requests;
 mod responses;
 mod schema;
 mod value;
+
+#[cfg(test)]
+mod tests;

@@ -117,3 +117,6 @@ pub(crate) fn resolve<'v>(value: &'v Value, path: &Path) -> Option<&'v Value> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

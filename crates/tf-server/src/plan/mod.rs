@@ -106,3 +106,6 @@ pub(crate) fn violation_found(summary: &str, violation: &crate::oracle::Violatio
     );
     if violation.path.steps().is_empty() { diagnostic } else { diagnostic.at(violation.path.clone()) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,7 +72,8 @@ fn collect_nested(
         Nesting::Set => {
             let slice = |set: &Value| {
                 let elements = set.as_elements().unwrap_or_default().iter();
-                Value::set(elements.map(|element| only_replacing(attributes, element)).collect::<Vec<_>>())
+                let slices = elements.map(|element| only_replacing(attributes, element));
+                Value::set(slices.filter(|slice| !is_blank(slice)))
             };
             if slice(prior) != slice(planned) {
                 paths.push(path.clone());
@@ -104,4 +105,14 @@ fn only_replacing(attributes: &[Attribute], object: &Value) -> Value {
         };
         Some((name, value))
     }))
+}
+
+/// Whether nothing is set in it.
+fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::List(elements) | Value::Set(elements) => elements.iter().all(is_blank),
+        Value::Map(entries) => entries.values().all(is_blank),
+        Value::Unknown(_) | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Dynamic(_) => false,
+    }
 }

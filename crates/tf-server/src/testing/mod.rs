@@ -15,6 +15,8 @@ mod core;
 mod life;
 mod outcome;
 mod proposed;
+#[cfg(test)]
+mod proposed_tests;
 mod schema;
 
 pub use self::core::Core;

@@ -113,8 +113,14 @@ async fn lives(first: Json, second: Json, hidden: Vec<bool>) -> Result<(), Failu
     Ok(())
 }
 
+/// Few cases on every run; `PROPTEST_CASES` asks for more.
+fn bounded() -> ProptestConfig {
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { ProptestConfig::default().cases } else { 96 };
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(bounded())]
 
     #[test]
     fn core_finds_no_violation(first in config(), second in config(), hidden in prop::collection::vec(any::<bool>(), 0..40)) {

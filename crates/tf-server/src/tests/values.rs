@@ -84,6 +84,6 @@ async fn empty_and_null_collections_are_different() {
 async fn a_large_value_passes() {
     let (core, _) = core().await;
     let text = "x".repeat(5 << 20);
-    let instance = core.converge("toy_thing", None, json!({"name": "a", "host": text})).await.expect("it converges");
+    let instance = create(&core, json!({"name": "a", "host": text})).await;
     assert_eq!(instance.state["host"].as_str().map(str::len), Some(5 << 20));
 }
