@@ -89,6 +89,7 @@ struct State {
     objects: BTreeMap<ObjectKey, (Value, u64)>,
     revision: u64,
     calls: Vec<String>,
+    is_silent: bool,
 }
 
 impl FakeCluster {
@@ -96,6 +97,11 @@ impl FakeCluster {
     #[must_use]
     pub fn new(name: ClusterName, breakages: Arc<Breakages>) -> Self {
         Self { name, breakages, state: Mutex::default() }
+    }
+
+    /// From now on it gives no answer, after the wait that this costs.
+    pub fn silence(&self) {
+        self.lock().is_silent = true;
     }
 
     /// Puts an object there, as somebody else would.
@@ -140,6 +146,9 @@ impl FakeCluster {
         effect: impl FnOnce(&mut State) -> Result<T, ClusterError> + Send,
     ) -> Result<T, ClusterError> {
         self.lock().calls.push(what.clone());
+        if self.lock().is_silent {
+            return Err(self.error(Class::Unreachable, None, "silence").lasting());
+        }
         match self.breakages.next() {
             None => effect(&mut self.lock()),
             Some(Breakage::Before(class)) => Err(self.error(class, key, &what)),

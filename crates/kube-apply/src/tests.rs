@@ -2,4 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod breakage;
+mod directory;
+mod engine;
+mod inventory;
 mod support;

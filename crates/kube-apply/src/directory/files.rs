@@ -134,7 +134,7 @@ impl Folder {
             match std::fs::metadata(folder) {
                 Ok(metadata) if metadata.is_dir() => break,
                 Ok(_) => return Err(self.foreign(folder, "is not a folder").at(key)),
-                Err(error) if error.kind() == ErrorKind::NotFound && std::fs::symlink_metadata(folder).is_err() => {
+                Err(error) if error.kind() == ErrorKind::NotADirectory || is_absent(folder, &error) => {
                     folder = folder.parent().expect("below the root there is a parent");
                 }
                 Err(error) => return Err(self.io("opening", folder, &error).at(key)),
@@ -237,6 +237,11 @@ impl Folder {
             "Remove the cause (a full disk, a folder that vanished), and apply again.",
         )
     }
+}
+
+/// Whether nothing is there, not even a link that leads nowhere.
+fn is_absent(path: &Path, error: &std::io::Error) -> bool {
+    error.kind() == ErrorKind::NotFound && std::fs::symlink_metadata(path).is_err()
 }
 
 /// `<Kind>-<name>.yaml`. A name too long for a file system is cut and gets a hash behind `~`, which is in no name.
