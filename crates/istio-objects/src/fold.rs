@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mesh_model::LeafPath;
 use mesh_model::names::ClusterName;
 
-use crate::{Manifest, ManifestKey, ObjectKey, Scope, Sealed};
+use crate::{Manifest, ManifestKey, ObjectKey, Scope, Sealed, Tree};
 
 /// The entries of `manifests`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,10 @@ pub fn fold(sealed: &BTreeMap<ClusterName, Vec<Sealed>>) -> Folded {
             entries.insert(ManifestKey { scope: Scope::All, object: key.clone() }, first.json());
             continue;
         }
-        if everywhere && let Some(leaf) = holders.iter().find_map(|(_, object)| object.unknown()) {
+        if everywhere
+            && may_be_equal(&holders)
+            && let Some(leaf) = holders.iter().find_map(|(_, object)| object.unknown())
+        {
             return Folded::Unknown(leaf.clone());
         }
         for (cluster, object) in holders {
@@ -40,6 +43,17 @@ pub fn fold(sealed: &BTreeMap<ClusterName, Vec<Sealed>>) -> Folded {
         }
     }
     Folded::Entries(entries)
+}
+
+/// Whether unknown leaves could still make all of them the same. What is known to differ stays apart, whatever is unknown.
+fn may_be_equal(holders: &[(&ClusterName, &Sealed)]) -> bool {
+    let trees: Vec<(bool, Tree)> = holders.iter().map(|(_, object)| (object.unknown().is_none(), object.tree())).collect();
+    let first_known = trees.iter().find(|(known, _)| *known);
+    let beside_first_known =
+        trees.iter().filter(|(known, _)| *known).all(|(_, tree)| first_known.is_none_or(|(_, first)| first == tree));
+    beside_first_known
+        && trees.iter().all(|(_, tree)| tree.may_equal(&trees[0].1))
+        && trees.windows(2).all(|pair| pair[0].1.may_equal(&pair[1].1))
 }
 
 /// What each cluster of `clusters` holds, from the stored entries of `manifests`.
@@ -92,6 +106,13 @@ impl Sealed {
         match self {
             Self::Known(manifest) => Some(manifest),
             Self::Unknown { .. } => None,
+        }
+    }
+
+    fn tree(&self) -> Tree {
+        match self {
+            Self::Known(manifest) => Tree::from_json(&manifest.value()),
+            Self::Unknown { tree, .. } => tree.clone(),
         }
     }
 

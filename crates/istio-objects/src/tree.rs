@@ -56,6 +56,21 @@ impl Tree {
         }
     }
 
+    /// Whether both can turn out the same once every leaf is known.
+    #[must_use]
+    pub fn may_equal(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Unknown(_), _) | (_, Self::Unknown(_)) => true,
+            (Self::List(one), Self::List(other)) => {
+                one.len() == other.len() && one.iter().zip(other).all(|(a, b)| a.may_equal(b))
+            }
+            (Self::Map(one), Self::Map(other)) => {
+                one.keys().eq(other.keys()) && one.values().zip(other.values()).all(|(a, b)| a.may_equal(b))
+            }
+            _ => self == other,
+        }
+    }
+
     /// The JSON, or the unknown leaf that stands in the way.
     pub fn to_json(&self) -> Result<serde_json::Value, &LeafPath> {
         Ok(match self {

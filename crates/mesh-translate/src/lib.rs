@@ -8,6 +8,7 @@
 //! [`translate`] is total, pure and deterministic: the same intent gives the same objects, whatever the order of backends and
 //! maps in it. An unknown leaf travels into the objects that need its value and into no other.
 
+mod check;
 mod emit;
 pub mod features;
 pub mod ir;
@@ -16,6 +17,7 @@ mod lower;
 mod merge;
 mod order;
 
+pub use check::check_inventory;
 pub use order::order;
 
 use std::collections::BTreeMap;

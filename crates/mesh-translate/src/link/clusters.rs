@@ -1,4 +1,7 @@
 //! Clusters: what their Istio can do, and whether their workloads find the hostname.
+//!
+//! Networks are not judged. Entries carry none, so equal networks only mean a detour through a gateway, different ones change
+//! nothing, and whether all workloads of one cluster agree on having one is no fact that a cluster has.
 
 use std::collections::BTreeSet;
 

@@ -1,0 +1,193 @@
+//! Whether the hostname and the names of our objects are free, and whether clients can see the hostname.
+
+use std::collections::BTreeSet;
+
+use istio_objects::Object;
+use mesh_model::{AttributePath, Code, Finding, Findings};
+
+use super::live::{Inventory, Live};
+use super::planned::{self, Planned};
+use crate::link::gateways::covers;
+
+/// Most names that one finding lists.
+const LISTED: usize = 5;
+
+pub(super) fn check(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
+    let taken = check_keys(planned, inventory, findings);
+    let free = |kind: &str, live: &Live<'_>| !taken.contains(&live.key(kind));
+    if planned.of_kind("ServiceEntry").next().is_some() {
+        for other in inventory.of_kind("ServiceEntry").filter(|other| free("ServiceEntry", other)) {
+            if other.strings("/spec/hosts").any(|host| host == planned.hostname) {
+                findings.push(host_taken(planned, inventory, other));
+            }
+        }
+        let rules = inventory
+            .of_kind("DestinationRule")
+            .filter(|rule| rule.at("/spec/host").and_then(serde_json::Value::as_str) == Some(planned.hostname))
+            .map(|rule| ("DestinationRule", rule));
+        let services = inventory
+            .of_kind("VirtualService")
+            .filter(|service| service.strings("/spec/hosts").any(|host| host == planned.hostname))
+            .map(|service| ("VirtualService", service));
+        for (kind, other) in rules.chain(services).filter(|(kind, other)| free(kind, other)) {
+            findings.push(foreign_policy(planned, inventory, kind, other));
+        }
+        check_sidecars(planned, inventory, findings);
+    }
+    check_namespaces(planned, inventory, findings);
+}
+
+/// Objects that exist under a key of ours and are not ours.
+fn check_keys(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &mut Findings) -> BTreeSet<String> {
+    let mut taken = BTreeSet::new();
+    for object in planned.objects {
+        let key = object.key();
+        let namespace = key.namespace.as_ref().map_or("", |namespace| namespace.as_str());
+        let found = inventory.of_kind(&key.kind).find(|live| live.name == key.name.as_str() && live.namespace == namespace);
+        if let Some(live) = found {
+            taken.insert(key.to_string());
+            findings.push(
+                Finding::new(
+                    Code::ObjectTaken,
+                    AttributePath::of("hostname"),
+                    format!("{key} in cluster {} belongs to {}.", inventory.cluster, inventory.owner(live)),
+                    format!("Objects of {} have this name, and an object has one owner.", planned.hostname),
+                    "Choose another hostname, or let the other owner give this one up first.",
+                )
+                .in_cluster(inventory.cluster)
+                .on_object(&key),
+            );
+        }
+    }
+    taken
+}
+
+fn host_taken(planned: &Planned<'_>, inventory: &Inventory<'_>, other: Live<'_>) -> Finding {
+    Finding::new(
+        Code::HostTaken,
+        AttributePath::of("hostname"),
+        format!(
+            "ServiceEntry {}/{} in cluster {} has {} already; it belongs to {}.",
+            other.namespace,
+            other.name,
+            inventory.cluster,
+            planned.hostname,
+            inventory.owner(other)
+        ),
+        "istiod merges the endpoints of both, and loses some when one of them goes.",
+        "Choose another hostname, or delete that ServiceEntry.",
+    )
+    .in_cluster(inventory.cluster)
+    .on_object(other.key("ServiceEntry"))
+}
+
+fn foreign_policy(planned: &Planned<'_>, inventory: &Inventory<'_>, kind: &str, other: Live<'_>) -> Finding {
+    // a policy of another owner is a claim on the host; one of nobody may be a leftover
+    let code = if other.claim_text().is_some() { Code::ObjectTaken } else { Code::ForeignPolicy };
+    Finding::new(
+        code,
+        AttributePath::of("hostname"),
+        format!(
+            "{kind} {}/{} in cluster {} is about {}; it belongs to {}.",
+            other.namespace,
+            other.name,
+            inventory.cluster,
+            planned.hostname,
+            inventory.owner(other)
+        ),
+        "Where clients see both, Istio takes one of the two, and failover depends on ours.",
+        format!(
+            "Delete it, or narrow its `exportTo`: kubectl -n {} delete {} {}",
+            other.namespace,
+            kind.to_ascii_lowercase(),
+            other.name
+        ),
+    )
+    .in_cluster(inventory.cluster)
+    .on_object(other.key(kind))
+}
+
+fn check_namespaces(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
+    let present: BTreeSet<&str> = inventory.of_kind("Namespace").map(|namespace| namespace.name).collect();
+    if present.is_empty() {
+        return;
+    }
+    let wanted: BTreeSet<&str> = planned.objects.iter().filter_map(|object| Some(object.namespace.as_ref()?.as_str())).collect();
+    for namespace in wanted.difference(&present) {
+        let only_calls =
+            planned.target_port().is_none() && planned.of_kind("ServiceEntry").any(|host| in_namespace(host, namespace));
+        let fix = if only_calls {
+            format!("Create it, or name one that exists: client_namespace = {{ {} = \"istio-system\" }}", inventory.cluster)
+        } else {
+            format!("Create it: kubectl create namespace {namespace}")
+        };
+        findings.push(
+            Finding::new(
+                Code::NamespaceMissing,
+                AttributePath::of(if only_calls { "client_namespace" } else { "namespace" }),
+                format!("Cluster {} has no namespace {namespace}.", inventory.cluster),
+                "Objects cannot be written to a namespace that does not exist.",
+                fix,
+            )
+            .in_cluster(inventory.cluster),
+        );
+    }
+}
+
+fn in_namespace(object: &Object, namespace: &str) -> bool {
+    object.namespace.as_ref().is_some_and(|own| own.as_str() == namespace)
+}
+
+/// Sidecars whose egress lists hosts and leaves ours out.
+fn check_sidecars(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
+    let Some(host) = planned.of_kind("ServiceEntry").next() else { return };
+    let own = host.namespace.as_ref().map_or("", |namespace| namespace.as_str());
+    let exported: BTreeSet<&str> = planned::strings(host, &["spec", "exportTo"]).collect();
+    let visible =
+        |namespace: &str| exported.contains("*") || exported.contains(namespace) || (exported.contains(".") && namespace == own);
+    let hiding: Vec<Live<'_>> = inventory
+        .of_kind("Sidecar")
+        .filter(|sidecar| visible(sidecar.namespace) || sidecar.namespace == inventory.root_namespace())
+        .filter(|sidecar| hides(sidecar, own, planned.hostname))
+        .collect();
+    if let Some(first) = hiding.first() {
+        let mut names: Vec<String> =
+            hiding.iter().take(LISTED).map(|sidecar| format!("{}/{}", sidecar.namespace, sidecar.name)).collect();
+        if hiding.len() > LISTED {
+            names.push(format!("{} more", hiding.len() - LISTED));
+        }
+        findings.push(
+            Finding::new(
+                Code::SidecarHidesHost,
+                AttributePath::of("hostname"),
+                format!(
+                    "In cluster {} these Sidecars do not list {}: {}.",
+                    inventory.cluster,
+                    planned.hostname,
+                    names.join(", ")
+                ),
+                "Workloads that they apply to do not know the hostname.",
+                format!("Where they are to call it, add to `egress.hosts`: \"{own}/{}\"", planned.hostname),
+            )
+            .in_cluster(inventory.cluster)
+            .on_object(first.key("Sidecar")),
+        );
+    }
+}
+
+fn hides(sidecar: &Live<'_>, own: &str, hostname: &str) -> bool {
+    let mut hosts = sidecar
+        .list("/spec/egress")
+        .iter()
+        .filter_map(|egress| egress.get("hosts")?.as_array())
+        .flatten()
+        .filter_map(serde_json::Value::as_str)
+        .peekable();
+    // without egress a Sidecar hides nothing
+    hosts.peek().is_some()
+        && !hosts.any(|host| {
+            let (namespace, name) = host.split_once('/').unwrap_or(("*", host));
+            let namespace_fits = namespace == "*" || namespace == own || (namespace == "." && sidecar.namespace == own);
+            namespace_fits && covers(name, hostname)
+        })
+}

@@ -1,0 +1,185 @@
+//! Whether calls from other clusters reach the pods: gateways, mutual TLS, authorisation.
+
+use std::collections::BTreeMap;
+
+use mesh_model::{AttributePath, Code, Finding, Findings};
+use serde_json::Value;
+
+use super::live::{Inventory, Live, selects};
+use super::planned::Planned;
+use crate::link::gateways::covers;
+
+pub(super) fn check(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
+    check_gateways(planned, inventory, findings);
+    let Some((service, namespace)) = planned.service() else { return };
+    let Some(pods) = Pods::find(planned, inventory, service, namespace) else { return };
+    check_mutual_tls(&pods, inventory, findings);
+    check_authorization(planned, &pods, inventory, findings);
+}
+
+/// Where we expose a Service, a foreign Gateway for everything.
+fn check_gateways(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
+    if planned.of_kind("Gateway").next().is_none() {
+        return;
+    }
+    for gateway in inventory.of_kind("Gateway") {
+        let everything = gateway.list("/spec/servers").iter().any(|server| {
+            let hosts = server.get("hosts").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+            server.pointer("/tls/mode").and_then(Value::as_str) == Some("AUTO_PASSTHROUGH")
+                && hosts.into_iter().any(|host| host.rsplit('/').next() == Some("*"))
+        });
+        if everything {
+            findings.push(
+                Finding::new(
+                    Code::LiveGatewayPassesEverything,
+                    AttributePath::of("backends"),
+                    format!("Gateway {}/{} in cluster {} passes every host (`*`) through.", gateway.namespace, gateway.name, inventory.cluster),
+                    "Hosts of ServiceEntries can be reached through it too, and calls may be sent on to other clusters in a loop.",
+                    "Narrow its hosts to `*.local`, or to the Services that other clusters call.",
+                )
+                .in_cluster(inventory.cluster)
+                .on_object(gateway.key("Gateway")),
+            );
+        }
+    }
+}
+
+/// The pods behind the destination: their namespace and the labels that are known of them.
+struct Pods<'a> {
+    service: &'a str,
+    namespace: &'a str,
+    /// of each pod, or the Service's selector where no pod is listed
+    labels: Vec<BTreeMap<&'a str, &'a str>>,
+    target_port: Option<&'a str>,
+}
+
+impl<'a> Pods<'a> {
+    fn find(planned: &Planned<'a>, inventory: &Inventory<'a>, service: &'a str, namespace: &'a str) -> Option<Self> {
+        let found = inventory.of_kind("Service").find(|live| live.name == service && live.namespace == namespace)?;
+        let selector = found.labels("/spec/selector")?;
+        let mut labels: Vec<_> = inventory
+            .of_kind("Pod")
+            .filter(|pod| pod.namespace == namespace)
+            .filter_map(|pod| pod.labels("/metadata/labels"))
+            .filter(|labels| selects(&selector, labels))
+            .collect();
+        if labels.is_empty() {
+            labels.push(selector);
+        }
+        Some(Self { service, namespace, labels, target_port: planned.target_port() })
+    }
+
+    /// Whether a policy applies to some of them, and how specific it is: for the mesh, the namespace, or by selector.
+    fn reach(&self, policy: &Live<'_>, root: &str) -> Option<Reach> {
+        if policy.namespace != self.namespace && policy.namespace != root {
+            return None;
+        }
+        match policy.labels("/spec/selector/matchLabels") {
+            Some(selector) => self.labels.iter().any(|labels| selects(&selector, labels)).then_some(Reach::Workload),
+            None if policy.namespace == self.namespace => Some(Reach::Namespace),
+            None => Some(Reach::Mesh),
+        }
+    }
+}
+
+/// How specific a policy is; a more specific one wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Reach {
+    Mesh,
+    Namespace,
+    Workload,
+}
+
+fn check_mutual_tls(pods: &Pods<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
+    let root = inventory.root_namespace();
+    let mut applying: Vec<(Reach, Live<'_>)> = inventory
+        .of_kind("PeerAuthentication")
+        .filter_map(|policy| Some((pods.reach(&policy, root)?, policy)))
+        .filter(|(_, policy)| mode(policy, pods).is_some())
+        .collect();
+    applying.sort_by_key(|(reach, _)| *reach);
+    // the most specific one that says anything counts
+    let Some((reach, _)) = applying.last().copied() else { return };
+    for (_, policy) in applying.iter().filter(|(other, policy)| *other == reach && mode(policy, pods) == Some("DISABLE")) {
+        findings.push(
+            Finding::new(
+                Code::MutualTlsOff,
+                AttributePath::of("backends"),
+                format!(
+                    "PeerAuthentication {}/{} in cluster {} turns mutual TLS off for pods of Service {}/{}.",
+                    policy.namespace, policy.name, inventory.cluster, pods.namespace, pods.service
+                ),
+                "Clients call the destination with mutual TLS, and gateways drop endpoints without it: every call would fail.",
+                "Set its mode to PERMISSIVE or STRICT for these pods, or leave the cluster out of `backends`.",
+            )
+            .in_cluster(inventory.cluster)
+            .on_object(policy.key("PeerAuthentication")),
+        );
+    }
+}
+
+/// The mode for the pods' port; `None` where the policy leaves it to a less specific one.
+fn mode<'a>(policy: &Live<'a>, pods: &Pods<'_>) -> Option<&'a str> {
+    let set = |mode: Option<&'a Value>| mode.and_then(Value::as_str).filter(|mode| *mode != "UNSET");
+    let port = pods.target_port.and_then(|port| policy.at("/spec/portLevelMtls")?.get(port)?.get("mode"));
+    set(port).or_else(|| set(policy.at("/spec/mtls/mode")))
+}
+
+/// Says what certainly denies; whom the rules of a policy admit is not known here.
+fn check_authorization(planned: &Planned<'_>, pods: &Pods<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
+    let root = inventory.root_namespace();
+    let applying: Vec<Live<'_>> =
+        inventory.of_kind("AuthorizationPolicy").filter(|policy| pods.reach(policy, root).is_some()).collect();
+    let action = |policy: &Live<'_>| policy.at("/spec/action").and_then(Value::as_str).unwrap_or("ALLOW").to_owned();
+    let unconditional = |rule: &Value| rule.as_object().is_some_and(serde_json::Map::is_empty);
+    for policy in
+        applying.iter().filter(|policy| action(policy) == "DENY" && policy.list("/spec/rules").iter().any(unconditional))
+    {
+        findings.push(denied(pods, inventory, policy, "denies every call"));
+    }
+    let allowing: Vec<&Live<'_>> = applying.iter().filter(|policy| action(policy) == "ALLOW").collect();
+    let Some(first) = allowing.first() else { return };
+    let mut rules = allowing.iter().flat_map(|policy| policy.list("/spec/rules")).peekable();
+    if rules.peek().is_none() {
+        findings.push(denied(pods, inventory, first, "allows nothing, and nothing else allows a call"));
+    } else if !rules.any(|rule| admits_host(rule, planned.hostname)) {
+        findings.push(denied(
+            pods,
+            inventory,
+            first,
+            &format!("allows other hosts only; clients ask for {0} and {0}:<port>", planned.hostname),
+        ));
+    }
+}
+
+/// Whether a rule is not limited to other hosts.
+fn admits_host(rule: &Value, hostname: &str) -> bool {
+    let Some(operations) = rule.get("to").and_then(Value::as_array).filter(|operations| !operations.is_empty()) else {
+        return true;
+    };
+    operations.iter().any(|to| {
+        let Some(hosts) = to.pointer("/operation/hosts").and_then(Value::as_array) else { return true };
+        hosts.iter().filter_map(Value::as_str).any(|host| {
+            let host = host.to_ascii_lowercase();
+            let name = host.strip_suffix(":*").unwrap_or(&host);
+            let name =
+                name.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(name, |(name, _)| name);
+            covers(name, hostname) || name.strip_suffix('*').is_some_and(|prefix| hostname.starts_with(prefix))
+        })
+    })
+}
+
+fn denied(pods: &Pods<'_>, inventory: &Inventory<'_>, policy: &Live<'_>, what: &str) -> Finding {
+    Finding::new(
+        Code::AuthorizationDenies,
+        AttributePath::of("backends"),
+        format!(
+            "AuthorizationPolicy {}/{} in cluster {} applies to pods of Service {}/{} and {what}.",
+            policy.namespace, policy.name, inventory.cluster, pods.namespace, pods.service
+        ),
+        "Denied calls are answered 403, which no retry and no failover repairs.",
+        "Allow the clients by their accounts, from other clusters too: rules: [{ from: [{ source: { principals: [<trust domain>/ns/<namespace>/sa/<account>] } }] }]",
+    )
+    .in_cluster(inventory.cluster)
+    .on_object(policy.key("AuthorizationPolicy"))
+}
