@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use mesh_model::facts::GatewayAddress;
+use mesh_model::finding::Severity;
+use mesh_model::intent::VirtualDestination;
 use mesh_translate::translate;
 use proptest::prelude::*;
 
@@ -15,6 +17,32 @@ fn strings(value: &serde_json::Value, found: &mut Vec<String>) {
         serde_json::Value::String(text) => found.push(text.clone()),
         serde_json::Value::Array(items) => items.iter().for_each(|item| strings(item, found)),
         serde_json::Value::Object(members) => members.values().for_each(|member| strings(member, found)),
+        _ => {}
+    }
+}
+
+/// Does what decoding refuses, or what only linking can see.
+fn break_intent(intent: &mut VirtualDestination, kind: usize, pick: prop::sample::Index) {
+    let outside = fleet::name("outside");
+    let backends = intent.backends.len();
+    let backend = (backends > 0).then(|| &mut intent.backends[pick.index(backends.max(1))]);
+    let facts = intent.mesh.clusters.values_mut().nth(pick.index(5)).expect("fleets have five clusters");
+    match (kind, backend) {
+        (0, _) => intent.backends.clear(),
+        (1, Some(backend)) => backend.service_accounts.clear(),
+        (2, Some(backend)) => backend.cluster = outside,
+        (3, Some(backend)) => {
+            let mut second = backend.clone();
+            second.service = fleet::name("second");
+            intent.backends.push(second);
+        }
+        (4, Some(backend)) => backend.ports.clear(),
+        (5, _) => intent.ports.clear(),
+        (6, _) => facts.gateways.iter_mut().for_each(|gateway| gateway.selector.clear()),
+        (7, _) => facts.gateways.clear(),
+        (8, _) => {
+            intent.clients.insert(outside);
+        }
         _ => {}
     }
 }
@@ -62,6 +90,19 @@ proptest! {
             }
             prop_assert!(!text.contains("BEGIN") && !text.contains("Bearer"));
         }
+    }
+
+    /// Whatever is wrong with an intent is a finding, never a panic, and no object is made of it.
+    #[test]
+    fn translation_is_total(intent in fleet::destination(), damage in prop::collection::vec(0..9_usize, 1..4), pick in any::<prop::sample::Index>()) {
+        let mut intent = intent;
+        for kind in damage {
+            break_intent(&mut intent, kind, pick);
+        }
+        let translation = translate(&intent);
+        let refused = translation.findings.iter().any(|finding| finding.code.severity() == Severity::Error);
+        prop_assert_eq!(refused, translation.objects.is_empty());
+        prop_assert!(translation.findings.is_sorted());
     }
 
     /// Every entry leads to a cluster that serves, is not the client's own, and exposes the Service or has it exposed.
