@@ -215,6 +215,20 @@ impl World {
         outcome.diagnostics()
     }
 
+    /// What the plan refuses or, at the latest, its apply before the first write.
+    ///
+    /// # Panics
+    /// When neither refuses.
+    pub fn refused(&self) -> Diagnostics {
+        let outcome = self.run(&["plan", "-input=false", "-json", "-out=refused.tfplan"]);
+        if !outcome.is_success() {
+            return outcome.diagnostics();
+        }
+        let outcome = self.run(&["apply", "-input=false", "-json", "refused.tfplan"]);
+        assert!(!outcome.is_success(), "neither the plan nor the apply was refused");
+        outcome.diagnostics()
+    }
+
     /// `apply` of a saved plan.
     ///
     /// # Panics

@@ -204,7 +204,8 @@ impl Tour {
 
 fn heading(ink: Ink, number: usize, title: &str, remark: &str) {
     let space = if number == 1 { "" } else { "\n" };
-    say(format!("{space}{} {}", ink.bold(&format!("{number} {title}")), ink.dim(remark)).trim_end());
+    let dash = if remark.is_empty() { "" } else { " – " };
+    say(&format!("{space}{}{}", ink.bold(&format!("{number} {title}")), ink.dim(&format!("{dash}{remark}"))));
 }
 
 /// A few words on what an object is about: its hosts, else its address.

@@ -98,7 +98,7 @@ pub fn stage_provider(binary: &Path, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Copies a folder with everything in it; the target must not exist yet.
+/// Copies a file, or a folder with everything in it over what is there.
 ///
 /// # Errors
 /// When something cannot be read or written.
@@ -106,7 +106,8 @@ pub fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     for entry in walkdir::WalkDir::new(from).sort_by_file_name() {
         let entry = entry.map_err(|error| Problem::new(format!("cannot read {}: {error}", from.display())))?;
         let relative = entry.path().strip_prefix(from).expect("walkdir stays below its root");
-        let destination = to.join(relative);
+        // joining nothing would add a slash, with which a file is no file any more
+        let destination = if relative.as_os_str().is_empty() { to.to_path_buf() } else { to.join(relative) };
         if entry.file_type().is_dir() {
             std::fs::create_dir_all(&destination).map_err(Problem::file("create", &destination))?;
         } else {

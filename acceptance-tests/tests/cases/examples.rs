@@ -17,7 +17,7 @@ pub fn cases() -> Vec<Case> {
         .into_iter()
         .map(|folder| {
             let name = folder.strip_prefix(&root).expect("found below the root").display().to_string();
-            Case { name: format!("examples::{name}"), run: Box::new(move |rig| is_planned(rig, &name)) }
+            Case { name: name.replacen('/', "::", 1), run: Box::new(move |rig| is_planned(rig, &name)) }
         })
         .collect()
 }

@@ -1,6 +1,8 @@
 //! One owner per object: a second one is refused and told who holds it; nothing foreign is
 //! touched.
 
+use std::collections::BTreeMap;
+
 use acceptance_tests::{Case, Rig, World, case};
 
 use super::{CLUSTERS, DESTINATION};
@@ -24,14 +26,14 @@ fn a_path_of_ours(rig: &Rig) -> String {
 fn a_second_owner_is_refused_and_told_who_owns(rig: &Rig) {
     let world = World::quickstart(rig);
     world.step();
-    let before = CLUSTERS.map(|name| world.cluster(name).files());
+    let before = CLUSTERS.map(|name| world.cluster(name).objects());
 
     let second = world.beside("second");
     let config = super::PROVIDER.replace("tests/acceptance", "team/other").replace("clusters/", "../work/clusters/");
     second.config(&(config + &super::by_hand("\"203.0.113.10\"", "\"reviews.mesh.internal\"")));
-    let refused = second.plan_refused();
+    let refused = second.refused();
     refused.error_with(&["demo/quickstart", "reviews"]);
-    assert_eq!(CLUSTERS.map(|name| world.cluster(name).files()), before, "a refusal writes nothing");
+    assert_eq!(CLUSTERS.map(|name| world.cluster(name).objects()), before, "a refusal writes nothing");
     world.assert_clean();
 }
 
@@ -44,9 +46,10 @@ fn a_foreign_object_at_our_path_is_refused_by_name(rig: &Rig) {
         "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata:\n  name: {name}\n  namespace: {namespace}\nspec:\n  hosts:\n  - theirs.example.com\n"
     );
     world.cluster("east").write(&path, &foreign);
-    let refused = world.plan_refused();
+    let refused = world.refused();
     refused.error_with(&[name, "east"]);
-    assert_eq!(world.cluster("east").files().remove(&path), Some(foreign));
+    assert_eq!(world.cluster("east").files(), BTreeMap::from([(path, foreign)]), "a refusal writes nothing");
+    assert!(world.cluster("west").objects().is_empty(), "in no cluster");
 }
 
 fn a_damaged_file_at_our_path_is_refused_by_name(rig: &Rig) {
