@@ -1,14 +1,11 @@
 //! Importing: a resource is found in the clusters by its claim, and its configuration in the intent stored there.
 
-use std::collections::BTreeMap;
-
 use istio_objects::{Claim, object_key, reserved};
 use kube_apply::port::Kinds;
-use mesh_model::names::ClusterName;
 use tf_server::{Cx, Imported, PlanRequest};
 use tf_value::{Diagnostic, Diagnostics, Type, Value};
 
-use super::{Identity, IntentKind, IntentResource, Live};
+use super::{Identity, IntentKind, IntentResource, Live, Owned};
 use crate::settings::Session;
 
 impl<K: IntentKind> IntentResource<K> {
@@ -26,8 +23,8 @@ impl<K: IntentKind> IntentResource<K> {
         }
         let identity = self.kind.parse_id(rest).map_err(|problem| Diagnostic::error("Invalid import id", problem))?;
         let claim = identity.claim(&session.settings.owner, K::TYPE);
-        let live = find(&session, &claim).await?;
-        let config = self.configuration(&identity, &live, &claim)?;
+        let owned = owned(&session).await?;
+        let config = self.configuration(&identity, &owned, &claim)?;
         // the state of an import is what a create with this configuration would plan; the read that follows compares
         // it with what is there
         let proposed = config.clone();
@@ -38,20 +35,17 @@ impl<K: IntentKind> IntentResource<K> {
         }
     }
 
-    fn configuration(
-        &self,
-        identity: &Identity,
-        live: &BTreeMap<ClusterName, Vec<Live>>,
-        claim: &Claim,
-    ) -> Result<Value, Diagnostics> {
+    fn configuration(&self, identity: &Identity, owned: &Owned, claim: &Claim) -> Result<Value, Diagnostics> {
+        let claimed: Owned = owned
+            .iter()
+            .map(|(cluster, objects)| (cluster.clone(), objects.iter().filter(|live| live.claim == *claim).cloned().collect()))
+            .collect();
         let Some(anchor) = self.kind.anchor() else {
-            return self.kind.restore(identity, live).map_err(|problem| not_found(&problem, claim));
+            return self.kind.restore(identity, &claimed, owned).map_err(|problem| not_found(&problem, claim));
         };
-        let objects = live.values().flatten().filter(|object| object.key.kind == anchor);
-        let stored =
-            objects.filter_map(|object| object.json.pointer("/metadata/annotations")?.get(reserved::INTENT_ANNOTATION)?.as_str());
-        let Some(text) = stored.max() else {
-            let seen: Vec<String> = live
+        let anchors = claimed.values().flatten().filter(|object| object.key.kind == anchor);
+        let Some(text) = anchors.filter_map(Live::stored_intent).max() else {
+            let seen: Vec<String> = claimed
                 .iter()
                 .flat_map(|(cluster, objects)| objects.iter().map(move |object| format!("{cluster}/{}", object.key)))
                 .collect();
@@ -66,9 +60,9 @@ impl<K: IntentKind> IntentResource<K> {
     }
 }
 
-async fn find(session: &Session, claim: &Claim) -> Result<BTreeMap<ClusterName, Vec<Live>>, Diagnostics> {
-    let mut found = BTreeMap::new();
-    let text = claim.to_string();
+/// Every object of this owner, by cluster.
+async fn owned(session: &Session) -> Result<Owned, Diagnostics> {
+    let mut found = Owned::new();
     for name in session.fleet.clusters() {
         let Some(answer) = session.fleet.inventory(name, &Kinds::All).await else {
             return Err(Diagnostic::error(
@@ -78,11 +72,11 @@ async fn find(session: &Session, claim: &Claim) -> Result<BTreeMap<ClusterName, 
             .into());
         };
         let objects = answer.map_err(|error| crate::cook::cook(&error.finding(), &Type::object::<String>([])))?;
-        let ours = objects.into_iter().filter(|json| {
-            let annotations = json.pointer("/metadata/annotations");
-            annotations.and_then(|map| map.get(reserved::CLAIM_ANNOTATION)?.as_str()) == Some(text.as_str())
+        let live = objects.into_iter().filter_map(|json| {
+            let claim = json.pointer("/metadata/annotations")?.get(reserved::CLAIM_ANNOTATION)?.as_str()?.parse().ok()?;
+            Some(Live { key: object_key(&json)?, claim, json })
         });
-        found.insert(name.clone(), ours.filter_map(|json| Some(Live { key: object_key(&json)?, json })).collect());
+        found.insert(name.clone(), live.filter(|live| live.claim.owner == session.settings.owner).collect());
     }
     Ok(found)
 }

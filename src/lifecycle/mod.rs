@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use istio_objects::{Claim, Manifest, Object, ObjectKey};
+use istio_objects::{Claim, Manifest, Object, ObjectKey, reserved};
 use mesh_model::names::{ClusterName, Namespace, OwnerId};
 use mesh_model::{Findings, LeafPath};
 use tf_server::{Applied, ApplyRequest, BoxFuture, Cx, Imported, PlanRequest, Planned, Private, Resource};
@@ -47,21 +47,34 @@ pub(crate) trait IntentKind: Send + Sync + 'static {
     /// Says how an id reads.
     fn parse_id(&self, id: &str) -> Result<Identity, String>;
 
-    /// The configuration of a resource without a stored intent, from what its clusters hold.
+    /// The configuration of a resource without a stored intent, from the objects that carry its claim, or from all of
+    /// its owner.
     ///
     /// # Errors
     /// Says why there is none.
-    fn restore(&self, identity: &Identity, live: &BTreeMap<ClusterName, Vec<Live>>) -> Result<Value, String>;
+    fn restore(&self, identity: &Identity, claimed: &Owned, owned: &Owned) -> Result<Value, String>;
 }
 
-/// One live object of a resource that is imported.
+/// One live object of the provider's owner.
 #[derive(Clone, Debug)]
 pub(crate) struct Live {
     /// which object
     pub(crate) key: ObjectKey,
+    /// whose it is
+    pub(crate) claim: Claim,
     /// as it is
     pub(crate) json: serde_json::Value,
 }
+
+impl Live {
+    /// The intent stored on it.
+    pub(crate) fn stored_intent(&self) -> Option<&str> {
+        self.json.pointer("/metadata/annotations")?.get(reserved::INTENT_ANNOTATION)?.as_str()
+    }
+}
+
+/// Live objects by cluster.
+pub(crate) type Owned = BTreeMap<ClusterName, Vec<Live>>;
 
 /// Which intent a resource is: part of its claim and of its id.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use mesh_model::{AttributePath, Code, Finding, Findings, LeafPath};
 use tf_value::schema::{Attribute, Schema};
 use tf_value::{Reader, Tf, Type, Value};
 
-use crate::lifecycle::{Identity, IntentKind, Interpretation, Live, Shape};
+use crate::lifecycle::{Identity, IntentKind, Interpretation, Live, Owned, Shape};
 use crate::schema::{computed, timeouts};
 
 /// The resource.
@@ -71,9 +71,9 @@ impl IntentKind for IstioObject {
         Ok(identity(&key))
     }
 
-    fn restore(&self, _identity: &Identity, live: &BTreeMap<ClusterName, Vec<Live>>) -> Result<Value, String> {
+    fn restore(&self, _identity: &Identity, claimed: &Owned, _owned: &Owned) -> Result<Value, String> {
         let holders: Vec<(&ClusterName, &Live)> =
-            live.iter().flat_map(|(cluster, objects)| objects.iter().map(move |object| (cluster, object))).collect();
+            claimed.iter().flat_map(|(cluster, objects)| objects.iter().map(move |object| (cluster, object))).collect();
         let (_, first) = holders.first().ok_or("No cluster holds such an object.")?;
         let (ty, manifest) = Value::from_json_untyped(&own(&first.json)).map_err(|error| error.to_string())?;
         let mut attributes: BTreeMap<String, Value> =

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use mesh_model::decode::{self, Outcome};
-use mesh_model::names::{ClusterName, IntentName, Namespace};
+use mesh_model::names::{IntentName, Namespace};
 use tf_value::schema::{Attribute, Kind, Schema};
 use tf_value::{Reader, Tf, Type, Value};
 
-use crate::lifecycle::{Identity, IntentKind, Interpretation, Live, Shape};
+use crate::lifecycle::{Identity, IntentKind, Interpretation, Owned, Shape};
 use crate::schema::{Side, backend, computed, mesh, timeouts};
 
 /// The resource.
@@ -122,7 +122,7 @@ impl IntentKind for VirtualDestination {
         Ok(identity(namespace, &name))
     }
 
-    fn restore(&self, _identity: &Identity, _live: &BTreeMap<ClusterName, Vec<Live>>) -> Result<Value, String> {
+    fn restore(&self, _identity: &Identity, _claimed: &Owned, _owned: &Owned) -> Result<Value, String> {
         Err("No stored intent was found.".to_owned())
     }
 }

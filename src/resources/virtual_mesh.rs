@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use mesh_model::decode::{self, Outcome};
-use mesh_model::names::{ClusterName, IntentName};
+use mesh_model::names::IntentName;
 use tf_value::schema::{Attribute, Kind, Schema};
 use tf_value::{Reader, Tf, Type, Value};
 
-use crate::lifecycle::{Identity, IntentKind, Interpretation, Live, Shape};
+use super::virtual_destination::VirtualDestination;
+use crate::lifecycle::{Identity, IntentKind, Interpretation, Live, Owned, Shape};
 use crate::schema::{Side, computed, facts, mesh, timeouts};
 
 /// The resource.
@@ -84,12 +85,21 @@ impl IntentKind for VirtualMesh {
         }
     }
 
-    /// A virtual mesh writes nothing from which it could be restored; its arguments come with the next apply, which
-    /// changes no object.
-    fn restore(&self, identity: &Identity, _live: &BTreeMap<ClusterName, Vec<Live>>) -> Result<Value, String> {
+    /// A virtual mesh writes nothing, but every destination of it stores what it was made from.
+    fn restore(&self, identity: &Identity, _claimed: &Owned, owned: &Owned) -> Result<Value, String> {
+        let ty = VirtualDestination.schema().ty();
+        let destinations = owned.values().flatten().filter(|live| live.claim.resource_type == VirtualDestination::TYPE);
+        let mesh = destinations
+            .filter_map(Live::stored_intent)
+            .filter_map(|text| crate::stored_intent::decode(text, &ty).ok())
+            .map(|destination| destination.get("virtual_mesh").clone())
+            .find(|mesh| mesh.get("name").as_str() == Some(identity.name.as_str()))
+            .ok_or("A virtual mesh writes no object of its own, and no virtual destination of this owner belongs to it. Declare it and apply: creating it changes nothing in the clusters.")?;
         let mut attributes: BTreeMap<String, Value> =
             self.schema().attributes.into_iter().map(|attribute| (attribute.name, Value::Null)).collect();
-        attributes.insert("name".to_owned(), Value::string(identity.name.clone()));
+        for name in ["name", "hostname_suffix", "clusters"] {
+            attributes.insert(name.to_owned(), mesh.get(name).clone());
+        }
         Ok(Value::Map(attributes))
     }
 }

@@ -1,0 +1,10 @@
+//! The provider under the in-process core, on directory clusters in temporary folders.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
+
+mod destination;
+mod istio_object;
+mod mesh;
+mod provider_block;
+mod rerender;
+mod support;

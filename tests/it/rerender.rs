@@ -1,0 +1,47 @@
+//! Objects of an unchanged intent stay as they were written.
+
+use serde_json::json;
+use tf_server::testing::{Action, Instance};
+
+use crate::support::{DESTINATION, World, destination, set};
+
+const KEY: &str = "*/VirtualService/bookinfo/vd-reviews.mesh.internal";
+
+/// The instance as a version that renders the VirtualService with 2 attempts would have left it.
+async fn by_another_version(world: &World) -> Instance {
+    let two = set(destination(), "/retries", json!({ "attempts": 2 }));
+    let mut other = world.create(DESTINATION, two).await;
+    let ours = world.core.plan(DESTINATION, None, destination()).await.unwrap();
+    other.state["retries"] = serde_json::Value::Null;
+    other.private = ours.private;
+    other
+}
+
+#[tokio::test]
+async fn a_newer_version_keeps_them_with_a_warning() {
+    let world = World::new().await;
+    let instance = by_another_version(&world).await;
+    let seen = world.core.refresh(&instance).await.unwrap().unwrap();
+    let plan = world.core.plan(DESTINATION, Some(&seen), destination()).await.unwrap();
+    assert_eq!(plan.action, Action::NoOp);
+    assert_eq!(
+        plan.diagnostics.iter().map(|d| d.summary.as_str()).collect::<Vec<_>>(),
+        ["Objects rendered by another version are kept"]
+    );
+}
+
+#[tokio::test]
+async fn they_are_rendered_anew_when_asked_or_when_anything_changes() {
+    let world = World::new().await;
+    let instance = by_another_version(&world).await;
+    let always = world.beside(|block| block["rerender"] = json!("always")).await;
+    let plan = always.plan(DESTINATION, Some(&instance), destination()).await.unwrap();
+    assert_eq!(plan.action, Action::Update);
+    assert!(plan.planned.get("manifests").get(KEY).as_str().unwrap().contains("\"attempts\":3"));
+    let changed = set(destination(), "/timeout", json!("9s"));
+    let plan = world.core.plan(DESTINATION, Some(&instance), changed).await.unwrap();
+    assert!(plan.planned.get("manifests").get(KEY).as_str().unwrap().contains("\"attempts\":3"));
+    let labelled = world.beside(|block| block["default_labels"] = json!({ "a": "b" })).await;
+    let plan = labelled.plan(DESTINATION, Some(&instance), destination()).await.unwrap();
+    assert!(plan.planned.get("manifests").get(KEY).as_str().unwrap().contains("\"attempts\":3"));
+}
