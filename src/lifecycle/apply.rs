@@ -22,8 +22,8 @@ impl<K: IntentKind> IntentResource<K> {
         let ApplyRequest { config, prior, planned, private } = request;
         match self.try_apply(cx, &config, prior.as_ref(), planned, private).await {
             Ok(applied) => applied,
-            // nothing was written: a create leaves nothing, an update leaves what was there
-            Err(diagnostics) => Applied { state: prior, private: Private::new(), diagnostics },
+            // nothing was written: a create leaves nothing, and of an update the state before is kept
+            Err(diagnostics) => Applied { state: None, private: Private::new(), diagnostics },
         }
     }
 
@@ -81,7 +81,8 @@ impl<K: IntentKind> IntentResource<K> {
         match self.try_delete(cx, &prior).await {
             Ok(Deleted { left: None, diagnostics }) => Applied { diagnostics, ..Applied::default() },
             Ok(Deleted { left: Some(state), diagnostics }) => Applied { state: Some(state), private, diagnostics },
-            Err(diagnostics) => Applied { state: Some(prior), private, diagnostics },
+            // nothing was deleted: the state before is kept
+            Err(diagnostics) => Applied { state: None, private, diagnostics },
         }
     }
 
