@@ -70,13 +70,16 @@ pub(crate) struct Session {
     pub(crate) settings: Settings,
     /// the clusters
     pub(crate) fleet: kube_apply::Fleet,
+    /// what the resources of this run are about to write
+    pub(crate) announced: crate::lifecycle::Announced,
 }
 
 impl Configured {
     /// Takes the provider block.
     pub(crate) fn set(&self, settings: Settings) {
         let fleet = crate::provider::fleet(&settings);
-        *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Arc::new(Session { settings, fleet }));
+        *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
+            Some(Arc::new(Session { settings, fleet, announced: crate::lifecycle::Announced::default() }));
     }
 
     /// The session; core configures the provider before it asks for anything that needs one.

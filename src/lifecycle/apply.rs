@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use istio_objects::{Change, Claim, Manifest, ObjectKey, Operation, reserved};
 use kube_apply::{Request, Standing};
+use mesh_model::Severity;
 use mesh_model::names::ClusterName;
 use tf_server::{Applied, ApplyRequest, Cx, Private};
 use tf_value::{Diagnostic, Diagnostics, Value};
 use tokio_util::sync::CancellationToken;
 
+use super::meet::meet_clusters;
 use super::state::{Drift, Record, applied_value, digest, drift_value, with};
-use super::{IntentKind, IntentResource, PerCluster, limited};
+use super::{IntentKind, IntentResource, PerCluster, Shape, limited};
 use crate::settings::Session;
 
 /// How long an apply may begin new writes, unless `timeouts` says otherwise.
@@ -43,6 +45,7 @@ impl<K: IntentKind> IntentResource<K> {
         let goal = Record::read(&planned)?;
         let before = prior.map(Record::read).transpose()?.unwrap_or_default();
         let claim = self.claim(&planned, &session)?;
+        self.meet_before_writing(&session, config, &claim, &goal).await?;
         let notes = self.state_annotations(config, &goal);
         let to_write = changes(&before, &goal, &notes, &session);
         let request = Request {
@@ -114,6 +117,26 @@ impl<K: IntentKind> IntentResource<K> {
         with(&mut state, "applied", applied_value(&applied));
         with(&mut state, "drift", drift_value(&drift));
         Ok(Deleted { left: Some(state), diagnostics })
+    }
+
+    /// The checks of the plan once more, on what the clusters hold now and on what other resources are about to write.
+    async fn meet_before_writing(
+        &self,
+        session: &Session,
+        config: &Value,
+        claim: &Claim,
+        goal: &Record,
+    ) -> Result<(), Diagnostics> {
+        let Shape::Objects(objects) = self.kind.interpret(config).shape else { return Ok(()) };
+        let others = session.announced.announce(claim, &goal.manifests);
+        let mut findings = meet_clusters(session, &objects, claim, true, &others).await;
+        // warnings were shown by the plan
+        findings.retain(|finding| finding.code.severity() == Severity::Error);
+        if findings.is_empty() {
+            return Ok(());
+        }
+        session.announced.withdraw(claim);
+        Err(self.cook(&findings))
     }
 
     fn claim(&self, state: &Value, session: &Session) -> Result<Claim, Diagnostics> {

@@ -3,11 +3,14 @@
 
 mod apply;
 mod import;
+mod meet;
 mod plan;
 mod private;
 mod read;
 mod render;
 mod state;
+
+pub(crate) use meet::Announced;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,15 +1,12 @@
 //! Planning: configuration in, planned state out. Live clusters may veto or warn, never shape a value.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use istio_objects::{Claim, Object};
-use kube_apply::Standing;
-use kube_apply::port::Kinds;
-use mesh_model::names::ClusterName;
-use mesh_model::{AttributePath, Code, Finding, Findings};
+use mesh_model::{AttributePath, Code, Finding};
 use tf_server::{Cx, PlanRequest, Planned};
 use tf_value::{Diagnostic, Diagnostics, Path, Value};
 
+use super::meet::{Inventories, meet_clusters};
 use super::private::{Notes, inputs_digest};
 use super::render::{Rendered, render};
 use super::state::with;
@@ -59,7 +56,7 @@ impl<K: IntentKind> IntentResource<K> {
             let changes = prior
                 .as_ref()
                 .is_none_or(|prior| ["manifests", "applied", "drift"].iter().any(|name| prior.get(name) != value.get(name)));
-            diagnostics.extend(self.cook(&meet_clusters(&session, objects, claim, changes).await));
+            diagnostics.extend(self.cook(&meet_clusters(&session, objects, claim, changes, &Inventories::new()).await));
         }
         let moved = prior.as_ref().is_some_and(|prior| prior.get("id") != value.get("id"));
         let requires_replace = if moved { K::IDENTITY.iter().map(|name| Path::of(name)).collect() } else { Vec::new() };
@@ -133,69 +130,4 @@ fn hidden(leaf: &mesh_model::LeafPath) -> Finding {
         "The plan cannot show them; apply writes what this configuration says once the value is known.",
         "To see them in the plan, give the value as a literal or a variable, or create what it comes from first.",
     )
-}
-
-/// What the clusters have to say about the planned objects.
-async fn meet_clusters(
-    session: &Session,
-    objects: &BTreeMap<ClusterName, Vec<Object>>,
-    claim: &Claim,
-    changes: bool,
-) -> Findings {
-    let mut findings = Findings::new();
-    let mut inventories = BTreeMap::new();
-    let mut skipped = Vec::new();
-    for (name, _) in objects.iter().filter(|(_, objects)| !objects.is_empty()) {
-        match session.standing(name) {
-            Standing::Ready if changes => match session.fleet.inventory(name, &Kinds::All).await {
-                Some(Ok(inventory)) => {
-                    inventories.insert(name.clone(), inventory);
-                }
-                Some(Err(error)) => findings.push(error.finding()),
-                None => {}
-            },
-            Standing::Ready => {}
-            Standing::Unknown => skipped.push(name.to_string()),
-            Standing::Decommissioned => findings.push(decommissioned(name)),
-            Standing::Unconfigured => findings.push(unregistered(name, session)),
-        }
-    }
-    if !skipped.is_empty() && changes {
-        findings.push(Finding::new(
-            Code::ClusterSkipped,
-            AttributePath::default(),
-            format!("How to reach {} is known only after apply.", skipped.join(", ")),
-            "The planned objects are not compared with what is there; apply does that before its first write.",
-            "",
-        ));
-    }
-    let _ = (objects, claim, &inventories);
-    findings
-}
-
-fn unregistered(name: &ClusterName, session: &Session) -> Finding {
-    Finding::new(
-        Code::UnconfiguredCluster,
-        AttributePath::default(),
-        format!(
-            "Cluster {name} gets objects, and the provider has no cluster of that name (it has: {}).",
-            session.cluster_list()
-        ),
-        "Its objects could not be written.",
-        format!(
-            "Register it in the provider block:\n\n  clusters = {{\n    {name} = {{ directory = \"clusters/{name}\" }}\n  }}"
-        ),
-    )
-    .in_cluster(name)
-}
-
-fn decommissioned(name: &ClusterName) -> Finding {
-    Finding::new(
-        Code::UnconfiguredCluster,
-        AttributePath::default(),
-        format!("Cluster {name} gets objects and is in `decommissioned_clusters`."),
-        "A decommissioned cluster is never contacted.",
-        format!("Remove {name} from the virtual mesh and from `backends`, or from `decommissioned_clusters`."),
-    )
-    .in_cluster(name)
 }

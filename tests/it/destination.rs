@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use tf_server::testing::{Action, unknown};
 use tf_value::Severity;
 
-use crate::support::{DESTINATION, World, backend, destination, keys, mesh, set};
+use crate::support::{DESTINATION, World, backend, destination, keys, set};
 
 const SERVICE_ENTRY: &str = "bookinfo/ServiceEntry-vd-reviews.mesh.internal";
 const DESTINATION_RULE: &str = "bookinfo/DestinationRule-vd-reviews.mesh.internal";
@@ -287,8 +287,6 @@ async fn a_cluster_that_the_provider_lacks_is_refused() {
     .await;
     let failure = world.core.plan(DESTINATION, None, destination()).await.unwrap_err();
     assert!(failure.to_string().contains("north"), "{failure}");
-    let without = set(destination(), "/virtual_mesh/clusters/north", Json::Null);
-    let _ = without;
     let clients = set(destination(), "/clients", json!(["east", "west"]));
     world.create(DESTINATION, clients).await;
 }
@@ -328,5 +326,16 @@ async fn bad_configurations_are_refused_at_their_attribute() {
         assert!(paths.iter().any(|found| found == path), "{pointer} = {value}: {paths:?}\n{failure}");
     }
     assert_eq!(world.files(), Vec::<String>::new());
-    let _ = mesh();
+}
+
+#[tokio::test]
+async fn two_new_destinations_of_one_host_meet_in_the_apply() {
+    let world = World::new().await;
+    let twin = set(destination(), "/name", json!("twin"));
+    let first = world.core.plan(DESTINATION, None, destination()).await.unwrap();
+    let second = world.core.plan(DESTINATION, None, twin).await.unwrap();
+    let (first, second) = tokio::join!(world.core.apply(&first), world.core.apply(&second));
+    let refused: Vec<_> = [first, second].into_iter().filter(|outcome| outcome.diagnostics.has_errors()).collect();
+    assert_eq!(refused.len(), 1, "one wins, one is refused");
+    assert!(refused[0].instance.is_none() && refused[0].violations.is_empty());
 }

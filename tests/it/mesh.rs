@@ -1,6 +1,6 @@
 //! `gloo_virtual_mesh`.
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use tf_server::testing::{Action, unknown};
 
 use crate::support::{DESTINATION, World, destination, mesh, set};

@@ -89,3 +89,14 @@ async fn data_sources_never_give_a_shorter_answer() {
     let failure = world.core.read_data("gloo_service", json!({ "namespace": "bookinfo", "name": "reviews" })).await.unwrap_err();
     assert!(failure.says("Clusters are not known yet"), "{failure}");
 }
+
+#[tokio::test]
+async fn default_labels_that_a_service_selects_are_refused() {
+    let service = "{apiVersion: v1, kind: Service, metadata: {name: reviews, namespace: bookinfo}, spec: {selector: {app: reviews}, ports: [{port: 9080}]}}\n";
+    for (label, is_refused) in [("reviews", true), ("mesh", false)] {
+        let world = World::with(|block| block["default_labels"] = json!({ "app": label })).await;
+        std::fs::write(world.path("east/inventory/services.yaml"), service).unwrap();
+        let plan = world.core.plan(crate::support::DESTINATION, None, crate::support::destination()).await;
+        assert_eq!(plan.is_err(), is_refused, "{label}: {plan:?}");
+    }
+}

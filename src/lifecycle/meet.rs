@@ -1,0 +1,121 @@
+//! What the clusters, and the other resources of the same apply, have to say about the objects of a resource. It may veto
+//! or warn; it never shapes a value.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use istio_objects::{Claim, Manifest, Object};
+use kube_apply::Standing;
+use kube_apply::port::Kinds;
+use mesh_model::names::ClusterName;
+use mesh_model::{AttributePath, Code, Finding, Findings};
+
+use super::PerCluster;
+use crate::settings::{Session, Settings};
+
+/// Live objects by cluster.
+pub(super) type Inventories = BTreeMap<ClusterName, Vec<serde_json::Value>>;
+
+/// What the resources of one apply are about to write. Two new resources that aim at one host are not in any cluster yet
+/// when both are checked; here the second one meets the first.
+#[derive(Default)]
+pub(crate) struct Announced(Mutex<BTreeMap<Claim, PerCluster>>);
+
+impl Announced {
+    /// Announces what `claim` is about to write; the result is what others have announced before.
+    pub(super) fn announce(&self, claim: &Claim, goal: &PerCluster) -> Inventories {
+        let mut announced = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        announced.insert(claim.clone(), goal.clone());
+        let mut others = Inventories::new();
+        for (_, goal) in announced.iter().filter(|(other, _)| *other != claim) {
+            for (cluster, manifests) in goal {
+                others.entry(cluster.clone()).or_default().extend(manifests.iter().map(Manifest::value));
+            }
+        }
+        others
+    }
+
+    /// Takes an announcement back: nothing was written.
+    pub(super) fn withdraw(&self, claim: &Claim) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(claim);
+    }
+}
+
+/// What the clusters have to say about the planned objects.
+pub(super) async fn meet_clusters(
+    session: &Session,
+    objects: &BTreeMap<ClusterName, Vec<Object>>,
+    claim: &Claim,
+    changes: bool,
+    others: &Inventories,
+) -> Findings {
+    let mut findings = Findings::new();
+    let mut inventories = Inventories::new();
+    let mut skipped = Vec::new();
+    for (name, _) in objects.iter().filter(|(_, objects)| !objects.is_empty()) {
+        match session.standing(name) {
+            Standing::Ready if changes => match session.fleet.inventory(name, &Kinds::All).await {
+                Some(Ok(mut inventory)) => {
+                    inventory.extend(others.get(name).into_iter().flatten().cloned());
+                    inventories.insert(name.clone(), inventory);
+                }
+                Some(Err(error)) => findings.push(error.finding()),
+                None => {}
+            },
+            Standing::Ready => {}
+            Standing::Unknown => skipped.push(name.to_string()),
+            Standing::Decommissioned => findings.push(decommissioned(name)),
+            Standing::Unconfigured => findings.push(unregistered(name, session)),
+        }
+    }
+    if !skipped.is_empty() && changes {
+        findings.push(Finding::new(
+            Code::ClusterSkipped,
+            AttributePath::default(),
+            format!("How to reach {} is known only after apply.", skipped.join(", ")),
+            "The planned objects are not compared with what is there; apply does that before its first write.",
+            "",
+        ));
+    }
+    let labelled = with_default_labels(objects, &session.settings);
+    findings.extend(mesh_translate::check_inventory(&labelled, claim, &inventories));
+    findings
+}
+
+/// The objects with the labels that every object gets: selectors see those too.
+fn with_default_labels(objects: &BTreeMap<ClusterName, Vec<Object>>, settings: &Settings) -> BTreeMap<ClusterName, Vec<Object>> {
+    let mut labelled = objects.clone();
+    for (key, value) in settings.default_labels.iter().flatten() {
+        for object in labelled.values_mut().flatten() {
+            object.labels.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    labelled
+}
+
+fn unregistered(name: &ClusterName, session: &Session) -> Finding {
+    Finding::new(
+        Code::UnconfiguredCluster,
+        AttributePath::default(),
+        format!(
+            "Cluster {name} gets objects, and the provider has no cluster of that name (it has: {}).",
+            session.cluster_list()
+        ),
+        "Its objects could not be written.",
+        format!(
+            "Register it in the provider block:\n\n  clusters = {{\n    {name} = {{ directory = \"clusters/{name}\" }}\n  }}"
+        ),
+    )
+    .in_cluster(name)
+}
+
+fn decommissioned(name: &ClusterName) -> Finding {
+    Finding::new(
+        Code::UnconfiguredCluster,
+        AttributePath::default(),
+        format!("Cluster {name} gets objects and is in `decommissioned_clusters`."),
+        "A decommissioned cluster is never contacted.",
+        format!("Remove {name} from the virtual mesh and from `backends`, or from `decommissioned_clusters`."),
+    )
+    .in_cluster(name)
+}
