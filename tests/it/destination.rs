@@ -69,7 +69,8 @@ async fn what_is_planned_is_what_is_written() {
 
 #[tokio::test]
 async fn drift_of_every_kind_is_named_and_repaired() {
-    let cases: &[(&str, fn(&World), &str)] = &[
+    type Disturb = fn(&World);
+    let cases: &[(&str, Disturb, &str)] = &[
         (
             "field changed",
             |world| world.edit("east", DESTINATION_RULE, "maxEjectionPercent: 100", "maxEjectionPercent: 10"),
