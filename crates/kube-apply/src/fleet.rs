@@ -161,6 +161,7 @@ impl Slot {
             }
             fresh.objects.insert(object.key.clone(), object);
         }
+        tracing::debug!(cluster = %self.cluster.name(), objects = fresh.objects.len(), "listed");
         let fresh = Arc::new(fresh);
         *listed = Some(Arc::clone(&fresh));
         Ok(fresh)

@@ -74,6 +74,17 @@ pub(crate) enum Effect {
     Gone,
 }
 
+impl Effect {
+    /// For the log.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::AsBefore => "as before",
+            Self::Landed(_) => "landed",
+            Self::Gone => "gone",
+        }
+    }
+}
+
 /// Does what was cleared. To be awaited to its end, also after cancellation.
 pub async fn write(fleet: &Fleet, cleared: Cleared, cancel: &CancellationToken) -> Outcome {
     let Cleared { claim, waves, landed, skipped, warnings } = cleared;

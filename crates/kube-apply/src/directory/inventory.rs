@@ -72,10 +72,12 @@ impl Cache {
         kinds: &Kinds,
     ) -> Result<Vec<Value>, ClusterError> {
         let parsed = self.parsed(folder)?;
-        let mut objects: BTreeMap<Identity, Value> =
-            parsed.objects.iter().map(|(identity, (json, _))| (identity.clone(), json.clone())).collect();
-        objects.extend(manifests.into_iter().filter_map(|object| Some((identity(&object.json)?, object.json))));
-        Ok(objects.into_iter().filter(|((kind, _, _), _)| kinds.contains(kind)).map(|(_, json)| json).collect())
+        let is_asked = |(kind, _, _): &Identity| kinds.contains(kind);
+        let printed = parsed.objects.iter().filter(|(identity, _)| is_asked(identity));
+        let mut objects: BTreeMap<Identity, Value> = printed.map(|(id, (json, _))| (id.clone(), json.clone())).collect();
+        let written = manifests.into_iter().filter_map(|object| Some((identity(&object.json)?, object.json)));
+        objects.extend(written.filter(|(identity, _)| is_asked(identity)));
+        Ok(objects.into_values().collect())
     }
 
     fn parsed(&self, folder: &Folder) -> Result<Arc<Parsed>, ClusterError> {

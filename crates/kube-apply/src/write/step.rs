@@ -18,6 +18,7 @@ pub(super) async fn perform(step: &Step, claim: &Claim, cancel: &CancellationTok
         Action::Delete { key, live } => delete(step, key, live, claim, cancel).await,
     };
     step.slot.forget_list().await;
+    tracing::debug!(cluster = %step.cluster, object = %step.action.key(), effect = done.effect.name(), "wrote");
     done
 }
 
