@@ -93,7 +93,7 @@ pub async fn write(fleet: &Fleet, cleared: Cleared, cancel: &CancellationToken) 
     for wave in waves {
         let mut created = Vec::new();
         for group in wave {
-            if !outcome.is_complete || cancel.is_cancelled() {
+            if !outcome.is_complete {
                 not_started += group.len();
                 continue;
             }

@@ -173,7 +173,6 @@ impl Folder {
         if let Err(error) = written {
             // best effort: what stays starts with a dot, is never read as an object, and is replaced by the next write
             let _ = std::fs::remove_file(&temporary);
-            let _ = std::fs::remove_dir(folder);
             return Err(self.io("writing", &path, &error).at(key));
         }
         sync(folder).map_err(|error| self.io("writing", &path, &error).at(key))?;

@@ -117,16 +117,15 @@ fn files_that_are_not_ours_stay_byte_for_byte() {
         fs::create_dir_all(manifests.join("bookinfo/deeper")).unwrap();
         fs::create_dir_all(manifests.join("other")).unwrap();
         let theirs = yaml::emit(&object_json("theirs", &json!({}), &others_claim()));
+        // an object of ours, but not at its place
+        let copy = yaml::emit(&object_json("elsewhere", &json!({}), &claim()));
         let files: [(&str, &[u8]); 9] = [
             ("kustomization.yaml", b"resources: []\n"),
             ("bookinfo/kustomization.yaml", b"resources:\n- x.yaml # no object\n"),
             ("bookinfo/broken.yaml", b"a: [\n"),
             ("bookinfo/binary.yaml", b"\xff\xfe"),
             ("bookinfo/VirtualService-theirs.yaml", theirs.as_bytes()),
-            (
-                "bookinfo/copy-of-vd.yaml",
-                b"apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: vd, namespace: bookinfo}\n",
-            ),
+            ("bookinfo/copy.yaml", copy.as_bytes()),
             ("bookinfo/.hidden.yaml", b"x"),
             ("bookinfo/deeper/VirtualService-vd.yaml", b"x"),
             ("other/empty.yaml", b""),

@@ -255,6 +255,38 @@ fn a_status_written_meanwhile_is_no_conflict_a_changed_field_is() {
 }
 
 #[test]
+fn an_object_that_vanishes_meanwhile_is_not_said_to_be_there() {
+    runtime().block_on(async {
+        let (old, before) = one(&json!({"a": 1}));
+        let new = manifest("vd", &json!({"a": 2}));
+        for (change, code) in [(update("east", &old, &new), Some(Code::ChangedDuringApply)), (delete("east", &key("vd")), None)] {
+            let (fleet, fake, _) = east_with(&[old.value()]);
+            let cleared = preflight(&fleet, request(&before, vec![vec![change]], &Refreshed::default())).await.unwrap();
+            fake.take(&key("vd"));
+            let outcome = write(&fleet, cleared, &CancellationToken::new()).await;
+            assert_eq!(codes(&outcome.findings), Vec::from_iter(code));
+            assert!(outcome.landed[&cluster("east")].is_empty() && fake.objects().is_empty());
+        }
+    });
+}
+
+#[test]
+fn a_lost_answer_is_a_success_when_the_object_is_seen_but_a_failing_disk_is_not() {
+    runtime().block_on(async {
+        for (class, expected) in [(Class::Unreachable, vec![]), (Class::Io, vec![Code::ClusterIo])] {
+            let (goal, after) = one(&json!({}));
+            let (fleet, _, breakages) = east_with(&[]);
+            let cleared = preflight(&fleet, Request::new(claim(), vec![vec![create("east", &goal)]])).await.unwrap();
+            breakages.plan(0, Breakage::After(class));
+            let outcome = write(&fleet, cleared, &CancellationToken::new()).await;
+            assert_eq!(codes(&outcome.findings), expected);
+            assert_eq!(outcome.is_complete, expected.is_empty());
+            assert_eq!(outcome.landed, after);
+        }
+    });
+}
+
+#[test]
 fn a_failed_wave_finishes_and_no_later_one_starts_on_any_cluster() {
     runtime().block_on(async {
         let breakages = Breakages::none();
@@ -380,6 +412,20 @@ fn a_silent_cluster_is_asked_once_and_told_once() {
         assert_eq!((codes(&outcome.findings), outcome.skipped), (vec![Code::ClusterSkipped], vec![cluster("east")]));
         assert!(outcome.is_complete && outcome.landed[&cluster("west")].len() == 1);
         assert_eq!(fakes[0].calls(), ["list"]);
+    });
+}
+
+#[test]
+fn a_cluster_that_falls_silent_during_the_checks_is_left_out_as_a_whole() {
+    runtime().block_on(async {
+        let (fleet, fake, breakages) = east_with(&[]);
+        let waves = vec![vec![create("east", &manifest("a", &json!({})))], vec![create("east", &manifest("b", &json!({})))]];
+        // one of the four questions is not answered
+        breakages.plan(3, Breakage::Before(Class::Unreachable));
+        let request = Request { on_unreachable: OnUnreachable::Skip, ..Request::new(claim(), waves) };
+        let outcome = apply(&fleet, request, &CancellationToken::new()).await.unwrap();
+        assert_eq!((codes(&outcome.findings), outcome.skipped), (vec![Code::ClusterSkipped], vec![cluster("east")]));
+        assert!(writes(&fake).is_empty());
     });
 }
 

@@ -136,6 +136,20 @@ fn a_changed_file_is_read_again_by_the_same_fleet() {
 }
 
 #[test]
+fn an_object_that_appears_in_the_inventory_after_the_checks_is_respected() {
+    runtime().block_on(async {
+        let goal = manifest("vd", &json!({}));
+        let root = folder(&[]);
+        let fleet = folder_fleet(root.path());
+        let cleared = preflight(&fleet, Request::new(claim(), vec![vec![create("east", &goal)]])).await.unwrap();
+        put(root.path(), "live.yaml", &yaml::emit(&object_json("vd", &json!({}), &others_claim())));
+        let outcome = crate::write(&fleet, cleared, &tokio_util::sync::CancellationToken::new()).await;
+        assert_eq!(outcome.findings.iter().map(|finding| finding.code).collect::<Vec<_>>(), [Code::ChangedDuringApply]);
+        assert!(!root.path().join("manifests/bookinfo").exists());
+    });
+}
+
+#[test]
 fn objects_of_others_in_the_inventory_are_met_and_our_own_are_not() {
     runtime().block_on(async {
         let goal = manifest("vd", &json!({}));
