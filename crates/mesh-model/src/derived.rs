@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-use crate::names::{ClusterName, Hostname, LabelValue, ObjectName};
+use crate::names::{ClusterName, Hostname, LabelValue, Namespace, ObjectName, ServiceName};
 
 /// What every name of a virtual destination's objects begins with.
 pub const PREFIX: &str = "vd-";
@@ -34,14 +34,13 @@ pub fn destination_name(hostname: &Hostname) -> ObjectName {
     object_name(&format!("{PREFIX}{hostname}"))
 }
 
-/// The name of the Gateway that exposes a destination's Services at one of a cluster's gateways: `vd-<hostname>`, and `.<index>`
-/// behind it from the second gateway on. The last part of a hostname is no number, so no hostname looks like this.
+/// The name of the Gateway that exposes a Service of a destination at one of a cluster's gateways:
+/// `vd-<hostname>.<service>.<namespace>`, and `vd<index>-…` from the second gateway on. The Service is part of it, so that
+/// another Service behind the destination gets a Gateway of its own before clients stop to use the old one.
 #[must_use]
-pub fn exposure_name(hostname: &Hostname, index: usize) -> ObjectName {
-    match index {
-        0 => destination_name(hostname),
-        _ => object_name(&format!("{PREFIX}{hostname}.{index}")),
-    }
+pub fn exposure_name(hostname: &Hostname, service: &ServiceName, namespace: &Namespace, index: usize) -> ObjectName {
+    let prefix = if index == 0 { PREFIX.to_owned() } else { format!("vd{index}-") };
+    object_name(&format!("{prefix}{hostname}.{service}.{namespace}"))
 }
 
 /// The name of a destination's entry for one way to a remote cluster: `vd-<hostname>.<cluster>`, and `.<index>` behind it from
@@ -109,8 +108,9 @@ mod tests {
         assert_eq!(destination_name(&host).as_str(), "vd-reviews.mesh.internal");
         assert_eq!(workload_entry_name(&host, &cluster("west"), 0).as_str(), "vd-reviews.mesh.internal.west");
         assert_eq!(workload_entry_name(&host, &cluster("west"), 12).as_str(), "vd-reviews.mesh.internal.west.12");
-        assert_eq!(exposure_name(&host, 0), destination_name(&host));
-        assert_eq!(exposure_name(&host, 1).as_str(), "vd-reviews.mesh.internal.1");
+        let (service, namespace) = ("reviews".parse().expect("a Service"), "bookinfo".parse().expect("a namespace"));
+        assert_eq!(exposure_name(&host, &service, &namespace, 0).as_str(), "vd-reviews.mesh.internal.reviews.bookinfo");
+        assert_eq!(exposure_name(&host, &service, &namespace, 1).as_str(), "vd1-reviews.mesh.internal.reviews.bookinfo");
         assert_eq!(destination_label(&host).as_str(), "reviews.mesh.internal");
     }
 
@@ -168,9 +168,11 @@ mod tests {
             }
             let earlier = labels.insert(destination_label(&host), text.to_owned());
             assert!(earlier.is_none_or(|earlier| earlier == text));
-            for index in 0..3 {
-                let input = (text.to_owned(), index);
-                let earlier = exposures.insert(exposure_name(&host, index), input.clone());
+            for position in 0..12 {
+                let service = ["a", "b"][position % 2].parse().expect("a Service");
+                let namespace = ["a", "ab"][position / 2 % 2].parse().expect("a namespace");
+                let input = (text.to_owned(), position);
+                let earlier = exposures.insert(exposure_name(&host, &service, &namespace, position / 4), input.clone());
                 assert!(earlier.is_none() || earlier == Some(input));
             }
             entries.len()

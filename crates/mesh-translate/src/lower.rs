@@ -44,7 +44,7 @@ fn exposures(linked: &Linked<'_>, member: &Member<'_>) -> Vec<Exposure> {
         }
         workloads.push(workload);
         let index = in_namespace.entry(&gateway.namespace).or_default();
-        let name = derived::exposure_name(&linked.intent.hostname, *index);
+        let name = derived::exposure_name(&linked.intent.hostname, linked.service.name, linked.service.namespace, *index);
         *index += 1;
         let same = member.facts.gateways.iter().filter(|other| (&other.namespace, &other.selector) == workload);
         if same.into_iter().any(|other| gateways::exposes(other, &linked.service)) {
