@@ -10,7 +10,7 @@ use crate::lifecycle::IntentResource;
 use crate::resources::istio_object::IstioObject;
 use crate::resources::virtual_destination::VirtualDestination;
 use crate::resources::virtual_mesh::VirtualMesh;
-use crate::settings::Configured;
+use crate::session::Configured;
 
 /// The resources.
 pub(crate) fn resources(configured: &Arc<Configured>) -> Vec<Arc<dyn Resource>> {

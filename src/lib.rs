@@ -22,6 +22,7 @@ mod lifecycle;
 mod provider;
 mod resources;
 mod schema;
+mod session;
 mod settings;
 mod stored_intent;
 

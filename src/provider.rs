@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use kube_apply::{DirectoryCluster, Fleet, Member};
 use tf_server::{BoxFuture, Cx, DataSource, Function, Provider, Resource};
 use tf_value::schema::Schema;
 use tf_value::{Diagnostics, Value};
 
 use crate::catalog;
-use crate::settings::{self, Configured, Connection, Settings};
+use crate::session::Configured;
+use crate::settings;
 
 /// The gloo provider.
 #[derive(Default)]
@@ -63,19 +63,4 @@ impl Provider for Gloo {
 /// The environment, for connection settings alone.
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
-}
-
-/// The clusters that the settings name, not contacted yet.
-pub(crate) fn fleet(settings: &Settings) -> Fleet {
-    let members = settings.clusters.iter().flatten().map(|(name, connection)| {
-        let member = match connection {
-            Connection::Directory(folder) => Member::Ready(Arc::new(
-                DirectoryCluster::new(name.clone(), folder, settings.owner.clone()).with_lock_wait(settings.request_timeout),
-            )),
-            Connection::Unknown => Member::Unknown,
-        };
-        (name.clone(), member)
-    });
-    Fleet::new(settings.owner.clone(), members.collect(), settings.decommissioned.clone())
-        .with_max_in_flight(settings.max_in_flight)
 }

@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use kube_apply::Standing;
 use mesh_model::names::{ClusterName, OwnerId, is_label_key, is_label_value};
 use tf_value::schema::{Attribute, Kind, Schema};
 use tf_value::{Diagnostics, Path, Reader, Tf, Type, Value};
@@ -58,57 +56,6 @@ pub(crate) enum Unreachable {
     Error,
     /// a warning; the last known state is kept
     Warn,
-}
-
-/// Settings and clusters of the configured provider; empty before `ConfigureProvider`.
-#[derive(Default)]
-pub(crate) struct Configured(RwLock<Option<Arc<Session>>>);
-
-/// One configured provider: its settings and the clusters behind them.
-pub(crate) struct Session {
-    /// the provider block
-    pub(crate) settings: Settings,
-    /// the clusters
-    pub(crate) fleet: kube_apply::Fleet,
-    /// what the resources of this run are about to write
-    pub(crate) announced: crate::lifecycle::Announced,
-}
-
-impl Configured {
-    /// Takes the provider block.
-    pub(crate) fn set(&self, settings: Settings) {
-        let fleet = crate::provider::fleet(&settings);
-        *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
-            Some(Arc::new(Session { settings, fleet, announced: crate::lifecycle::Announced::default() }));
-    }
-
-    /// The session; core configures the provider before it asks for anything that needs one.
-    pub(crate) fn session(&self) -> Result<Arc<Session>, Diagnostics> {
-        let session = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        session.ok_or_else(|| {
-            tf_value::Diagnostic::error(
-                "Provider not configured",
-                "The provider was asked to work before it was configured. This is a fault of the client or of the provider; run the command again with TF_LOG=debug and report its output.",
-            )
-            .into()
-        })
-    }
-}
-
-impl Session {
-    /// What a cluster name means here. While the whole map of clusters is unknown, every cluster is.
-    pub(crate) fn standing(&self, cluster: &ClusterName) -> Standing {
-        match self.fleet.standing(cluster) {
-            Standing::Unconfigured if self.settings.clusters.is_none() => Standing::Unknown,
-            standing => standing,
-        }
-    }
-
-    /// The registered clusters, for messages.
-    pub(crate) fn cluster_list(&self) -> String {
-        let names: Vec<&str> = self.fleet.clusters().map(ClusterName::as_str).collect();
-        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-    }
 }
 
 /// Schema of the provider block.

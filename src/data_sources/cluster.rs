@@ -10,7 +10,7 @@ use tf_value::{Diagnostics, Path, Reader, Tf, Type, Value};
 
 use super::read::{FACTS_BY_HAND, inventory, value};
 use crate::schema::{Side, facts};
-use crate::settings::Configured;
+use crate::session::Configured;
 
 /// The data source.
 pub(crate) struct ClusterData {

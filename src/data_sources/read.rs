@@ -6,7 +6,7 @@ use mesh_model::Input;
 use mesh_model::names::ClusterName;
 use tf_value::{Diagnostic, Diagnostics, Number, Path, Type, Value};
 
-use crate::settings::Session;
+use crate::session::Session;
 
 /// Facts of a cluster as a person writes them.
 pub(crate) const FACTS_BY_HAND: &str = "  clusters = {

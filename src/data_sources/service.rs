@@ -12,7 +12,7 @@ use tf_value::{Diagnostics, Path, Reader, Tf, Type, Value};
 use super::cluster::counts;
 use super::read::{BACKENDS_BY_HAND, inventory, value};
 use crate::schema::{Side, backend};
-use crate::settings::Configured;
+use crate::session::Configured;
 
 /// The data source.
 pub(crate) struct ServiceData {

@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::meet::meet_clusters;
 use super::state::{Drift, Record, applied_value, digest, drift_value, with};
-use super::{IntentKind, IntentResource, PerCluster, Shape, limited};
-use crate::settings::Session;
+use super::{IntentKind, IntentResource, Shape, limited};
+use crate::session::{PerCluster, Session};
 
 /// How long an apply may begin new writes, unless `timeouts` says otherwise.
 const WRITE_LIMIT: Duration = Duration::from_secs(300);

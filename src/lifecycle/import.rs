@@ -6,7 +6,7 @@ use tf_server::{Cx, Imported, PlanRequest};
 use tf_value::{Diagnostic, Diagnostics, Type, Value};
 
 use super::{Identity, IntentKind, IntentResource, Live, Owned};
-use crate::settings::Session;
+use crate::session::Session;
 
 impl<K: IntentKind> IntentResource<K> {
     pub(super) async fn import_by_id(&self, cx: &Cx, id: &str) -> Result<Vec<Imported>, Diagnostics> {

@@ -2,44 +2,15 @@
 //! or warn; it never shapes a value.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
-use istio_objects::{Claim, Manifest, Object};
+use istio_objects::{Claim, Object};
 use kube_apply::Standing;
 use kube_apply::port::Kinds;
 use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings};
 
-use super::PerCluster;
-use crate::settings::{Session, Settings};
-
-/// Live objects by cluster.
-pub(super) type Inventories = BTreeMap<ClusterName, Vec<serde_json::Value>>;
-
-/// What the resources of one apply are about to write. Two new resources that aim at one host are not in any cluster yet
-/// when both are checked; here the second one meets the first.
-#[derive(Default)]
-pub(crate) struct Announced(Mutex<BTreeMap<Claim, PerCluster>>);
-
-impl Announced {
-    /// Announces what `claim` is about to write; the result is what others have announced before.
-    pub(super) fn announce(&self, claim: &Claim, goal: &PerCluster) -> Inventories {
-        let mut announced = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        announced.insert(claim.clone(), goal.clone());
-        let mut others = Inventories::new();
-        for (_, goal) in announced.iter().filter(|(other, _)| *other != claim) {
-            for (cluster, manifests) in goal {
-                others.entry(cluster.clone()).or_default().extend(manifests.iter().map(Manifest::value));
-            }
-        }
-        others
-    }
-
-    /// Takes an announcement back: nothing was written.
-    pub(super) fn withdraw(&self, claim: &Claim) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(claim);
-    }
-}
+use crate::session::{Inventories, Session};
+use crate::settings::Settings;
 
 /// What the clusters have to say about the planned objects.
 pub(super) async fn meet_clusters(

@@ -10,13 +10,11 @@ mod read;
 mod render;
 mod state;
 
-pub(crate) use meet::Announced;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use istio_objects::{Claim, Manifest, Object, ObjectKey, reserved};
+use istio_objects::{Claim, Object, ObjectKey, reserved};
 use mesh_model::names::{ClusterName, Namespace, OwnerId};
 use mesh_model::{Findings, LeafPath};
 use tf_server::{Applied, ApplyRequest, BoxFuture, Cx, Imported, PlanRequest, Planned, Private, Resource};
@@ -24,7 +22,8 @@ use tf_value::schema::Schema;
 use tf_value::{Diagnostics, Reader, Value};
 use tokio_util::sync::CancellationToken;
 
-use crate::settings::{Configured, decode_duration};
+use crate::session::Configured;
+use crate::settings::decode_duration;
 
 /// What a resource type means. Everything here is pure.
 pub(crate) trait IntentKind: Send + Sync + 'static {
@@ -143,9 +142,6 @@ impl<K: IntentKind> IntentResource<K> {
         diagnostics
     }
 }
-
-/// What each cluster holds or shall hold.
-pub(crate) type PerCluster = BTreeMap<ClusterName, Vec<Manifest>>;
 
 impl<K: IntentKind> Resource for IntentResource<K> {
     fn type_name(&self) -> &'static str {

@@ -6,13 +6,14 @@ use mesh_model::{AttributePath, Code, Finding};
 use tf_server::{Cx, PlanRequest, Planned};
 use tf_value::{Diagnostic, Diagnostics, Path, Value};
 
-use super::meet::{Inventories, meet_clusters};
+use super::meet::meet_clusters;
 use super::private::{Notes, inputs_digest};
 use super::render::{Rendered, render};
 use super::state::with;
 use super::{IntentKind, IntentResource, Shape};
 use crate::schema::arguments;
-use crate::settings::{Rerender, Session};
+use crate::session::{Inventories, Session};
+use crate::settings::Rerender;
 
 impl<K: IntentKind> IntentResource<K> {
     pub(super) async fn plan_change(&self, _cx: &Cx, request: PlanRequest) -> Planned {

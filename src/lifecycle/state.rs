@@ -6,7 +6,7 @@ use istio_objects::{Digest, Manifest};
 use mesh_model::names::ClusterName;
 use tf_value::{Diagnostic, Value};
 
-use super::PerCluster;
+use crate::session::PerCluster;
 
 /// Drift by `<cluster>/<Kind>/<namespace>/<name>`, one line for each field.
 pub(crate) type Drift = BTreeMap<String, Vec<String>>;

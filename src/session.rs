@@ -1,0 +1,108 @@
+//! One configured provider: its settings, the clusters behind them, and what the resources of this run tell each other.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use istio_objects::{Claim, Manifest};
+use kube_apply::{DirectoryCluster, Fleet, Member, Standing};
+use mesh_model::names::ClusterName;
+use tf_value::Diagnostics;
+
+use crate::settings::{Connection, Settings};
+
+/// Settings and clusters of the configured provider; empty before `ConfigureProvider`.
+#[derive(Default)]
+pub(crate) struct Configured(RwLock<Option<Arc<Session>>>);
+
+/// One configured provider: its settings and the clusters behind them.
+pub(crate) struct Session {
+    /// the provider block
+    pub(crate) settings: Settings,
+    /// the clusters
+    pub(crate) fleet: Fleet,
+    /// what the resources of this run are about to write
+    pub(crate) announced: Announced,
+}
+
+impl Configured {
+    /// Takes the provider block.
+    pub(crate) fn set(&self, settings: Settings) {
+        let fleet = fleet(&settings);
+        *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
+            Some(Arc::new(Session { settings, fleet, announced: Announced::default() }));
+    }
+
+    /// The session; core configures the provider before it asks for anything that needs one.
+    pub(crate) fn session(&self) -> Result<Arc<Session>, Diagnostics> {
+        let session = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        session.ok_or_else(|| {
+            tf_value::Diagnostic::error(
+                "Provider not configured",
+                "The provider was asked to work before it was configured. This is a fault of the client or of the provider; run the command again with TF_LOG=debug and report its output.",
+            )
+            .into()
+        })
+    }
+}
+
+impl Session {
+    /// What a cluster name means here. While the whole map of clusters is unknown, every cluster is.
+    pub(crate) fn standing(&self, cluster: &ClusterName) -> Standing {
+        match self.fleet.standing(cluster) {
+            Standing::Unconfigured if self.settings.clusters.is_none() => Standing::Unknown,
+            standing => standing,
+        }
+    }
+
+    /// The registered clusters, for messages.
+    pub(crate) fn cluster_list(&self) -> String {
+        let names: Vec<&str> = self.fleet.clusters().map(ClusterName::as_str).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    }
+}
+
+/// What each cluster holds or shall hold.
+pub(crate) type PerCluster = BTreeMap<ClusterName, Vec<Manifest>>;
+
+/// Live objects by cluster.
+pub(crate) type Inventories = BTreeMap<ClusterName, Vec<serde_json::Value>>;
+
+/// What the resources of one apply are about to write. Two new resources that aim at one host are not in any cluster yet
+/// when both are checked; here the second one meets the first.
+#[derive(Default)]
+pub(crate) struct Announced(Mutex<BTreeMap<Claim, PerCluster>>);
+
+impl Announced {
+    /// Announces what `claim` is about to write; the result is what others have announced before.
+    pub(crate) fn announce(&self, claim: &Claim, goal: &PerCluster) -> Inventories {
+        let mut announced = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        announced.insert(claim.clone(), goal.clone());
+        let mut others = Inventories::new();
+        for (_, goal) in announced.iter().filter(|(other, _)| *other != claim) {
+            for (cluster, manifests) in goal {
+                others.entry(cluster.clone()).or_default().extend(manifests.iter().map(Manifest::value));
+            }
+        }
+        others
+    }
+
+    /// Takes an announcement back: nothing was written.
+    pub(crate) fn withdraw(&self, claim: &Claim) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(claim);
+    }
+}
+
+/// The clusters that the settings name, not contacted yet.
+fn fleet(settings: &Settings) -> Fleet {
+    let members = settings.clusters.iter().flatten().map(|(name, connection)| {
+        let member = match connection {
+            Connection::Directory(folder) => Member::Ready(Arc::new(
+                DirectoryCluster::new(name.clone(), folder, settings.owner.clone()).with_lock_wait(settings.request_timeout),
+            )),
+            Connection::Unknown => Member::Unknown,
+        };
+        (name.clone(), member)
+    });
+    Fleet::new(settings.owner.clone(), members.collect(), settings.decommissioned.clone())
+        .with_max_in_flight(settings.max_in_flight)
+}
