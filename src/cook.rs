@@ -8,7 +8,7 @@ use tf_value::{Diagnostic, Path, Step, Type};
 /// sets, which the protocol cannot step into.
 pub(crate) fn cook(finding: &Finding, ty: &Type) -> Diagnostic {
     let summary = format!("{} ({})", finding.code.summary(), finding.code);
-    let mut detail = finding.what.clone();
+    let mut detail = capitalised(&finding.what);
     let places = [("cluster", finding.cluster.as_ref().map(ToString::to_string)), ("object", finding.object.clone())];
     for (name, place) in places {
         if let Some(place) = place
@@ -29,6 +29,13 @@ pub(crate) fn cook(finding: &Finding, ty: &Type) -> Diagnostic {
     };
     let path = protocol_path(&finding.path, ty);
     if path.steps().is_empty() { diagnostic } else { diagnostic.at(path) }
+}
+
+/// The text as the beginning of a paragraph. An attribute's name stays as it is written.
+fn capitalised(text: &str) -> String {
+    let articles = [("the ", "The "), ("a ", "A "), ("an ", "An ")];
+    let rest = articles.iter().find_map(|(small, large)| Some(format!("{large}{}", text.strip_prefix(small)?)));
+    rest.unwrap_or_else(|| text.to_owned())
 }
 
 /// The longest part of the path that the protocol can name.
