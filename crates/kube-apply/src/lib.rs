@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Invariants:
-//! - Before [`preflight`] has passed on all clusters, nothing is written on any: [`Cleared`] is made nowhere else.
+//! - Before [`preflight()`] has passed on all clusters, nothing is written on any: [`Cleared`] is made nowhere else.
 //! - Somebody else's object is never written or deleted: every write is guarded by what preflight saw.
 //! - What an [`Outcome`] says landed is what is there, under every single failure.
 //! - Clusters come in kinds behind one port, [`port::Cluster`]; the engine does not know which.

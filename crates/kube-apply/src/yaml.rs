@@ -1,6 +1,6 @@
 //! YAML as Kubernetes uses it: documents that are JSON values.
 //!
-//! Contract: [`emit`] then [`load`] gives back the same JSON, numbers digit by digit. Both halves are our own because no
+//! Contract: [`emit()`] then [`load()`] gives back the same JSON, numbers digit by digit. Both halves are our own because no
 //! crate keeps that promise: serde front ends read numbers through `f64`, and `12345678901234567890123` would be drift
 //! for ever. Parsing itself is granit-parser's (the parser below serde-saphyr): we only turn its events into values.
 
