@@ -9,7 +9,7 @@ use crate::Result;
 const LINE_LIMIT: usize = 700;
 
 /// Everything that may lie at the top of the clone.
-const TOP_LEVEL: [&str; 23] = [
+const TOP_LEVEL: [&str; 24] = [
     ".cargo",
     ".ci",
     ".gitattributes",
@@ -32,6 +32,7 @@ const TOP_LEVEL: [&str; 23] = [
     "rustfmt.toml",
     "src",
     "templates",
+    "tests",
     "xtask",
 ];
 
