@@ -52,6 +52,8 @@ pub fn run(workspace: &Workspace) -> Result<ExitCode> {
     let logs = workspace.target.join("xt-test");
     std::fs::create_dir_all(&logs).map_err(Problem::file("create", &logs))?;
     let has_terraform = announce_terraform(ink)?;
+    // asked for now: later steps build this binary anew, and its old file has no name then
+    let this = std::env::current_exe().map_err(|error| Problem::new(format!("cannot find myself: {error}")))?;
 
     let width = STEPS.iter().map(|step| step.name.len()).max().unwrap_or_default();
     let start = Instant::now();
@@ -59,7 +61,7 @@ pub fn run(workspace: &Workspace) -> Result<ExitCode> {
         say_part(&format!("{:width$}  ", step.name));
         let log = logs.join(format!("{:02}-{}.log", index + 1, step.name.replace([' ', ','], "-")));
         let begun = Instant::now();
-        let passed = run_step(workspace, step, &log)?;
+        let passed = run_step(workspace, &this, step, &log)?;
         report(ink, passed, begun.elapsed());
         if !passed {
             say(&std::fs::read_to_string(&log).unwrap_or_default());
@@ -94,13 +96,12 @@ fn announce_terraform(ink: Ink) -> Result<bool> {
     Ok(false)
 }
 
-fn run_step(workspace: &Workspace, step: &Step, log: &Path) -> Result<bool> {
+fn run_step(workspace: &Workspace, this: &Path, step: &Step, log: &Path) -> Result<bool> {
     let output = std::fs::File::create(log).map_err(Problem::file("write", log))?;
     let errors = output.try_clone().map_err(Problem::file("write", log))?;
     let mut command = match step.cargo {
         // ourselves, without another cargo in between
         ["xt", rest @ ..] => {
-            let this = std::env::current_exe().map_err(|error| Problem::new(format!("cannot find myself: {error}")))?;
             let mut command = Command::new(this);
             command.current_dir(&workspace.root).args(rest);
             command
