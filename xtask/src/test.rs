@@ -17,7 +17,7 @@ struct Step {
     cargo: &'static [&'static str],
 }
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step { name: "format", cargo: &["fmt", "--all", "--check"] },
     Step { name: "tidy", cargo: &["xt", "tidy"] },
     Step { name: "wire code is fresh", cargo: &["xt", "codegen", "--check"] },
@@ -33,13 +33,14 @@ const STEPS: [Step; 11] = [
     Step { name: "provider builds", cargo: &["build", "--quiet", "--package", "terraform-provider-gloo"] },
     Step { name: "test tools", cargo: &["xt", "tools"] },
     Step { name: "registry docs are fresh and valid", cargo: &["xt", "docs", "--check"] },
+    Step { name: "acceptance harness", cargo: &["test", "--quiet", "--package", "acceptance-tests", "--lib"] },
     Step {
         name: "examples are planned",
         cargo: &["test", "--quiet", "--package", "acceptance-tests", "--test", "main", "--", "examples::"],
     },
     Step {
         name: "acceptance with the real CLIs",
-        cargo: &["test", "--quiet", "--package", "acceptance-tests", "--", "--except", "examples::"],
+        cargo: &["test", "--quiet", "--package", "acceptance-tests", "--test", "main", "--", "--except", "examples::"],
     },
 ];
 
