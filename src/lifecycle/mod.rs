@@ -17,7 +17,7 @@ use std::time::Duration;
 use istio_objects::{Claim, Object, ObjectKey, reserved};
 use mesh_model::names::{ClusterName, Namespace, OwnerId};
 use mesh_model::{Findings, LeafPath};
-use tf_server::{Applied, ApplyRequest, BoxFuture, Cx, Imported, PlanRequest, Planned, Private, Resource};
+use tf_server::{Applied, ApplyRequest, BoxFuture, Cx, ImportBy, Imported, PlanRequest, Planned, Private, Resource};
 use tf_value::schema::Schema;
 use tf_value::{Diagnostics, Reader, Value};
 use tokio_util::sync::CancellationToken;
@@ -190,8 +190,12 @@ impl<K: IntentKind> Resource for IntentResource<K> {
         Box::pin(self.apply_delete(cx, request))
     }
 
-    fn import<'a>(&'a self, cx: &'a Cx, id: &'a str) -> BoxFuture<'a, Result<Vec<Imported>, Diagnostics>> {
-        Box::pin(self.import_by_id(cx, id))
+    fn import<'a>(&'a self, cx: &'a Cx, by: &'a ImportBy) -> BoxFuture<'a, Result<Vec<Imported>, Diagnostics>> {
+        match by {
+            ImportBy::Id(id) => Box::pin(self.import_by_id(cx, id)),
+            // without an identity schema nobody is asked
+            ImportBy::Identity(_) => Box::pin(std::future::ready(Ok(Vec::new()))),
+        }
     }
 
     fn upgrade(&self, from: u64, _state: serde_json::Value) -> Result<serde_json::Value, Diagnostics> {

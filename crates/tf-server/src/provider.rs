@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use tf_value::schema::{FunctionSchema, Schema};
+use tf_value::schema::{FunctionSchema, IdentitySchema, Schema};
 use tf_value::{Diagnostics, Path, Value};
 use tokio_util::sync::CancellationToken;
 
@@ -118,6 +118,44 @@ pub struct Imported {
     pub private: Private,
 }
 
+/// What is to be imported.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ImportBy {
+    /// the id of an import block or of the command line; never empty
+    Id(String),
+    /// an identity that conforms to the resource's identity schema, wholly known; attributes that are required for import
+    /// are set, optional ones may be null. Only asked of resources that have an identity schema.
+    Identity(Value),
+}
+
+/// The resource that a `moved` block moves to a resource of another type, maybe from another provider.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MoveSource {
+    /// full address of the provider that the state belongs to, `registry.terraform.io/hashicorp/kubernetes`; the host is
+    /// the one of the CLI
+    pub provider_address: String,
+    /// type of the resource that the state belongs to
+    pub type_name: String,
+    /// schema version that the state was written with
+    pub schema_version: u64,
+    /// the state as it is stored, in the JSON of that schema; never trusted
+    pub state: serde_json::Value,
+    /// private bytes of the source
+    pub private: Private,
+    /// the identity with its schema version, as it is stored; OpenTofu never sends it
+    pub identity: Option<(u64, serde_json::Value)>,
+}
+
+/// What a moved state has become.
+#[derive(Clone, Debug)]
+pub struct Moved {
+    /// state of the target type, completed by the read that core does next; top-level attributes that are missing become
+    /// null, and nothing in it is unknown
+    pub state: Value,
+    /// private bytes of the state
+    pub private: Private,
+}
+
 /// A managed resource.
 pub trait Resource: Send + Sync + 'static {
     /// Full type name, `gloo_virtual_mesh`.
@@ -145,11 +183,44 @@ pub trait Resource: Send + Sync + 'static {
     fn update<'a>(&'a self, cx: &'a Cx, request: ApplyRequest) -> BoxFuture<'a, Applied>;
     /// Deletes. `state: None` without error means gone; anything left must come with an error.
     fn delete<'a>(&'a self, cx: &'a Cx, request: ApplyRequest) -> BoxFuture<'a, Applied>;
-    /// Finds what an import id names.
-    fn import<'a>(&'a self, cx: &'a Cx, id: &'a str) -> BoxFuture<'a, Result<Vec<Imported>, Diagnostics>>;
+    /// Finds what an import id or an identity names.
+    fn import<'a>(&'a self, cx: &'a Cx, by: &'a ImportBy) -> BoxFuture<'a, Result<Vec<Imported>, Diagnostics>>;
     /// Brings the JSON of a state of schema version `from` to the current schema: unknown members may be there, known
     /// ones may be missing. The result need not have every attribute; missing ones become null.
     fn upgrade(&self, from: u64, state: serde_json::Value) -> Result<serde_json::Value, Diagnostics>;
+    /// Schema of the resource's identity; `None`: it has none.
+    fn identity_schema(&self) -> Option<IdentitySchema> {
+        None
+    }
+    /// The identity of the resource that `state` describes, a value of the identity schema. Pure; asked for planned states
+    /// too, where an attribute that comes from something unknown is unknown. It is the same for every state of one
+    /// resource: what it is made of either replaces the resource when it changes, or never changes. `None`: this state
+    /// does not tell (a state that an older version wrote).
+    fn identity(&self, state: &Value) -> Option<Value> {
+        let _ = state;
+        None
+    }
+    /// Brings the JSON of an identity of schema version `from` to the current identity schema; asked only when the version
+    /// differs. The result need not have every attribute; missing ones become null.
+    fn upgrade_identity(&self, from: u64, identity: serde_json::Value) -> Result<serde_json::Value, Diagnostics> {
+        let _ = identity;
+        Err(tf_value::Diagnostic::error(
+            "Identity cannot be upgraded",
+            format!(
+                "The stored identity of this {} has version {from}, which this provider does not know. Use the provider \
+                 version that wrote it, or remove the resource from the state and import it again.",
+                self.type_name()
+            ),
+        )
+        .into())
+    }
+    /// Takes over the state of a resource of another type (`moved` block). Pure. `None`: there is no way from that type;
+    /// core then gets a refusal that names both types. A state of a known type that cannot be taken over is an error that
+    /// says why.
+    fn move_state(&self, source: &MoveSource) -> Option<Result<Moved, Diagnostics>> {
+        let _ = source;
+        None
+    }
 }
 
 /// A data source.

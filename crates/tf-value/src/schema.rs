@@ -1,9 +1,11 @@
 //! The schema model: what a provider declares about its configuration, resources, data sources and functions.
 
+mod identity;
 mod lint;
 
 use crate::{Type, Value};
 
+pub use identity::{ForImport, IdentityAttribute, IdentitySchema};
 pub use lint::{Place, Violation};
 
 /// One schema: of the provider block, a resource or a data source.

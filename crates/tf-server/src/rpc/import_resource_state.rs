@@ -4,7 +4,7 @@ use tf_value::{Diagnostic, Diagnostics};
 
 use crate::plan::{null_unknown, null_write_only};
 use crate::wire::Wire;
-use crate::{Imported, Server};
+use crate::{ImportBy, Imported, Server};
 
 pub(crate) struct Request {
     pub(crate) type_name: String,
@@ -45,7 +45,7 @@ async fn import(server: &Server, request: Request) -> Result<Vec<Found>, Diagnos
         )));
     }
     let cx = server.cx(write_only_attributes_allowed);
-    let (resource, wanted) = (kind.implementation, id.clone());
+    let (resource, wanted) = (kind.implementation, ImportBy::Id(id.clone()));
     let found = server.guarded("ImportResourceState", &type_name, async move { resource.import(&cx, &wanted).await }).await??;
     if found.is_empty() {
         return Err(Diagnostics::from(Diagnostic::error(

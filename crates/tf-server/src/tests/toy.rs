@@ -8,8 +8,8 @@ use tf_value::{Diagnostic, Diagnostics, Path, Reader, Tf, Type, Value};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::{
-    Applied, ApplyRequest, BoxFuture, Cx, DataSource, Function, FunctionError, Imported, PlanRequest, Planned, Private, Provider,
-    Resource,
+    Applied, ApplyRequest, BoxFuture, Cx, DataSource, Function, FunctionError, ImportBy, Imported, PlanRequest, Planned, Private,
+    Provider, Resource,
 };
 
 /// What goes wrong in the next call of the kind that it names; afterwards all is well again.
@@ -396,8 +396,9 @@ impl Resource for Thing {
         })
     }
 
-    fn import<'a>(&'a self, _: &'a Cx, id: &'a str) -> BoxFuture<'a, Result<Vec<Imported>, Diagnostics>> {
+    fn import<'a>(&'a self, _: &'a Cx, by: &'a ImportBy) -> BoxFuture<'a, Result<Vec<Imported>, Diagnostics>> {
         Box::pin(async move {
+            let ImportBy::Id(id) = by else { return Ok(Vec::new()) };
             if id == "refused" {
                 return Err(error("Import refused"));
             }

@@ -93,6 +93,13 @@ struct Within {
     is_in_write_only: bool,
 }
 
+pub(super) const NAME_PROBLEM: &str = "the name does not match [a-z][a-z0-9_]*";
+
+pub(super) fn is_valid_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
 struct Lint {
     place: Place,
     violations: Vec<Violation>,
@@ -179,10 +186,8 @@ impl Lint {
     }
 
     fn name(&mut self, path: &Path, name: &str) {
-        let is_valid = name.starts_with(|first: char| first.is_ascii_lowercase())
-            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-        if !is_valid {
-            self.report(path, "the name does not match [a-z][a-z0-9_]*");
+        if !is_valid_name(name) {
+            self.report(path, NAME_PROBLEM);
         }
     }
 
