@@ -1,6 +1,6 @@
 //! One configured provider: its settings, the clusters behind them, and what the resources of this run tell each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use istio_objects::{Claim, Manifest};
@@ -22,6 +22,8 @@ pub(crate) struct Session {
     pub(crate) fleet: Fleet,
     /// what the resources of this run are about to write
     pub(crate) announced: Announced,
+    /// resources that go in this run
+    pub(crate) leaving: Leaving,
 }
 
 impl Configured {
@@ -29,7 +31,7 @@ impl Configured {
     pub(crate) fn set(&self, settings: Settings) {
         let fleet = fleet(&settings);
         *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
-            Some(Arc::new(Session { settings, fleet, announced: Announced::default() }));
+            Some(Arc::new(Session { settings, fleet, announced: Announced::default(), leaving: Leaving::default() }));
     }
 
     /// The session; core configures the provider before it asks for anything that needs one.
@@ -105,4 +107,21 @@ fn fleet(settings: &Settings) -> Fleet {
     });
     Fleet::new(settings.owner.clone(), members.collect(), settings.decommissioned.clone())
         .with_max_in_flight(settings.max_in_flight)
+}
+
+/// Claims of resources that this run replaces or destroys: their objects are gone before others are written, so a plan does
+/// not count them as taken. The apply looks at what is there.
+#[derive(Default)]
+pub(crate) struct Leaving(Mutex<BTreeSet<Claim>>);
+
+impl Leaving {
+    /// Notes that a resource goes.
+    pub(crate) fn note(&self, claim: Claim) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(claim);
+    }
+
+    /// The resources that go, as far as this plan has come.
+    pub(crate) fn claims(&self) -> BTreeSet<Claim> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }

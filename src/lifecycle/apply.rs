@@ -96,6 +96,7 @@ impl<K: IntentKind> IntentResource<K> {
             return Ok(Deleted { left: None, diagnostics: Diagnostics::new() });
         }
         let claim = self.claim(prior, &session)?;
+        let announced = claim.clone();
         let to_delete = changes(&before, &Record::default(), &Annotations::new(), &session);
         let request = Request {
             prior: before.manifests.clone(),
@@ -109,6 +110,7 @@ impl<K: IntentKind> IntentResource<K> {
         cancel.cancel();
         let diagnostics = self.cook(&outcome.findings);
         if outcome.is_complete {
+            session.announced.withdraw(&announced);
             return Ok(Deleted { left: None, diagnostics });
         }
         // the state keeps naming every object, so that the next destroy finds them; what is gone already is no error there
@@ -129,7 +131,7 @@ impl<K: IntentKind> IntentResource<K> {
     ) -> Result<(), Diagnostics> {
         let Shape::Objects(objects) = self.kind.interpret(config).shape else { return Ok(()) };
         let others = session.announced.announce(claim, &goal.manifests);
-        let mut findings = meet_clusters(session, &objects, claim, true, &others).await;
+        let mut findings = meet_clusters(session, &objects, claim, true, &others, &BTreeSet::new()).await;
         // warnings were shown by the plan
         findings.retain(|finding| finding.code.severity() == Severity::Error);
         if findings.is_empty() {

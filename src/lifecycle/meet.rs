@@ -1,9 +1,9 @@
 //! What the clusters, and the other resources of the same apply, have to say about the objects of a resource. It may veto
 //! or warn; it never shapes a value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use istio_objects::{Claim, Object};
+use istio_objects::{Claim, Object, reserved};
 use kube_apply::Standing;
 use kube_apply::port::Kinds;
 use mesh_model::names::ClusterName;
@@ -19,6 +19,7 @@ pub(super) async fn meet_clusters(
     claim: &Claim,
     changes: bool,
     others: &Inventories,
+    leaving: &BTreeSet<Claim>,
 ) -> Findings {
     let mut findings = Findings::new();
     let mut inventories = Inventories::new();
@@ -27,6 +28,7 @@ pub(super) async fn meet_clusters(
         match session.standing(name) {
             Standing::Ready if changes => match session.fleet.inventory(name, &Kinds::All).await {
                 Some(Ok(mut inventory)) => {
+                    inventory.retain(|object| !claimed_by(object, leaving));
                     inventory.extend(others.get(name).into_iter().flatten().cloned());
                     inventories.insert(name.clone(), inventory);
                 }
@@ -51,6 +53,12 @@ pub(super) async fn meet_clusters(
     let labelled = with_default_labels(objects, &session.settings);
     findings.extend(mesh_translate::check_inventory(&labelled, claim, &inventories));
     findings
+}
+
+fn claimed_by(object: &serde_json::Value, claims: &BTreeSet<Claim>) -> bool {
+    let claim =
+        object.pointer("/metadata/annotations").and_then(|annotations| annotations.get(reserved::CLAIM_ANNOTATION)?.as_str());
+    claim.and_then(|text| text.parse().ok()).is_some_and(|claim: Claim| claims.contains(&claim))
 }
 
 /// The objects with the labels that every object gets: selectors see those too.

@@ -22,7 +22,7 @@ use tf_value::schema::Schema;
 use tf_value::{Diagnostics, Reader, Value};
 use tokio_util::sync::CancellationToken;
 
-use crate::session::Configured;
+use crate::session::{Configured, Session};
 use crate::settings::decode_duration;
 
 /// What a resource type means. Everything here is pure.
@@ -135,6 +135,12 @@ impl<K: IntentKind> IntentResource<K> {
         Self { kind, configured: Arc::clone(configured) }
     }
 
+    /// The claim of a resource in the state.
+    fn claim_of(&self, state: &Value, session: &Session) -> Option<Claim> {
+        let identity = self.kind.parse_id(state.get("id").as_str()?).ok()?;
+        Some(identity.claim(&session.settings.owner, K::TYPE))
+    }
+
     fn cook(&self, findings: &Findings) -> Diagnostics {
         let ty = self.kind.schema().ty();
         let mut diagnostics = Diagnostics::new();
@@ -170,8 +176,15 @@ impl<K: IntentKind> Resource for IntentResource<K> {
         Box::pin(self.plan_change(cx, request))
     }
 
-    fn plan_destroy<'a>(&'a self, _cx: &'a Cx, _prior: &'a Value, _private: &'a Private) -> BoxFuture<'a, Diagnostics> {
-        Box::pin(async { Diagnostics::new() })
+    fn plan_destroy<'a>(&'a self, _cx: &'a Cx, prior: &'a Value, _private: &'a Private) -> BoxFuture<'a, Diagnostics> {
+        Box::pin(async move {
+            if let Ok(session) = self.configured.session()
+                && let Some(claim) = self.claim_of(prior, &session)
+            {
+                session.leaving.note(claim);
+            }
+            Diagnostics::new()
+        })
     }
 
     fn create<'a>(&'a self, cx: &'a Cx, request: ApplyRequest) -> BoxFuture<'a, Applied> {

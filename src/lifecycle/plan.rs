@@ -53,13 +53,20 @@ impl<K: IntentKind> IntentResource<K> {
         with(&mut value, "applied", rendered.applied);
         with(&mut value, "drift", Value::map::<String>([]));
 
+        let moved = prior.as_ref().is_some_and(|prior| prior.get("id") != value.get("id"));
+        if moved && let Some(old) = prior.as_ref().and_then(|prior| self.claim_of(prior, &session)) {
+            session.leaving.note(old);
+        }
         if let (Shape::Objects(objects), Some(claim)) = (&interpretation.shape, &claim) {
             let changes = prior
                 .as_ref()
                 .is_none_or(|prior| ["manifests", "applied", "drift"].iter().any(|name| prior.get(name) != value.get(name)));
-            diagnostics.extend(self.cook(&meet_clusters(&session, objects, claim, changes, &Inventories::new()).await));
+            diagnostics.extend(
+                self.cook(
+                    &meet_clusters(&session, objects, claim, changes, &Inventories::new(), &session.leaving.claims()).await,
+                ),
+            );
         }
-        let moved = prior.as_ref().is_some_and(|prior| prior.get("id") != value.get("id"));
         let requires_replace = if moved { K::IDENTITY.iter().map(|name| Path::of(name)).collect() } else { Vec::new() };
         let failed = diagnostics.has_errors();
         Planned { value: (!failed).then_some(value), requires_replace, private: notes.write(), diagnostics }

@@ -340,3 +340,15 @@ async fn two_new_destinations_of_one_host_meet_in_the_apply() {
     assert_eq!(refused.len(), 1, "one wins, one is refused");
     assert!(refused[0].instance.is_none() && refused[0].violations.is_empty());
 }
+
+#[tokio::test]
+async fn a_new_name_replaces_and_keeps_the_host() {
+    let world = World::new().await;
+    let instance = world.create(DESTINATION, destination()).await;
+    let renamed = set(destination(), "/name", json!("comments"));
+    let plan = world.core.plan(DESTINATION, Some(&instance), renamed.clone()).await.unwrap_or_else(|failure| panic!("{failure}"));
+    assert_eq!(plan.action, Action::Replace);
+    let after = world.core.apply(&plan).await.success().unwrap().unwrap();
+    assert_eq!(after.state["id"], "bookinfo/comments");
+    assert_eq!(world.core.plan(DESTINATION, Some(&after), renamed).await.unwrap().action, Action::NoOp);
+}

@@ -38,7 +38,6 @@ pub enum NumberError {
 /// How a number travels in msgpack.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Wire<'a> {
-    Integer(i64),
     Float(f64),
     Text(&'a str),
 }
@@ -106,15 +105,12 @@ impl Number {
         &self.text
     }
 
-    /// The form that core itself would choose.
+    /// The form to send. Core reads text into the same numbers as those of its state files and configurations; of integers and
+    /// floats it makes numbers of another precision, which Terraform takes for a change in `-refresh-only` plans
+    /// (hashicorp/terraform#36403). Only a float whose exact value is longer than its text must go back as it came.
     pub(crate) fn wire(&self) -> Wire<'_> {
-        if let Some(integer) = self.as_i64() {
-            return Wire::Integer(integer);
-        }
-        match if self.is_binary && !self.is_integer() { self.as_f64() } else { self.exact_f64() } {
-            Some(float) => Wire::Float(float),
-            None => Wire::Text(&self.text),
-        }
+        let inexact = self.is_binary && !self.is_integer() && self.exact_f64().is_none();
+        self.as_f64().filter(|_| inexact).map_or(Wire::Text(&self.text), Wire::Float)
     }
 
     /// The 64-bit float with exactly this value, for a number with a fraction whose text is the float's shortest too.

@@ -227,16 +227,17 @@ proptest! {
         let read = msgpack::decode(&Type::Number, &bytes).unwrap();
         prop_assert_eq!(&read, &Value::Number(number));
         let written = msgpack::encode(&Type::Number, &read).unwrap();
-        prop_assert!(read.as_number().unwrap().is_integer() || written == bytes);
+        // core writes no integer as a float
+        if written != bytes && !read.as_number().unwrap().is_integer() {
+            // text stands for exactly this float; Rust prints every digit of it when asked for enough of them
+            let text = rmp::decode::read_str_from_slice(&written).expect("text").0;
+            prop_assert_eq!(Number::parse(text).unwrap(), Number::parse(&format!("{float:.1100}")).unwrap());
+        }
     }
 
     #[test]
-    fn a_float_is_written_only_for_its_exact_value(number in any_number()) {
+    fn what_did_not_arrive_as_a_float_leaves_as_text(number in any_number()) {
         let bytes = msgpack::encode(&Type::Number, &Value::Number(number.clone())).unwrap();
-        if bytes[0] == 0xcb {
-            let float = f64::from_be_bytes(bytes[1..].try_into().unwrap());
-            // Rust prints every digit of a float when asked for enough of them
-            prop_assert_eq!(Number::parse(&format!("{float:.1100}")).unwrap(), number);
-        }
+        prop_assert_eq!(rmp::decode::read_str_from_slice(&bytes).expect("text").0, number.as_str());
     }
 }

@@ -9,7 +9,7 @@ use crate::{Refinement, Type, Value};
 /// Writing to memory cannot fail.
 const IN_MEMORY: &str = "writing to memory does not fail";
 
-/// Writes a value of type `ty`, as core itself would.
+/// Writes a value of type `ty`, as core itself would, but numbers as text: see `Number::wire`.
 ///
 /// # Errors
 /// When the value does not conform to `ty`.
@@ -25,9 +25,6 @@ fn write(ty: &Type, value: &Value, out: &mut Vec<u8>) -> Result<(), CodecError> 
         (_, Value::Unknown(refinement)) => write_unknown(ty, refinement, out),
         (Type::Bool, Value::Bool(value)) => encode::write_bool(out, *value).expect(IN_MEMORY),
         (Type::Number, Value::Number(number)) => match number.wire() {
-            Wire::Integer(integer) => {
-                encode::write_sint(out, integer).expect(IN_MEMORY);
-            }
             Wire::Float(float) => encode::write_f64(out, float).expect(IN_MEMORY),
             Wire::Text(text) => encode::write_str(out, text).expect(IN_MEMORY),
         },
