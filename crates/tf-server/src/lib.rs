@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 mod convert;
+mod identity;
 pub mod oracle;
 mod plan;
 mod provider;
@@ -23,9 +24,11 @@ pub mod testing;
 mod tests;
 pub mod transport;
 mod wire;
+mod write_only;
 
 pub use provider::*;
 pub use server::Server;
+pub use write_only::write_only_change;
 
 /// Serves `provider` to the core that started this process; see [`transport::serve`]. Its calls are cancelled when core
 /// asks for it, and when the process is about to leave.

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tf_value::schema::{FunctionSchema, Schema};
+use tf_value::schema::{FunctionSchema, IdentitySchema, Schema};
 use tf_value::{Diagnostic, Type};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::identity::Identity;
 use crate::{Cx, DataSource, Function, Provider, Resource};
 
 /// Serves one provider: the implementation of the service that core calls. Clones share everything.
@@ -37,19 +38,23 @@ pub(crate) struct Kind<T: ?Sized> {
     pub(crate) implementation: Arc<T>,
     pub(crate) schema: Arc<Schema>,
     pub(crate) ty: Arc<Type>,
+    /// of resources that have one
+    pub(crate) identity: Option<Arc<Identity>>,
 }
 
 impl<T: ?Sized> Clone for Kind<T> {
     fn clone(&self) -> Self {
-        let Self { implementation, schema, ty } = self;
-        Self { implementation: Arc::clone(implementation), schema: Arc::clone(schema), ty: Arc::clone(ty) }
+        let Self { implementation, schema, ty, identity } = self;
+        let (implementation, identity) = (Arc::clone(implementation), identity.clone());
+        Self { implementation, schema: Arc::clone(schema), ty: Arc::clone(ty), identity }
     }
 }
 
 impl<T: ?Sized> Kind<T> {
-    fn new(implementation: Arc<T>, schema: Schema) -> Self {
+    fn new(implementation: Arc<T>, schema: Schema, identity: Option<IdentitySchema>) -> Self {
         let ty = Arc::new(schema.ty());
-        Self { implementation, schema: Arc::new(schema), ty }
+        let identity = identity.map(|schema| Arc::new(Identity::new(schema)));
+        Self { implementation, schema: Arc::new(schema), ty, identity }
     }
 }
 
@@ -65,12 +70,12 @@ impl Server {
     pub fn until(provider: Arc<dyn Provider>, leaving: CancellationToken) -> Self {
         let schema = provider.schema();
         let resources = provider.resources().into_iter().map(|resource| {
-            let schema = resource.schema();
-            (resource.type_name(), Kind::new(resource, schema))
+            let (schema, identity) = (resource.schema(), resource.identity_schema());
+            (resource.type_name(), Kind::new(resource, schema, identity))
         });
         let data_sources = provider.data_sources().into_iter().map(|source| {
             let schema = source.schema();
-            (source.type_name(), Kind::new(source, schema))
+            (source.type_name(), Kind::new(source, schema, None))
         });
         let functions = provider.functions().into_iter().map(|function| {
             let schema = function.schema();

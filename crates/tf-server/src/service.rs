@@ -34,7 +34,7 @@ impl Provider for Server {
         &self,
         _: Request<proto::get_resource_identity_schemas::Request>,
     ) -> Answer<proto::get_resource_identity_schemas::Response> {
-        answer(rpc::get_resource_identity_schemas::call())
+        answer(rpc::get_resource_identity_schemas::call(self))
     }
 
     async fn get_functions(&self, _: Request<proto::get_functions::Request>) -> Answer<proto::get_functions::Response> {
@@ -105,7 +105,7 @@ impl Provider for Server {
         &self,
         request: Request<proto::move_resource_state::Request>,
     ) -> Answer<proto::move_resource_state::Response> {
-        answer(rpc::move_resource_state::call(self, &request.into_inner().into()))
+        answer(rpc::move_resource_state::call(self, request.into_inner().into()).await)
     }
 
     async fn read_data_source(
@@ -125,9 +125,9 @@ impl Provider for Server {
 
     async fn upgrade_resource_identity(
         &self,
-        _: Request<proto::upgrade_resource_identity::Request>,
+        request: Request<proto::upgrade_resource_identity::Request>,
     ) -> Answer<proto::upgrade_resource_identity::Response> {
-        refusal("resource identities")
+        answer(rpc::upgrade_resource_identity::call(self, request.into_inner().into()).await)
     }
 
     async fn generate_resource_config(

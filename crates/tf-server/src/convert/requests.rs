@@ -2,7 +2,7 @@
 
 use tf_proto::tfplugin6 as proto;
 
-use super::value::{from_proto, write_only_attributes_allowed};
+use super::value::{from_proto, identity_from_proto, raw_from_proto, write_only_attributes_allowed};
 use crate::rpc;
 
 impl From<proto::validate_provider_config::Request> for rpc::validate_provider_config::Request {
@@ -38,8 +38,16 @@ impl From<proto::configure_provider::Request> for rpc::configure_provider::Reque
 impl From<proto::upgrade_resource_state::Request> for rpc::upgrade_resource_state::Request {
     fn from(request: proto::upgrade_resource_state::Request) -> Self {
         let proto::upgrade_resource_state::Request { type_name, version, raw_state } = request;
-        let proto::RawState { json, flatmap } = raw_state.unwrap_or_default();
-        Self { type_name, version, json, has_flatmap: !flatmap.is_empty() }
+        let (json, has_flatmap) = raw_from_proto(raw_state);
+        Self { type_name, version, json, has_flatmap }
+    }
+}
+
+impl From<proto::upgrade_resource_identity::Request> for rpc::upgrade_resource_identity::Request {
+    fn from(request: proto::upgrade_resource_identity::Request) -> Self {
+        let proto::upgrade_resource_identity::Request { type_name, version, raw_identity } = request;
+        let (json, _) = raw_from_proto(raw_identity);
+        Self { type_name, version, json }
     }
 }
 
@@ -51,10 +59,15 @@ impl From<proto::read_resource::Request> for rpc::read_resource::Request {
             private,
             provider_meta: _,
             client_capabilities,
-            current_identity: _,
+            current_identity,
         } = request;
-        let write_only_attributes_allowed = write_only_attributes_allowed(client_capabilities);
-        Self { type_name, current: from_proto(current_state), private, write_only_attributes_allowed }
+        Self {
+            type_name,
+            current: from_proto(current_state),
+            private,
+            identity: identity_from_proto(current_identity),
+            write_only_attributes_allowed: write_only_attributes_allowed(client_capabilities),
+        }
     }
 }
 
@@ -68,7 +81,7 @@ impl From<proto::plan_resource_change::Request> for rpc::plan_resource_change::R
             prior_private,
             provider_meta: _,
             client_capabilities,
-            prior_identity: _,
+            prior_identity,
         } = request;
         Self {
             type_name,
@@ -76,6 +89,7 @@ impl From<proto::plan_resource_change::Request> for rpc::plan_resource_change::R
             proposed: from_proto(proposed_new_state),
             config: from_proto(config),
             private: prior_private,
+            identity: identity_from_proto(prior_identity),
             write_only_attributes_allowed: write_only_attributes_allowed(client_capabilities),
         }
     }
@@ -90,7 +104,7 @@ impl From<proto::apply_resource_change::Request> for rpc::apply_resource_change:
             config,
             planned_private,
             provider_meta: _,
-            planned_identity: _,
+            planned_identity,
         } = request;
         Self {
             type_name,
@@ -98,6 +112,7 @@ impl From<proto::apply_resource_change::Request> for rpc::apply_resource_change:
             planned: from_proto(planned_state),
             config: from_proto(config),
             private: planned_private,
+            identity: identity_from_proto(planned_identity),
         }
     }
 }
@@ -106,7 +121,8 @@ impl From<proto::import_resource_state::Request> for rpc::import_resource_state:
     fn from(request: proto::import_resource_state::Request) -> Self {
         let proto::import_resource_state::Request { type_name, id, client_capabilities, identity } = request;
         let write_only_attributes_allowed = write_only_attributes_allowed(client_capabilities);
-        Self { type_name, id, has_identity: identity.is_some(), write_only_attributes_allowed }
+        let identity = identity.map(|identity| identity_from_proto(Some(identity)));
+        Self { type_name, id, identity, write_only_attributes_allowed }
     }
 }
 
@@ -115,14 +131,24 @@ impl From<proto::move_resource_state::Request> for rpc::move_resource_state::Req
         let proto::move_resource_state::Request {
             source_provider_address,
             source_type_name,
-            source_schema_version: _,
-            source_state: _,
+            source_schema_version,
+            source_state,
             target_type_name,
-            source_private: _,
-            source_identity: _,
-            source_identity_schema_version: _,
+            source_private,
+            source_identity,
+            source_identity_schema_version,
         } = request;
-        Self { source_provider_address, source_type_name, target_type_name }
+        let (source_json, _) = raw_from_proto(source_state);
+        let (identity, _) = raw_from_proto(source_identity);
+        Self {
+            source_provider_address,
+            source_type_name,
+            source_schema_version,
+            source_json,
+            source_private,
+            source_identity: (!identity.is_empty()).then_some((source_identity_schema_version, identity)),
+            target_type_name,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use tf_proto::tfplugin6 as proto;
 
 use super::diagnostics::{self, function_error_to_proto, path_to_proto};
 use super::schema::{self, Owner, capabilities};
-use super::value::to_proto;
+use super::value::{identity_to_proto, to_proto};
 use crate::rpc;
 use crate::server::Shared;
 
@@ -65,8 +65,13 @@ impl From<rpc::get_functions::Response> for proto::get_functions::Response {
 
 impl From<rpc::get_resource_identity_schemas::Response> for proto::get_resource_identity_schemas::Response {
     fn from(response: rpc::get_resource_identity_schemas::Response) -> Self {
-        let rpc::get_resource_identity_schemas::Response = response;
-        Self { identity_schemas: BTreeMap::new(), diagnostics: Vec::new() }
+        let rpc::get_resource_identity_schemas::Response(shared) = response;
+        let resources = shared.resources.iter();
+        let schemas = resources.filter_map(|(name, kind)| {
+            let identity = kind.identity.as_ref()?;
+            Some(((*name).to_owned(), schema::identity_to_proto(&identity.schema)))
+        });
+        Self { identity_schemas: schemas.collect(), diagnostics: Vec::new() }
     }
 }
 
@@ -91,22 +96,29 @@ impl From<rpc::upgrade_resource_state::Response> for proto::upgrade_resource_sta
     }
 }
 
+impl From<rpc::upgrade_resource_identity::Response> for proto::upgrade_resource_identity::Response {
+    fn from(response: rpc::upgrade_resource_identity::Response) -> Self {
+        let rpc::upgrade_resource_identity::Response { upgraded, diagnostics } = response;
+        Self { upgraded_identity: identity_to_proto(upgraded), diagnostics: diagnostics::to_proto(diagnostics) }
+    }
+}
+
 impl From<rpc::read_resource::Response> for proto::read_resource::Response {
     fn from(response: rpc::read_resource::Response) -> Self {
-        let rpc::read_resource::Response { state, private, diagnostics } = response;
+        let rpc::read_resource::Response { state, private, identity, diagnostics } = response;
         Self {
             new_state: to_proto(state),
             diagnostics: diagnostics::to_proto(diagnostics),
             private,
             deferred: None,
-            new_identity: None,
+            new_identity: identity_to_proto(identity),
         }
     }
 }
 
 impl From<rpc::plan_resource_change::Response> for proto::plan_resource_change::Response {
     fn from(response: rpc::plan_resource_change::Response) -> Self {
-        let rpc::plan_resource_change::Response { planned, requires_replace, private, diagnostics } = response;
+        let rpc::plan_resource_change::Response { planned, requires_replace, private, identity, diagnostics } = response;
         Self {
             planned_state: to_proto(planned),
             requires_replace: requires_replace.iter().map(path_to_proto).collect(),
@@ -114,20 +126,20 @@ impl From<rpc::plan_resource_change::Response> for proto::plan_resource_change::
             diagnostics: diagnostics::to_proto(diagnostics),
             legacy_type_system: false,
             deferred: None,
-            planned_identity: None,
+            planned_identity: identity_to_proto(identity),
         }
     }
 }
 
 impl From<rpc::apply_resource_change::Response> for proto::apply_resource_change::Response {
     fn from(response: rpc::apply_resource_change::Response) -> Self {
-        let rpc::apply_resource_change::Response { state, private, diagnostics } = response;
+        let rpc::apply_resource_change::Response { state, private, identity, diagnostics } = response;
         Self {
             new_state: to_proto(state),
             private,
             diagnostics: diagnostics::to_proto(diagnostics),
             legacy_type_system: false,
-            new_identity: None,
+            new_identity: identity_to_proto(identity),
         }
     }
 }
@@ -136,8 +148,9 @@ impl From<rpc::import_resource_state::Response> for proto::import_resource_state
     fn from(response: rpc::import_resource_state::Response) -> Self {
         let rpc::import_resource_state::Response { imported, diagnostics } = response;
         let imported = imported.into_iter().map(|found| {
-            let rpc::import_resource_state::Found { type_name, state, private } = found;
-            proto::import_resource_state::ImportedResource { type_name, state: to_proto(state), private, identity: None }
+            let rpc::import_resource_state::Found { type_name, state, private, identity } = found;
+            let (state, identity) = (to_proto(state), identity_to_proto(identity));
+            proto::import_resource_state::ImportedResource { type_name, state, private, identity }
         });
         Self { imported_resources: imported.collect(), diagnostics: diagnostics::to_proto(diagnostics), deferred: None }
     }
@@ -145,12 +158,12 @@ impl From<rpc::import_resource_state::Response> for proto::import_resource_state
 
 impl From<rpc::move_resource_state::Response> for proto::move_resource_state::Response {
     fn from(response: rpc::move_resource_state::Response) -> Self {
-        let rpc::move_resource_state::Response { diagnostics } = response;
+        let rpc::move_resource_state::Response { state, private, identity, diagnostics } = response;
         Self {
-            target_state: None,
+            target_state: to_proto(state),
             diagnostics: diagnostics::to_proto(diagnostics),
-            target_private: Vec::new(),
-            target_identity: None,
+            target_private: private,
+            target_identity: identity_to_proto(identity),
         }
     }
 }

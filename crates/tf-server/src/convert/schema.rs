@@ -1,11 +1,14 @@
 //! Schemas and function signatures.
 
 use tf_proto::tfplugin6::function::{Parameter as ProtoParameter, Return};
+use tf_proto::tfplugin6::resource_identity_schema::IdentityAttribute as ProtoIdentityAttribute;
 use tf_proto::tfplugin6::schema::object::NestingMode;
 use tf_proto::tfplugin6::schema::{Attribute as ProtoAttribute, Block, Object};
-use tf_proto::tfplugin6::{Function, Schema as ProtoSchema, ServerCapabilities, StringKind};
+use tf_proto::tfplugin6::{Function, ResourceIdentitySchema, Schema as ProtoSchema, ServerCapabilities, StringKind};
 use tf_value::Type;
-use tf_value::schema::{Attribute, FunctionSchema, Kind, Mode, Nesting, Parameter, Schema};
+use tf_value::schema::{
+    Attribute, ForImport, FunctionSchema, IdentityAttribute, IdentitySchema, Kind, Mode, Nesting, Parameter, Schema,
+};
 
 /// Whose schema it is: a default makes an attribute computed where core may then find a value that nobody wrote.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,6 +75,22 @@ fn attribute_to_proto(attribute: &Attribute, owner: Owner) -> ProtoAttribute {
         write_only: *write_only,
         deprecation_message: deprecated.clone().unwrap_or_default(),
     }
+}
+
+pub(super) fn identity_to_proto(schema: &IdentitySchema) -> ResourceIdentitySchema {
+    let IdentitySchema { version, attributes } = schema;
+    let convert = |attribute: &IdentityAttribute| {
+        let IdentityAttribute { name, description, ty, for_import } = attribute;
+        ProtoIdentityAttribute {
+            name: name.clone(),
+            r#type: type_to_proto(ty),
+            required_for_import: *for_import == ForImport::Required,
+            optional_for_import: *for_import == ForImport::Optional,
+            description: description.clone(),
+        }
+    };
+    let version = i64::try_from(*version).expect("schema versions are small");
+    ResourceIdentitySchema { version, identity_attributes: attributes.iter().map(convert).collect() }
 }
 
 pub(super) fn function_to_proto(schema: &FunctionSchema) -> Function {

@@ -7,7 +7,7 @@ use crate::oracle::{Stage, object_compatible};
 use crate::plan::{null_unknown, null_write_only, violation_found};
 use crate::server::Kind;
 use crate::wire::Wire;
-use crate::{Applied, ApplyRequest, Resource, Server, bug};
+use crate::{Applied, ApplyRequest, Resource, Server, bug, identity};
 
 pub(crate) struct Request {
     pub(crate) type_name: String,
@@ -15,11 +15,14 @@ pub(crate) struct Request {
     pub(crate) planned: Wire,
     pub(crate) config: Wire,
     pub(crate) private: Vec<u8>,
+    /// as planned; absent when it was not known yet
+    pub(crate) identity: Wire,
 }
 
 pub(crate) struct Response {
     pub(crate) state: Wire,
     pub(crate) private: Vec<u8>,
+    pub(crate) identity: Wire,
     pub(crate) diagnostics: Diagnostics,
 }
 
@@ -32,12 +35,13 @@ enum Operation {
 
 pub(crate) async fn call(server: &Server, request: Request) -> Response {
     // nothing was done before these errors: the prior state stays
-    let (prior, private) = (request.prior.clone(), request.private.clone());
-    apply(server, request).await.unwrap_or_else(|error| Response { state: prior, private, diagnostics: error.into() })
+    let (prior, private, identity) = (request.prior.clone(), request.private.clone(), request.identity.clone());
+    let kept = |error: Diagnostic| Response { state: prior, private, identity, diagnostics: error.into() };
+    apply(server, request).await.unwrap_or_else(kept)
 }
 
 async fn apply(server: &Server, request: Request) -> Result<Response, Diagnostic> {
-    let Request { type_name, prior, planned, config, private } = request;
+    let Request { type_name, prior, planned, config, private, identity: planned_identity } = request;
     let kind = server.resource(&type_name)?;
     let prior = present(prior.decode(&kind.ty)?);
     let planned = present(planned.decode(&kind.ty)?);
@@ -77,11 +81,21 @@ async fn apply(server: &Server, request: Request) -> Result<Response, Diagnostic
     let candidates = [state, cx.last_checkpoint().map(|(state, _)| null_unknown(state)), prior];
     for candidate in &candidates {
         match Wire::encode(&kind.ty, candidate.as_ref().unwrap_or(&Value::Null)) {
-            Ok(state) => return Ok(Response { state, private, diagnostics }),
+            Ok(state) => {
+                let identity = match candidate {
+                    Some(candidate) => {
+                        let held = identity::held(&kind, &planned_identity);
+                        let call = ("ApplyResourceChange", type_name.as_str());
+                        identity::settled(server, call, &kind, candidate, held, &mut diagnostics).await
+                    }
+                    None => Wire::Absent,
+                };
+                return Ok(Response { state, private, identity, diagnostics });
+            }
             Err(error) => diagnostics.push(error),
         }
     }
-    Ok(Response { state: Wire::Absent, private, diagnostics })
+    Ok(Response { state: Wire::Absent, private, identity: Wire::Absent, diagnostics })
 }
 
 /// The rules about what an apply may leave behind.

@@ -1,7 +1,12 @@
-//! `GetResourceIdentitySchemas`: no resource has an identity schema yet.
+//! `GetResourceIdentitySchemas`: the schemas of the resources that have an identity.
 
-pub(crate) struct Response;
+use std::sync::Arc;
 
-pub(crate) fn call() -> Response {
-    Response
+use crate::Server;
+use crate::server::Shared;
+
+pub(crate) struct Response(pub(crate) Arc<Shared>);
+
+pub(crate) fn call(server: &Server) -> Response {
+    Response(Arc::clone(&server.shared))
 }

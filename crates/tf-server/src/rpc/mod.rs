@@ -16,6 +16,7 @@ pub(crate) mod plan_resource_change;
 pub(crate) mod read_data_source;
 pub(crate) mod read_resource;
 pub(crate) mod stop_provider;
+pub(crate) mod upgrade_resource_identity;
 pub(crate) mod upgrade_resource_state;
 pub(crate) mod validate_data_resource_config;
 pub(crate) mod validate_provider_config;

@@ -6,7 +6,7 @@ use tf_value::{Diagnostic, Diagnostics, Path, Value};
 use super::{located, present, reachable};
 use crate::plan::{self, Proposal};
 use crate::wire::Wire;
-use crate::{Server, bug};
+use crate::{Server, bug, identity};
 
 pub(crate) struct Request {
     pub(crate) type_name: String,
@@ -14,6 +14,7 @@ pub(crate) struct Request {
     pub(crate) proposed: Wire,
     pub(crate) config: Wire,
     pub(crate) private: Vec<u8>,
+    pub(crate) identity: Wire,
     pub(crate) write_only_attributes_allowed: bool,
 }
 
@@ -22,6 +23,7 @@ pub(crate) struct Response {
     pub(crate) planned: Wire,
     pub(crate) requires_replace: Vec<Path>,
     pub(crate) private: Vec<u8>,
+    pub(crate) identity: Wire,
     pub(crate) diagnostics: Diagnostics,
 }
 
@@ -30,13 +32,13 @@ pub(crate) async fn call(server: &Server, request: Request) -> Response {
 }
 
 async fn plan(server: &Server, request: Request) -> Result<Response, Diagnostic> {
-    let Request { type_name, prior, proposed, config, private, write_only_attributes_allowed } = request;
+    let Request { type_name, prior, proposed, config, private, identity: before, write_only_attributes_allowed } = request;
     let kind = server.resource(&type_name)?;
     let prior = present(prior.decode(&kind.ty)?);
     let proposed = present(proposed.decode(&kind.ty)?);
     let config = config.decode(&kind.ty)?;
     let cx = server.cx(write_only_attributes_allowed);
-    let (resource, schema) = (kind.implementation, kind.schema);
+    let (resource, schema) = (kind.implementation.clone(), kind.schema.clone());
 
     match (prior, proposed) {
         (Some(prior), None) => {
@@ -45,13 +47,22 @@ async fn plan(server: &Server, request: Request) -> Result<Response, Diagnostic>
             let diagnostics = server.guarded("PlanResourceChange", &type_name, check).await?;
             let planned = Wire::encode(&kind.ty, &Value::Null)?;
             let diagnostics = located(&kind.ty, diagnostics);
-            Ok(Response { planned, requires_replace: Vec::new(), private: kept, diagnostics })
+            Ok(Response { planned, requires_replace: Vec::new(), private: kept, identity: before, diagnostics })
         }
         (prior, Some(proposed)) => {
             let proposal = Proposal { config, prior, proposed, private };
             let engine = async move { plan::plan(resource.as_ref(), &schema, &cx, proposal).await };
             let outcome = server.guarded("PlanResourceChange", &type_name, engine).await?;
             let plan::Outcome { planned, requires_replace, private, mut diagnostics } = outcome;
+            let mut identity = Wire::Absent;
+            if !diagnostics.has_errors() {
+                let call = ("PlanResourceChange", type_name.as_str());
+                let (held, is_update) = (identity::held(&kind, &before), requires_replace.is_empty());
+                match identity::planned(server, call, &kind, &planned, held, is_update).await {
+                    Ok(planned) => identity = planned,
+                    Err(error) => diagnostics.push(error),
+                }
+            }
             // an error is an answer too: core shows it and drops the plan
             let planned = Wire::encode(&kind.ty, &planned).unwrap_or_else(|error| {
                 diagnostics.push(error);
@@ -60,7 +71,7 @@ async fn plan(server: &Server, request: Request) -> Result<Response, Diagnostic>
             let diagnostics = located(&kind.ty, diagnostics);
             let mut requires_replace: Vec<Path> = requires_replace.iter().map(|path| reachable(&kind.ty, path)).collect();
             requires_replace.dedup();
-            Ok(Response { planned, requires_replace, private, diagnostics })
+            Ok(Response { planned, requires_replace, private, identity, diagnostics })
         }
         (None, None) => Err(bug(format!("Terraform asked for a plan of {type_name} from nothing to nothing."))),
     }

@@ -4,6 +4,7 @@
 use tf_value::{Diagnostic, Diagnostics, codec};
 
 use crate::Server;
+use crate::plan::null_write_only;
 use crate::wire::Wire;
 
 pub(crate) struct Request {
@@ -59,7 +60,8 @@ async fn upgrade(server: &Server, request: Request) -> Result<Wire, Diagnostics>
     };
     let state = codec::json::decode_state(&kind.ty, &json)
         .map_err(|error| unreadable(&type_name, &format!("it does not match the schema: {error}")))?;
-    Ok(Wire::encode(&kind.ty, &state)?)
+    // an attribute may have become write-only since
+    Ok(Wire::encode(&kind.ty, &null_write_only(&kind.schema, state))?)
 }
 
 fn unreadable(type_name: &str, why: &str) -> Diagnostic {
