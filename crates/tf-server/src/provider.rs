@@ -1,5 +1,6 @@
 //! What a provider implements. Everything is object-safe and works on [`Value`]s that conform to the declared schema.
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
@@ -60,9 +61,9 @@ pub trait Provider: Send + Sync + 'static {
 
 /// What `PlanResourceChange` asks. `proposed` has defaults filled in, write-only attributes nulled, computed attributes
 /// unknown where something changed (or kept, where the schema says so).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PlanRequest {
-    /// as written, with unknowns
+    /// as written, with unknowns and write-only values
     pub config: Value,
     /// state before; `None` on create
     pub prior: Option<Value>,
@@ -86,9 +87,9 @@ pub struct Planned {
 }
 
 /// What `ApplyResourceChange` asks.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ApplyRequest {
-    /// as written, all known
+    /// as written, all known, with write-only values
     pub config: Value,
     /// state before; `None` on create
     pub prior: Option<Value>,
@@ -96,6 +97,22 @@ pub struct ApplyRequest {
     pub planned: Option<Value>,
     /// private bytes of the plan
     pub private: Private,
+}
+
+/// Without values: they may be secrets, and a log is no place for them.
+impl fmt::Debug for PlanRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlanRequest").field("is_create", &self.prior.is_none()).finish_non_exhaustive()
+    }
+}
+
+/// Without values: they may be secrets, and a log is no place for them.
+impl fmt::Debug for ApplyRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (is_create, is_delete) = (self.prior.is_none(), self.planned.is_none());
+        let mut shown = f.debug_struct("ApplyRequest");
+        shown.field("is_create", &is_create).field("is_delete", &is_delete).finish_non_exhaustive()
+    }
 }
 
 /// What an apply or a read left behind.

@@ -163,6 +163,20 @@ impl Attribute {
         self
     }
 
+    /// The write-only attribute `<name>_wo` and its companion `<name>_wo_version`: nobody can see a write-only value
+    /// change, so a changed version is the word to write it again.
+    #[must_use]
+    pub fn write_only_pair(name: &str, kind: impl Into<Kind>, description: &str) -> [Self; 2] {
+        let value = format!("{name}_wo");
+        let version = format!("{value}_version");
+        let about = format!("Change this number to have `{value}` written again; the value itself is stored nowhere.");
+        let description = format!(
+            "{description} Write-only: it is sent, but never stored in plan or state (Terraform 1.11, OpenTofu 1.11 or newer). \
+             Change `{version}` to have it written again."
+        );
+        [Self::optional(&value, kind, &description).write_only().sensitive(), Self::optional(&version, Type::Number, &about)]
+    }
+
     /// The same, deprecated; `text` says what to use instead.
     #[must_use]
     pub fn deprecated(mut self, text: &str) -> Self {

@@ -19,6 +19,8 @@ pub struct Core {
     pub(super) catalogue: Catalogue,
     /// whether this core knows write-only attributes
     pub write_only_attributes_allowed: bool,
+    /// whether this core knows identities
+    pub knows_identity: bool,
 }
 
 /// The answer, through its bytes. A status is never allowed: core could not say where the trouble lies.
@@ -42,8 +44,12 @@ impl Core {
         let server = Server::new(provider);
         let response = server.get_provider_schema(sent(&proto::get_provider_schema::Request {})).await;
         let response = received(response).unwrap_or_else(|failure| panic!("no schemas: {failure}"));
-        let catalogue = schema::read(response).unwrap_or_else(|problem| panic!("core refuses the provider: {problem}"));
-        Self { server, catalogue, write_only_attributes_allowed: true }
+        let request = sent(&proto::get_resource_identity_schemas::Request {});
+        let identities = received(server.get_resource_identity_schemas(request).await);
+        let identities = identities.unwrap_or_else(|failure| panic!("no identity schemas: {failure}"));
+        let catalogue =
+            schema::read(response, identities).unwrap_or_else(|problem| panic!("core refuses the provider: {problem}"));
+        Self { server, catalogue, write_only_attributes_allowed: true, knows_identity: true }
     }
 
     /// The service, to call it directly.

@@ -1,10 +1,9 @@
-//! The life of one resource under core: load, plan twice, apply, refresh, import, destroy.
+//! The life of one resource under core: plan twice, apply, destroy. How it comes into the state is in `arrive`.
 
-use serde_json::Value as Json;
 use tf_proto::tfplugin6 as proto;
 use tf_proto::tfplugin6::provider_server::Provider as Service;
-use tf_value::schema::Schema;
-use tf_value::{Diagnostics, Path, Value, codec};
+use tf_value::schema::{Attribute, Kind, Schema};
+use tf_value::{Diagnostics, Path, Step, Value};
 
 use super::client::{self, decode, encode};
 use super::core::{received, sent};
@@ -17,6 +16,7 @@ struct Answer {
     planned: Value,
     requires_replace: Vec<Path>,
     private: Vec<u8>,
+    identity: Option<Value>,
     diagnostics: Diagnostics,
 }
 
@@ -44,30 +44,6 @@ impl Core {
         client::diagnostics(response.diagnostics)
     }
 
-    /// The state of `instance` at the current schema.
-    ///
-    /// # Errors
-    /// The provider cannot upgrade it.
-    pub async fn load(&self, instance: &Instance) -> Result<Value, Failure> {
-        let schema = self.resource_schema(&instance.type_name);
-        let mut state = instance.state.clone();
-        if let (Json::Object(members), true) = (&mut state, instance.schema_version == schema.version) {
-            members.retain(|name, _| schema.attributes.iter().any(|attribute| attribute.name == *name));
-        }
-        let request = proto::upgrade_resource_state::Request {
-            type_name: instance.type_name.clone(),
-            version: i64::try_from(instance.schema_version).expect("schema versions are small"),
-            raw_state: Some(proto::RawState { json: state.to_string().into_bytes(), ..Default::default() }),
-        };
-        let response = received(self.server.upgrade_resource_state(sent(&request)).await)?;
-        succeed(client::diagnostics(response.diagnostics)?)?;
-        let state = decode(&schema.ty(), response.upgraded_state)?;
-        if state.is_null() || !state.is_wholly_known() {
-            return Err(Failure::violation("an upgraded state is null or not wholly known"));
-        }
-        Ok(state)
-    }
-
     /// Plans what leads from `instance` to `config`.
     ///
     /// # Errors
@@ -78,25 +54,45 @@ impl Core {
         instance: Option<&Instance>,
         config: impl Into<Input> + Send,
     ) -> Result<Plan, Failure> {
+        self.plan_ignoring(type_name, instance, config, &[]).await
+    }
+
+    /// The same with `ignore_changes` for these top-level attributes: the provider sees their prior values as configured.
+    ///
+    /// # Errors
+    /// As [`Core::plan`].
+    pub async fn plan_ignoring(
+        &self,
+        type_name: &str,
+        instance: Option<&Instance>,
+        config: impl Into<Input> + Send,
+        ignored: &[&str],
+    ) -> Result<Plan, Failure> {
         let schema = self.resource_schema(type_name);
-        let config = config.into().configuration(schema)?;
+        let mut config = config.into().configuration(schema)?;
+        let (prior, identity, tainted, prior_private) = match instance {
+            Some(instance) => {
+                let identity = self.load_identity(instance).await?;
+                (self.load(instance).await?, identity, instance.tainted, instance.private.as_slice())
+            }
+            None => (Value::Null, None, false, [].as_slice()),
+        };
+        if let (Value::Map(members), false) = (&mut config, prior.is_null()) {
+            members.extend(ignored.iter().map(|name| ((*name).to_owned(), prior.get(name).clone())));
+        }
         let mut diagnostics = self.validate_value(type_name, &config).await?;
         succeed(diagnostics.clone())?;
-        let (prior, tainted, prior_private) = match instance {
-            Some(instance) => (self.load(instance).await?, instance.tainted, instance.private.as_slice()),
-            None => (Value::Null, false, [].as_slice()),
-        };
         // a tainted instance is deleted and made anew, whatever the provider would say about an update
         let planned_from = if tainted { &Value::Null } else { &prior };
-        let private = if tainted { [].as_slice() } else { prior_private };
-        let mut answer = self.ask(type_name, schema, planned_from, &config, private).await?;
+        let (private, identity) = if tainted { ([].as_slice(), None) } else { (prior_private, identity) };
+        let mut answer = self.ask(type_name, planned_from, &config, private, identity.as_ref()).await?;
         let mut requires_replace = Vec::new();
         let action = match () {
             () if tainted => Action::Replace,
             () if prior.is_null() => Action::Create,
             () => {
                 let paths = std::mem::take(&mut answer.requires_replace);
-                requires_replace = paths.into_iter().filter(|path| differs(&prior, &answer.planned, path)).collect();
+                requires_replace = paths.into_iter().filter(|path| differs(schema, &prior, &answer.planned, path)).collect();
                 match (requires_replace.is_empty(), answer.planned == prior) {
                     (true, true) => Action::NoOp,
                     (true, false) => Action::Update,
@@ -106,23 +102,24 @@ impl Core {
         };
         diagnostics.extend(answer.diagnostics);
         if action == Action::Replace && !tainted {
-            answer = self.ask(type_name, schema, &Value::Null, &config, &[]).await?;
+            answer = self.ask(type_name, &Value::Null, &config, &[], None).await?;
             diagnostics.extend(answer.diagnostics);
         }
-        let Answer { planned, private, .. } = answer;
+        let Answer { planned, private, identity, .. } = answer;
         let (type_name, instance) = (type_name.to_owned(), instance.cloned());
-        Ok(Plan { type_name, action, instance, prior, config, planned, private, requires_replace, diagnostics })
+        Ok(Plan { type_name, action, instance, prior, config, planned, private, identity, requires_replace, diagnostics })
     }
 
     /// One `PlanResourceChange` with its judgement.
     async fn ask(
         &self,
         type_name: &str,
-        schema: &Schema,
         prior: &Value,
         config: &Value,
         private: &[u8],
+        identity: Option<&Value>,
     ) -> Result<Answer, Failure> {
+        let schema = self.resource_schema(type_name);
         let ty = schema.ty();
         let request = proto::plan_resource_change::Request {
             type_name: type_name.to_owned(),
@@ -132,7 +129,7 @@ impl Core {
             prior_private: private.to_vec(),
             provider_meta: None,
             client_capabilities: self.capabilities(),
-            prior_identity: None,
+            prior_identity: self.identity_sent(type_name, identity),
         };
         let response = received(self.server.plan_resource_change(sent(&request)).await)?;
         let diagnostics = client::diagnostics(response.diagnostics)?;
@@ -143,11 +140,17 @@ impl Core {
         let planned = decode(&ty, response.planned_state)?;
         let requires_replace = response.requires_replace.iter().map(client::path).collect::<Result<Vec<_>, _>>()?;
         let violations = plan_valid(schema, prior, config, &planned, &requires_replace);
+        let mut violations: Vec<String> = violations.iter().map(|violation| format!("invalid plan: {violation}")).collect();
+        let planned_identity = self.identity_answered(type_name, response.planned_identity)?;
+        let replaces = requires_replace.iter().any(|path| differs(schema, prior, &planned, path));
+        if !replaces && identity.is_some() && self.knows_identity && planned_identity.as_ref() != identity {
+            violations.push("invalid plan: the identity would change without a replacement".to_owned());
+        }
         if !violations.is_empty() {
-            let violations = violations.iter().map(|violation| format!("invalid plan: {violation}")).collect();
             return Err(Failure { diagnostics, violations });
         }
-        Ok(Answer { planned, requires_replace, private: response.planned_private, diagnostics })
+        let private = response.planned_private;
+        Ok(Answer { planned, requires_replace, private, identity: planned_identity, diagnostics })
     }
 
     /// Plans the destruction of `instance`.
@@ -158,6 +161,7 @@ impl Core {
         let type_name = instance.type_name.clone();
         let ty = self.resource_schema(&type_name).ty();
         let prior = self.load(instance).await?;
+        let identity = self.load_identity(instance).await?;
         let request = proto::plan_resource_change::Request {
             type_name: type_name.clone(),
             prior_state: encode(&ty, &prior),
@@ -166,7 +170,7 @@ impl Core {
             prior_private: instance.private.clone(),
             provider_meta: None,
             client_capabilities: self.capabilities(),
-            prior_identity: None,
+            prior_identity: self.identity_sent(&type_name, identity.as_ref()),
         };
         let response = received(self.server.plan_resource_change(sent(&request)).await)?;
         let diagnostics = client::diagnostics(response.diagnostics)?;
@@ -174,6 +178,7 @@ impl Core {
         if !decode(&ty, response.planned_state)?.is_null() {
             return Err(Failure::violation("a destroy was planned, but the planned state is not null"));
         }
+        let identity = self.identity_answered(&type_name, response.planned_identity)?;
         Ok(Plan {
             type_name,
             action: Action::Delete,
@@ -182,6 +187,7 @@ impl Core {
             config: Value::Null,
             planned: Value::Null,
             private: response.planned_private,
+            identity,
             requires_replace: Vec::new(),
             diagnostics,
         })
@@ -200,23 +206,18 @@ impl Core {
     /// # Panics
     /// When `config` is no such configuration: a mistake of the test.
     pub async fn apply_with(&self, plan: &Plan, config: impl Into<Input> + Send) -> Outcome {
-        let schema = self.resource_schema(&plan.type_name);
-        let config = match config.into() {
-            Input::Value(Value::Null) => Value::Null,
-            config => config.configuration(schema).unwrap_or_else(|wrong| panic!("{}", Failure::from(wrong))),
-        };
-        assert!(config.is_wholly_known(), "a configuration is wholly known during apply");
+        let config = self.turned_out(plan, config.into());
         match plan.action {
             Action::NoOp => Outcome { instance: plan.instance.clone(), ..Outcome::default() },
-            Action::Delete => self.change(plan, &plan.prior, &Value::Null, &Value::Null, plan.private.clone()).await,
-            Action::Create | Action::Update => self.settle(plan, schema, &plan.prior, &config).await,
+            Action::Delete => self.delete(plan, plan.private.clone(), plan.identity.as_ref()).await,
+            Action::Create | Action::Update => self.settle(plan, &plan.prior, &config).await,
             Action::Replace => {
                 let private = plan.instance.as_ref().map(|instance| instance.private.clone()).unwrap_or_default();
-                let deleted = self.change(plan, &plan.prior, &Value::Null, &Value::Null, private).await;
+                let deleted = self.delete(plan, private, None).await;
                 if deleted.diagnostics.has_errors() || !deleted.violations.is_empty() {
                     return deleted;
                 }
-                let created = self.settle(plan, schema, &Value::Null, &config).await;
+                let created = self.settle(plan, &Value::Null, &config).await;
                 let mut diagnostics = deleted.diagnostics;
                 diagnostics.extend(created.diagnostics);
                 Outcome { diagnostics, ..created }
@@ -224,15 +225,68 @@ impl Core {
         }
     }
 
+    /// Applies a replacement with `create_before_destroy`: the new one is created while the old one is still there; then
+    /// the old one, deposed, is planned for destruction and deleted. If nothing new came to be, the old one is current again.
+    ///
+    /// # Panics
+    /// When the plan is no replacement, or as [`Core::apply_with`].
+    pub async fn apply_create_first(&self, plan: &Plan, config: impl Into<Input> + Send) -> Outcome {
+        let config = self.turned_out(plan, config.into());
+        assert_eq!(plan.action, Action::Replace, "only a replacement creates before it destroys");
+        let old = plan.instance.clone().expect("a replacement has an instance");
+        let created = self.settle(plan, &Value::Null, &config).await;
+        if created.diagnostics.has_errors() || !created.violations.is_empty() {
+            return match created.instance {
+                Some(_) => Outcome { deposed: Some(old), ..created },
+                None => Outcome { instance: Some(old), ..created },
+            };
+        }
+        let deleted = self.destroy(&old).await;
+        let mut diagnostics = created.diagnostics;
+        diagnostics.extend(deleted.diagnostics);
+        Outcome { instance: created.instance, deposed: deleted.instance, diagnostics, violations: deleted.violations }
+    }
+
+    /// The configuration as it turned out, wholly known.
+    fn turned_out(&self, plan: &Plan, config: Input) -> Value {
+        let schema = self.resource_schema(&plan.type_name);
+        let config = match config {
+            Input::Value(Value::Null) => Value::Null,
+            config => config.configuration(schema).unwrap_or_else(|wrong| panic!("{}", Failure::from(wrong))),
+        };
+        assert!(config.is_wholly_known(), "a configuration is wholly known during apply");
+        config
+    }
+
+    async fn delete(&self, plan: &Plan, private: Vec<u8>, identity: Option<&Value>) -> Outcome {
+        let nothing = Answer {
+            planned: Value::Null,
+            requires_replace: Vec::new(),
+            private,
+            identity: identity.cloned(),
+            diagnostics: Diagnostics::new(),
+        };
+        self.change(plan, &plan.prior, &Value::Null, nothing).await
+    }
+
     /// The second plan, and its apply.
-    async fn settle(&self, plan: &Plan, schema: &Schema, prior: &Value, config: &Value) -> Outcome {
+    async fn settle(&self, plan: &Plan, prior: &Value, config: &Value) -> Outcome {
+        let schema = self.resource_schema(&plan.type_name);
         let before = if prior.is_null() { None } else { plan.instance.clone() };
         let private = before.as_ref().map(|instance| instance.private.as_slice()).unwrap_or_default();
         let failed = |failure: Failure| {
             let Failure { diagnostics, violations } = failure;
-            Outcome { instance: before.clone(), diagnostics, violations }
+            Outcome { instance: before.clone(), deposed: None, diagnostics, violations }
         };
-        let answer = match self.ask(&plan.type_name, schema, prior, config, private).await {
+        let identity = match &before {
+            Some(instance) => self.load_identity(instance).await,
+            None => Ok(None),
+        };
+        let identity = match identity {
+            Ok(identity) => identity,
+            Err(failure) => return failed(failure),
+        };
+        let answer = match self.ask(&plan.type_name, prior, config, private, identity.as_ref()).await {
             Ok(answer) => answer,
             Err(failure) => return failed(failure),
         };
@@ -240,36 +294,43 @@ impl Core {
             .iter()
             .map(|violation| format!("inconsistent final plan: {violation}"))
             .collect();
-        if !prior.is_null() && answer.requires_replace.iter().any(|path| differs(prior, &answer.planned, path)) {
+        if !prior.is_null() && answer.requires_replace.iter().any(|path| differs(schema, prior, &answer.planned, path)) {
             violations.push("inconsistent final plan: an update has become a replacement".to_owned());
+        }
+        if plan.identity.is_some() && answer.identity != plan.identity {
+            violations.push("inconsistent final plan: another identity".to_owned());
         }
         if !violations.is_empty() {
             return failed(Failure { diagnostics: answer.diagnostics, violations });
         }
-        self.change(plan, prior, config, &answer.planned, answer.private).await
+        self.change(plan, prior, config, answer).await
     }
 
     /// One `ApplyResourceChange` with its judgement.
-    async fn change(&self, plan: &Plan, prior: &Value, config: &Value, planned: &Value, private: Vec<u8>) -> Outcome {
+    async fn change(&self, plan: &Plan, prior: &Value, config: &Value, answer: Answer) -> Outcome {
+        let Answer { planned, private, identity: planned_identity, .. } = answer;
         let schema = self.resource_schema(&plan.type_name);
         let ty = schema.ty();
         let before = if prior.is_null() { None } else { plan.instance.clone() };
         let request = proto::apply_resource_change::Request {
             type_name: plan.type_name.clone(),
             prior_state: encode(&ty, prior),
-            planned_state: encode(&ty, planned),
+            planned_state: encode(&ty, &planned),
             config: encode(&ty, config),
             planned_private: private,
             provider_meta: None,
-            planned_identity: None,
+            planned_identity: self.identity_sent(&plan.type_name, planned_identity.as_ref()),
         };
         let answer = received(self.server.apply_resource_change(sent(&request)).await).and_then(|response| {
             let diagnostics = client::diagnostics(response.diagnostics)?;
-            Ok((decode(&ty, response.new_state)?, response.private, diagnostics))
+            let identity = self.identity_answered(&plan.type_name, response.new_identity)?;
+            Ok((decode(&ty, response.new_state)?, response.private, identity, diagnostics))
         });
-        let (state, private, diagnostics) = match answer {
+        let (state, private, identity, diagnostics) = match answer {
             Ok(answer) => answer,
-            Err(Failure { diagnostics, violations }) => return Outcome { instance: before, diagnostics, violations },
+            Err(Failure { diagnostics, violations }) => {
+                return Outcome { instance: before, deposed: None, diagnostics, violations };
+            }
         };
         let failed = diagnostics.has_errors();
         let mut violations = Vec::new();
@@ -278,13 +339,19 @@ impl Core {
         }
         let state = null_unknown(state);
         if !failed {
-            let broken = object_compatible(schema, planned, &state, Stage::Applied);
+            let broken = object_compatible(schema, &planned, &state, Stage::Applied);
             violations.extend(broken.iter().map(|violation| format!("inconsistent result after apply: {violation}")));
+            if !state.is_null() {
+                violations.extend(self.identity_missing(&plan.type_name, identity.as_ref(), "after apply"));
+            }
+        }
+        if planned_identity.is_some() && identity.is_some() && identity != planned_identity {
+            violations.push("inconsistent result after apply: another identity".to_owned());
         }
         let instance = match (state.is_null(), failed) {
             (true, true) => before,
             (true, false) => None,
-            (false, _) => match self.instance(&plan.type_name, &state, private) {
+            (false, _) => match self.instance(&plan.type_name, &state, private, identity.as_ref()) {
                 Ok(instance) => {
                     let tainted = failed && prior.is_null();
                     let still = planned.is_null() && before.as_ref().is_some_and(|before| before.tainted);
@@ -296,81 +363,16 @@ impl Core {
                 }
             },
         };
-        Outcome { instance, diagnostics, violations }
-    }
-
-    fn instance(&self, type_name: &str, state: &Value, private: Vec<u8>) -> Result<Instance, Failure> {
-        let schema = self.resource_schema(type_name);
-        let state = codec::json::encode(&schema.ty(), state)
-            .map_err(|error| Failure::violation(format!("a state cannot be stored: {error}")))?;
-        let (type_name, schema_version) = (type_name.to_owned(), schema.version);
-        Ok(Instance { type_name, schema_version, state, private, tainted: false })
-    }
-
-    /// Reads what is there; `None` when it is gone.
-    ///
-    /// # Errors
-    /// The provider cannot read it, or says something unknown.
-    pub async fn refresh(&self, instance: &Instance) -> Result<Option<Instance>, Failure> {
-        let ty = self.resource_schema(&instance.type_name).ty();
-        let current = self.load(instance).await?;
-        let request = proto::read_resource::Request {
-            type_name: instance.type_name.clone(),
-            current_state: encode(&ty, &current),
-            private: instance.private.clone(),
-            provider_meta: None,
-            client_capabilities: self.capabilities(),
-            current_identity: None,
-        };
-        let response = received(self.server.read_resource(sent(&request)).await)?;
-        succeed(client::diagnostics(response.diagnostics)?)?;
-        if response.deferred.is_some() {
-            return Err(Failure::violation("a read was deferred"));
-        }
-        let state = decode(&ty, response.new_state)?;
-        if !state.is_wholly_known() {
-            return Err(Failure::violation("something is unknown after a read"));
-        }
-        if state.is_null() {
-            return Ok(None);
-        }
-        let read = self.instance(&instance.type_name, &state, response.private)?;
-        Ok(Some(Instance { tainted: instance.tainted, ..read }))
-    }
-
-    /// Imports what `id` names, and reads it.
-    ///
-    /// # Errors
-    /// Nothing is found, or it cannot be read.
-    pub async fn import(&self, type_name: &str, id: &str) -> Result<Vec<Instance>, Failure> {
-        let request = proto::import_resource_state::Request {
-            type_name: type_name.to_owned(),
-            id: id.to_owned(),
-            client_capabilities: self.capabilities(),
-            identity: None,
-        };
-        let response = received(self.server.import_resource_state(sent(&request)).await)?;
-        succeed(client::diagnostics(response.diagnostics)?)?;
-        let mut instances = Vec::new();
-        for found in response.imported_resources {
-            let state = decode(&self.resource_schema(&found.type_name).ty(), found.state)?;
-            if state.is_null() || !state.is_wholly_known() {
-                return Err(Failure::violation("an imported state is null or not wholly known"));
-            }
-            let instance = self.instance(&found.type_name, &state, found.private)?;
-            instances.extend(self.refresh(&instance).await?);
-        }
-        if instances.is_empty() {
-            return Err(Failure::violation("what was imported is not there"));
-        }
-        Ok(instances)
+        Outcome { instance, deposed: None, diagnostics, violations }
     }
 
     /// Plans and applies the destruction of `instance`.
     pub async fn destroy(&self, instance: &Instance) -> Outcome {
         match self.plan_destroy(instance).await {
             Ok(plan) => self.apply(&plan).await,
-            Err(Failure { diagnostics, violations }) => Outcome { instance: Some(instance.clone()), diagnostics, violations },
+            Err(Failure { diagnostics, violations }) => {
+                Outcome { instance: Some(instance.clone()), deposed: None, diagnostics, violations }
+            }
         }
     }
 
@@ -403,13 +405,24 @@ impl Core {
     }
 }
 
-fn succeed(diagnostics: Diagnostics) -> Result<(), Failure> {
+pub(super) fn succeed(diagnostics: Diagnostics) -> Result<(), Failure> {
     if diagnostics.has_errors() { Err(diagnostics.into()) } else { Ok(()) }
 }
 
-/// Whether the value at `path` really changes, or may change.
-fn differs(prior: &Value, planned: &Value, path: &Path) -> bool {
-    let (prior, planned) = (oracle::resolve(prior, path), oracle::resolve(planned, path));
-    let (prior, planned) = (prior.unwrap_or(&Value::Null), planned.unwrap_or(&Value::Null));
-    !planned.is_wholly_known() || prior != planned
+/// Whether the value at `path` really changes, or may change. Nobody can compare a write-only value: naming it is enough.
+fn differs(schema: &Schema, prior: &Value, planned: &Value, path: &Path) -> bool {
+    let (before, after) = (oracle::resolve(prior, path), oracle::resolve(planned, path));
+    let (before, after) = (before.unwrap_or(&Value::Null), after.unwrap_or(&Value::Null));
+    !after.is_wholly_known() || before != after || is_write_only(&schema.attributes, path.steps())
+}
+
+fn is_write_only(attributes: &[Attribute], path: &[Step]) -> bool {
+    let mut names = path.iter().enumerate().filter_map(|(position, step)| match step {
+        Step::Attribute(name) => Some((position, name)),
+        Step::Key(_) | Step::Index(_) => None,
+    });
+    let Some((position, name)) = names.next() else { return false };
+    let Some(attribute) = attributes.iter().find(|attribute| attribute.name == *name) else { return false };
+    attribute.write_only
+        || matches!(&attribute.kind, Kind::Nested(_, attributes) if is_write_only(attributes, &path[position + 1..]))
 }

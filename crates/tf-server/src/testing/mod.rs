@@ -9,6 +9,7 @@
 //! property test can say: whatever happens, never a violation. The whole configuration of a resource is one JSON object;
 //! [`unknown`] marks a value that is known only during apply.
 
+mod arrive;
 mod client;
 mod config;
 mod core;

@@ -18,6 +18,26 @@ pub struct Instance {
     pub private: Vec<u8>,
     /// created with an error: to be replaced
     pub tainted: bool,
+    /// its identity, where resource and core know one
+    pub identity: Option<Json>,
+    /// schema version that wrote `identity`
+    pub identity_version: u64,
+}
+
+impl Instance {
+    /// A state of this schema version and nothing else.
+    #[must_use]
+    pub fn new(type_name: &str, schema_version: u64, state: Json) -> Self {
+        Self {
+            type_name: type_name.to_owned(),
+            schema_version,
+            state,
+            private: Vec::new(),
+            tainted: false,
+            identity: None,
+            identity_version: 0,
+        }
+    }
 }
 
 /// What a plan does.
@@ -52,6 +72,8 @@ pub struct Plan {
     pub planned: Value,
     /// opaque bytes of the provider
     pub private: Vec<u8>,
+    /// the planned identity; `None` where it is not known yet
+    pub identity: Option<Value>,
     /// where replacement is asked for and really needed
     pub requires_replace: Vec<Path>,
     /// warnings
@@ -103,6 +125,8 @@ impl std::error::Error for Failure {}
 pub struct Outcome {
     /// what the state file holds now
     pub instance: Option<Instance>,
+    /// the old one that is still there after `create_before_destroy`
+    pub deposed: Option<Instance>,
     /// what the provider says
     pub diagnostics: Diagnostics,
     /// what core calls a bug of the provider
@@ -115,7 +139,7 @@ impl Outcome {
     /// # Errors
     /// Errors and violations, if there are any.
     pub fn success(self) -> Result<Option<Instance>, Failure> {
-        let Self { instance, diagnostics, violations } = self;
+        let Self { instance, deposed: _, diagnostics, violations } = self;
         if diagnostics.has_errors() || !violations.is_empty() {
             return Err(Failure { diagnostics, violations });
         }

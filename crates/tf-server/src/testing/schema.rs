@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use tf_proto::tfplugin6 as proto;
 use tf_proto::tfplugin6::schema::object::NestingMode;
 use tf_value::Type;
-use tf_value::schema::{Attribute, FunctionSchema, Kind, Mode, Nesting, OnChange, Parameter, Schema};
+use tf_value::schema::{
+    Attribute, ForImport, FunctionSchema, IdentityAttribute, IdentitySchema, Kind, Mode, Nesting, OnChange, Parameter, Schema,
+};
 
 /// Everything that one `GetProviderSchema` announces.
 pub(super) struct Catalogue {
@@ -14,19 +16,26 @@ pub(super) struct Catalogue {
     pub(super) resources: BTreeMap<String, Schema>,
     pub(super) data_sources: BTreeMap<String, Schema>,
     pub(super) functions: BTreeMap<String, FunctionSchema>,
+    pub(super) identities: BTreeMap<String, IdentitySchema>,
 }
 
 /// Reads the announcement; the error is what makes core refuse the whole provider.
-pub(super) fn read(response: proto::get_provider_schema::Response) -> Result<Catalogue, String> {
+pub(super) fn read(
+    response: proto::get_provider_schema::Response,
+    identities: proto::get_resource_identity_schemas::Response,
+) -> Result<Catalogue, String> {
     let all = |schemas: BTreeMap<String, proto::Schema>| {
         schemas.into_iter().map(|(name, schema)| Ok((name.clone(), read_schema(&name, schema)?))).collect::<Result<_, String>>()
     };
     let functions = response.functions.into_iter().map(|(name, function)| Ok((name.clone(), read_function(&name, function)?)));
+    let identities =
+        identities.identity_schemas.into_iter().map(|(name, schema)| Ok((name.clone(), read_identity(&name, schema)?)));
     Ok(Catalogue {
         provider: read_schema("the provider", response.provider.ok_or("no provider schema")?)?,
         resources: all(response.resource_schemas)?,
         data_sources: all(response.data_source_schemas)?,
         functions: functions.collect::<Result<_, String>>()?,
+        identities: identities.collect::<Result<_, String>>()?,
     })
 }
 
@@ -84,6 +93,26 @@ fn read_attribute(place: &str, attribute: proto::schema::Attribute) -> Result<At
         on_change: OnChange::Update,
         keep: false,
     })
+}
+
+fn read_identity(place: &str, schema: proto::ResourceIdentitySchema) -> Result<IdentitySchema, String> {
+    let attribute = |attribute: proto::resource_identity_schema::IdentityAttribute| {
+        let place = format!("{place}, identity, {}", attribute.name);
+        let for_import = match (attribute.required_for_import, attribute.optional_for_import) {
+            (true, false) => ForImport::Required,
+            (false, true) => ForImport::Optional,
+            other => return Err(format!("{place}: required, optional = {other:?}")),
+        };
+        let ty = read_type(&place, &attribute.r#type)?;
+        Ok(IdentityAttribute { name: attribute.name, description: attribute.description, ty, for_import })
+    };
+    let version = u64::try_from(schema.version).map_err(|_| format!("{place}: negative version"))?;
+    let attributes = schema.identity_attributes.into_iter().map(attribute).collect::<Result<_, _>>()?;
+    let schema = IdentitySchema { version, attributes };
+    match schema.violations().first() {
+        Some(violation) => Err(format!("{place}, identity: {violation}")),
+        None => Ok(schema),
+    }
 }
 
 fn read_function(name: &str, function: proto::Function) -> Result<FunctionSchema, String> {

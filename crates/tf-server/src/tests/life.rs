@@ -185,13 +185,3 @@ async fn a_state_of_version_1_is_upgraded() {
     let plan = core.plan("toy_thing", Some(&old), json!({"name": "a", "rules": [{"path": "/a"}]})).await.expect("a plan");
     assert_eq!(plan.action, Action::NoOp);
 }
-
-#[tokio::test]
-async fn write_only_values_reach_the_provider_and_nothing_else() {
-    let (core, world) = core().await;
-    let plan = core.plan("toy_thing", None, json!({"name": "a", "secret": "hush"})).await.expect("a plan");
-    assert!(plan.planned.get("secret").is_null());
-    let instance = existing(core.apply(&plan).await);
-    assert!(instance.state["secret"].is_null());
-    assert_eq!(world.secrets(), [Value::string("hush")]);
-}

@@ -3,12 +3,16 @@
 mod cancel;
 mod data;
 mod faults;
+mod identity;
 mod life;
+mod moves;
+mod note;
 mod property;
 mod refusals;
 mod schemas;
 mod toy;
 mod values;
+mod write_only;
 
 pub(crate) use toy::{Fault, Toy, World};
 

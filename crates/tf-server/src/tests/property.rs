@@ -67,7 +67,7 @@ fn config() -> BoxedStrategy<Json> {
         ("any", maybe(anything())),
         ("host", maybe(word())),
         ("token", maybe(word())),
-        ("secret", maybe(word())),
+        ("secret_wo", maybe(word())),
         ("single", maybe(single)),
         ("rules", maybe(list(rule))),
         ("members", maybe(list(member))),

@@ -46,7 +46,7 @@ async fn a_default_makes_an_attribute_computed_but_not_in_the_provider_block() {
     assert_eq!(flags(attribute(&block.attributes, "weight")), (false, true, true));
     assert_eq!(flags(attribute(&block.attributes, "policy")), (false, true, true));
     assert_eq!(flags(attribute(&block.attributes, "id")), (false, false, true));
-    assert!(attribute(&block.attributes, "token").sensitive && attribute(&block.attributes, "secret").write_only);
+    assert!(attribute(&block.attributes, "token").sensitive && attribute(&block.attributes, "secret_wo").write_only);
     let provider = response.provider.expect("a schema").block.expect("a block");
     assert_eq!(flags(attribute(&provider.attributes, "region")), (false, true, false));
 }
@@ -72,9 +72,17 @@ async fn capabilities_and_names_are_announced_alike() {
 }
 
 #[tokio::test]
-async fn there_are_no_identity_schemas_yet() {
+async fn identity_schemas_say_what_an_import_needs() {
     let (core, _) = core().await;
     let request = Request::new(proto::get_resource_identity_schemas::Request {});
     let answer = core.server().get_resource_identity_schemas(request).await.expect("an answer").into_inner();
-    assert!(answer.identity_schemas.is_empty() && answer.diagnostics.is_empty());
+    assert!(answer.diagnostics.is_empty());
+    assert_eq!(answer.identity_schemas.keys().collect::<Vec<_>>(), ["toy_note", "toy_thing"]);
+    assert_eq!(answer.identity_schemas["toy_note"].version, 1);
+    let thing = &answer.identity_schemas["toy_thing"];
+    let flags = thing.identity_attributes.iter().map(|attribute| {
+        assert_eq!(attribute.r#type, br#""string""#);
+        (attribute.name.as_str(), attribute.required_for_import, attribute.optional_for_import)
+    });
+    assert_eq!(flags.collect::<Vec<_>>(), [("name", true, false), ("place", false, true)]);
 }

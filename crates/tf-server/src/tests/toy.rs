@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tf_value::schema::{Attribute, FunctionSchema, Kind, Nesting, Parameter, Schema};
+use tf_value::schema::{Attribute, FunctionSchema, IdentityAttribute, IdentitySchema, Kind, Nesting, Parameter, Schema};
 use tf_value::{Diagnostic, Diagnostics, Path, Reader, Tf, Type, Value};
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::note::Note;
 use crate::{
     Applied, ApplyRequest, BoxFuture, Cx, DataSource, Function, FunctionError, ImportBy, Imported, PlanRequest, Planned, Private,
     Provider, Resource,
@@ -57,6 +58,12 @@ pub(crate) enum Fault {
     PlanWrongPath,
     /// plan_destroy refuses
     RefuseDestroy,
+    /// the identity is another one
+    OtherIdentity,
+    /// the identity is of another type
+    WrongIdentity,
+    /// the identity panics
+    PanicInIdentity,
 }
 
 /// What exists outside of Terraform.
@@ -66,11 +73,15 @@ pub(crate) struct World {
     fault: Mutex<Fault>,
     numbers: Mutex<i64>,
     configured: Mutex<Option<Value>>,
-    /// write-only values as they arrived at create and update
-    secrets: Mutex<Vec<Value>>,
+    /// so many identities are right before one is wrong
+    pub(super) whole_identities: Mutex<usize>,
+    /// write-only values of notes, as they were written last
+    pub(super) keys: Mutex<BTreeMap<String, Value>>,
+    /// creates and deletes of notes in their order
+    pub(super) history: Mutex<Vec<String>>,
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -80,7 +91,7 @@ impl World {
     }
 
     /// The fault, if `applies` says that it is one of this call.
-    fn fault(&self, applies: impl Fn(&Fault) -> bool) -> Fault {
+    pub(super) fn fault(&self, applies: impl Fn(&Fault) -> bool) -> Fault {
         let mut fault = locked(&self.fault);
         if applies(&fault) { std::mem::take(&mut *fault) } else { Fault::None }
     }
@@ -93,11 +104,7 @@ impl World {
         locked(&self.configured).clone()
     }
 
-    pub(crate) fn secrets(&self) -> Vec<Value> {
-        locked(&self.secrets).clone()
-    }
-
-    fn next_number(&self) -> i64 {
+    pub(super) fn next_number(&self) -> i64 {
         let mut number = locked(&self.numbers);
         *number += 1;
         *number
@@ -140,7 +147,8 @@ impl Provider for Toy {
     }
 
     fn resources(&self) -> Vec<Arc<dyn Resource>> {
-        vec![Arc::new(Thing { world: Arc::clone(&self.world) })]
+        let (thing, note) = (Thing { world: Arc::clone(&self.world) }, Note::new(Arc::clone(&self.world)));
+        vec![Arc::new(thing), Arc::new(note)]
     }
 
     fn data_sources(&self) -> Vec<Arc<dyn DataSource>> {
@@ -162,8 +170,7 @@ fn uid() -> Attribute {
 }
 
 pub(crate) fn thing_schema() -> Schema {
-    let mut secret = Attribute::optional("secret", Type::String, "never stored");
-    secret.write_only = true;
+    let [secret, secret_version] = Attribute::write_only_pair("secret", Type::String, "never stored");
     let single = vec![
         Attribute::required("port", Type::Number, "a port"),
         Attribute::optional("note", Type::String, "a note").default(Value::string("none")),
@@ -194,6 +201,7 @@ pub(crate) fn thing_schema() -> Schema {
         Attribute::optional("host", Type::String, "a host; upper and lower case are the same"),
         Attribute::optional("token", Type::String, "a token").sensitive(),
         secret,
+        secret_version,
         Attribute::computed("revision", Type::Number, "counts changes"),
         Attribute::optional("single", Kind::single(single), "one object"),
         Attribute::optional("rules", Kind::list(rules), "objects in order"),
@@ -233,7 +241,6 @@ impl Thing {
         let planned = request.planned.as_ref().expect("only a delete has no plan");
         let state = self.made_up(&thing_schema().ty(), planned);
         let id = state.get("id").as_str().expect("an id is kept or made up").to_owned();
-        locked(&self.world.secrets).push(request.config.get("secret").clone());
         self.world.things().insert(id.clone(), state.clone());
         (id, state)
     }
@@ -398,13 +405,39 @@ impl Resource for Thing {
 
     fn import<'a>(&'a self, _: &'a Cx, by: &'a ImportBy) -> BoxFuture<'a, Result<Vec<Imported>, Diagnostics>> {
         Box::pin(async move {
-            let ImportBy::Id(id) = by else { return Ok(Vec::new()) };
-            if id == "refused" {
-                return Err(error("Import refused"));
-            }
-            let Some(state) = self.world.things().get(id).cloned() else { return Ok(Vec::new()) };
-            Ok(vec![Imported { state, private: b"imported".to_vec() }])
+            let things = self.world.things();
+            let state = match by {
+                ImportBy::Id(id) if id == "refused" => return Err(error("Import refused")),
+                ImportBy::Id(id) => things.get(id).cloned(),
+                ImportBy::Identity(identity) => {
+                    let mut named = things.values().filter(|thing| thing.get("name") == identity.get("name"));
+                    named.find(|_| [&Value::Null, &Value::string("here")].contains(&identity.get("place"))).cloned()
+                }
+            };
+            Ok(state.map(|state| Imported { state, private: b"imported".to_vec() }).into_iter().collect())
         })
+    }
+
+    fn identity_schema(&self) -> Option<IdentitySchema> {
+        let place = IdentityAttribute::optional("place", Type::String, "where it is");
+        Some(IdentitySchema::new(vec![IdentityAttribute::required("name", Type::String, "its name"), place]))
+    }
+
+    fn identity(&self, state: &Value) -> Option<Value> {
+        let mut whole = locked(&self.world.whole_identities);
+        let is_due = *whole == 0;
+        *whole = whole.saturating_sub(1);
+        drop(whole);
+        let name = match self
+            .world
+            .fault(|fault| is_due && matches!(fault, Fault::OtherIdentity | Fault::WrongIdentity | Fault::PanicInIdentity))
+        {
+            Fault::OtherIdentity => Value::string("another"),
+            Fault::WrongIdentity => Value::int(1),
+            Fault::PanicInIdentity => panic!("identity was asked to panic"),
+            _ => state.get("name").clone(),
+        };
+        Some(Value::map([("name", name), ("place", Value::string("here"))]))
     }
 
     /// Version 1 had `title` for `name`; version 0 is not known any more.

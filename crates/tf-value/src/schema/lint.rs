@@ -1,5 +1,5 @@
-//! The rules that core (`InternalValidate`) and the wire put on schemas. One violation would disable the whole provider,
-//! so a test of every provider checks that there is none.
+//! The rules that core (`InternalValidate`) and the wire put on schemas, and one of our own: a write-only attribute has a
+//! version beside it. One violation would disable the whole provider, so a test of every provider checks that there is none.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -118,6 +118,35 @@ impl Lint {
                 self.report(&path, "there is another attribute of this name");
             }
             self.attribute(&path, attribute, within);
+        }
+        if self.place == Place::Resource && !within.is_in_write_only {
+            self.pairs(path, attributes);
+        }
+    }
+
+    /// A write-only value and the version that says when to write it again belong together.
+    fn pairs(&mut self, path: &Path, attributes: &[Attribute]) {
+        let find = |name: &str| attributes.iter().find(|attribute| attribute.name == name);
+        for attribute in attributes {
+            let path = path.attribute(&attribute.name);
+            if attribute.write_only {
+                let version = find(&format!("{}_version", attribute.name));
+                let is_version = |version: &Attribute| {
+                    let is_settable = matches!(version.mode, Mode::Required | Mode::Optional);
+                    version.kind == Kind::Value(Type::Number) && is_settable && !version.write_only
+                };
+                if !attribute.name.ends_with("_wo") {
+                    self.report(&path, "the name of a write-only attribute ends in `_wo`");
+                } else if !version.is_some_and(is_version) {
+                    let problem = format!("a write-only attribute needs a number `{}_version` that users set", attribute.name);
+                    self.report(&path, problem);
+                }
+            } else if let Some(value) = attribute.name.strip_suffix("_version")
+                && value.ends_with("_wo")
+                && !find(value).is_some_and(|value| value.write_only)
+            {
+                self.report(&path, format!("the version of a write-only attribute `{value}`, which is not there"));
+            }
         }
     }
 

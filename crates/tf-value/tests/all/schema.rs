@@ -1,6 +1,6 @@
 //! The rules for schemas, each broken once.
 
-use tf_value::schema::{Attribute, FunctionSchema, Kind, Mode, Parameter, Place, Schema};
+use tf_value::schema::{Attribute, FunctionSchema, IdentityAttribute, IdentitySchema, Kind, Mode, Parameter, Place, Schema};
 use tf_value::{Type, Value};
 
 fn schema(attributes: Vec<Attribute>) -> Schema {
@@ -22,7 +22,8 @@ fn a_sound_schema_breaks_no_rule() {
         Attribute::required("name", Type::String, "").replaces(),
         Attribute::computed("id", Type::String, "").keeps(),
         Attribute::optional_computed("kept", Type::Number, "").keeps(),
-        text("token").write_only().sensitive(),
+        text("token_wo").write_only().sensitive(),
+        Attribute::optional("token_wo_version", Type::Number, ""),
         text("old").deprecated("use name"),
         Attribute::optional("one", Kind::single(nested()), ""),
         Attribute::optional("many", Kind::list(nested()), "").default(Value::List(vec![])),
@@ -89,18 +90,65 @@ fn keep_and_deprecation() {
 
 #[test]
 fn write_only() {
-    let secret = || text("s").write_only();
-    assert_eq!(violations(Place::Provider, vec![secret()]), ["s: only attributes of a resource are write-only"]);
+    let secret = || text("s_wo").write_only();
+    let version = || Attribute::optional("s_wo_version", Type::Number, "");
+    assert_eq!(violations(Place::Provider, vec![secret()]), ["s_wo: only attributes of a resource are write-only"]);
     assert_eq!(violations(Place::DataSource, vec![secret()]).len(), 1);
-    let computed = Attribute::computed("s", Type::String, "").write_only();
-    assert_eq!(violations(Place::Resource, vec![computed]), ["s: a write-only attribute cannot be computed or have a default"]);
-    assert_eq!(violations(Place::Resource, vec![secret().default(Value::string("x"))]).len(), 1);
-    let in_set = Attribute::optional("n", Kind::set(vec![Attribute::optional("one", Kind::single(vec![secret()]), "")]), "");
-    assert_eq!(violations(Place::Resource, vec![in_set]), ["n.one.s: a write-only attribute cannot be inside a set"]);
-    let set = Attribute::optional("n", Kind::set(vec![text("a")]), "").write_only();
-    assert_eq!(violations(Place::Resource, vec![set]).len(), 2, "the set, and what is in it");
-    let partly = Attribute::optional("n", Kind::single(vec![text("open"), secret()]), "").write_only();
-    assert_eq!(violations(Place::Resource, vec![partly]), ["n.open: all attributes inside a write-only one are write-only"]);
+    let computed = Attribute::computed("s_wo", Type::String, "").write_only();
+    let found = violations(Place::Resource, vec![computed, version()]);
+    assert_eq!(found, ["s_wo: a write-only attribute cannot be computed or have a default"]);
+    assert_eq!(violations(Place::Resource, vec![secret().default(Value::string("x")), version()]).len(), 1);
+    let one = Attribute::optional("one", Kind::single(vec![secret(), version()]), "");
+    let in_set = Attribute::optional("n", Kind::set(vec![one]), "");
+    assert_eq!(violations(Place::Resource, vec![in_set]), ["n.one.s_wo: a write-only attribute cannot be inside a set"]);
+    let n_version = || Attribute::optional("n_wo_version", Type::Number, "");
+    let set = Attribute::optional("n_wo", Kind::set(vec![text("a")]), "").write_only();
+    assert_eq!(violations(Place::Resource, vec![set, n_version()]).len(), 2, "the set, and what is in it");
+    let partly = Attribute::optional("n_wo", Kind::single(vec![text("open"), secret()]), "").write_only();
+    let found = violations(Place::Resource, vec![partly, n_version()]);
+    assert_eq!(found, ["n_wo.open: all attributes inside a write-only one are write-only"]);
+}
+
+#[test]
+fn a_write_only_value_and_its_version_come_in_pairs() {
+    let pair = || Attribute::write_only_pair("key", Type::String, "A key.");
+    assert_eq!(violations(Place::Resource, pair().to_vec()), [""; 0]);
+    let [value, version] = pair();
+    assert!(value.write_only && value.sensitive && !version.write_only && version.kind == Kind::Value(Type::Number));
+    assert_eq!((value.name.as_str(), version.name.as_str()), ("key_wo", "key_wo_version"));
+    let needs = "key_wo: a write-only attribute needs a number `key_wo_version` that users set";
+    assert_eq!(violations(Place::Resource, vec![value.clone()]), [needs]);
+    assert_eq!(violations(Place::Resource, vec![value.clone(), text("key_wo_version")]), [needs]);
+    let computed = Attribute::computed("key_wo_version", Type::Number, "");
+    assert_eq!(violations(Place::Resource, vec![value.clone(), computed]), [needs]);
+    let lonely = "key_wo_version: the version of a write-only attribute `key_wo`, which is not there";
+    assert_eq!(violations(Place::Resource, vec![version.clone()]), [lonely]);
+    assert_eq!(violations(Place::Resource, vec![text("key_wo"), version]), [lonely]);
+    let misnamed = text("key").write_only();
+    assert_eq!(violations(Place::Resource, vec![misnamed]), ["key: the name of a write-only attribute ends in `_wo`"]);
+    let nested = Attribute::optional("n", Kind::list(vec![value]), "");
+    assert_eq!(violations(Place::Resource, vec![nested]), [format!("n.{needs}")]);
+    assert_eq!(violations(Place::Resource, vec![text("istio_version"), text("api_version")]), [""; 0]);
+}
+
+#[test]
+fn identities() {
+    let of = |attributes: Vec<IdentityAttribute>| {
+        let violations = IdentitySchema::new(attributes).violations();
+        violations.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let name = || IdentityAttribute::required("name", Type::String, "");
+    let of_type = |ty: Type| IdentityAttribute::optional("more", ty, "");
+    assert_eq!(of(vec![name(), of_type(Type::list(Type::Number)), of_type(Type::Bool)]).len(), 1, "the name is there twice");
+    assert_eq!(of(vec![name(), of_type(Type::list(Type::Number))]), [""; 0]);
+    assert_eq!(of(vec![of_type(Type::Bool)]).len(), 1, "nothing is required");
+    for ty in [Type::Dynamic, Type::map(Type::String), Type::list(Type::list(Type::Bool)), Type::object([("a", Type::Bool)])] {
+        assert_eq!(of(vec![name(), of_type(ty)]), ["more: an identity holds bools, numbers, strings and lists of these only"]);
+    }
+    assert_eq!(of(vec![name(), IdentityAttribute::optional("Place", Type::String, "")]).len(), 1);
+    let schema = IdentitySchema { version: u64::MAX, attributes: vec![name()] };
+    assert_eq!(schema.violations().len(), 1);
+    assert_eq!(schema.ty(), Type::object([("name", Type::String)]));
 }
 
 #[test]
