@@ -190,3 +190,13 @@ async fn a_failed_create_names_what_it_left() {
     assert!(left.tainted);
     assert_eq!(left.identity, Some(HERE()));
 }
+
+#[tokio::test]
+async fn a_resource_without_identity_schema_has_none_whatever_it_says() {
+    let (core, _) = core().await;
+    let instance = core.converge("toy_nameless", None, json!({"text": "a"})).await.expect("it converges");
+    assert_eq!(instance.identity, None);
+    let request = proto::upgrade_resource_identity::Request { type_name: "toy_nameless".to_owned(), ..Default::default() };
+    let answer = core.server().upgrade_resource_identity(Request::new(request)).await.expect("an answer").into_inner();
+    assert_eq!(answer.diagnostics[0].summary, "Identity cannot be read");
+}

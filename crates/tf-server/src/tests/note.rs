@@ -13,11 +13,17 @@ use crate::{
 
 pub(super) struct Note {
     world: Arc<World>,
+    type_name: &'static str,
 }
 
 impl Note {
     pub(super) fn new(world: Arc<World>) -> Self {
-        Self { world }
+        Self { world, type_name: "toy_note" }
+    }
+
+    /// The same as a type that announces no identity schema.
+    pub(super) fn nameless(world: Arc<World>) -> Self {
+        Self { world, type_name: "toy_nameless" }
     }
 
     /// Writes what is to be written of the write-only value `name` of one object.
@@ -53,7 +59,7 @@ impl Note {
 
 impl Resource for Note {
     fn type_name(&self) -> &'static str {
-        "toy_note"
+        self.type_name
     }
 
     fn schema(&self) -> Schema {
@@ -149,7 +155,7 @@ impl Resource for Note {
 
     fn identity_schema(&self) -> Option<IdentitySchema> {
         let attributes = vec![IdentityAttribute::required("id", Type::String, "its number")];
-        Some(IdentitySchema { version: 1, attributes })
+        (self.type_name == "toy_note").then_some(IdentitySchema { version: 1, attributes })
     }
 
     fn identity(&self, state: &Value) -> Option<Value> {

@@ -108,14 +108,14 @@ async fn imports_are_refused_in_words() {
     assert!(core.import("toy_thing", "nowhere").await.expect_err("an error").says("Nothing found to import"));
     assert!(core.import("toy_thing", "refused").await.expect_err("an error").says("Import refused"));
     let request = proto::import_resource_state::Request {
-        type_name: "toy_thing".to_owned(),
+        type_name: "toy_nameless".to_owned(),
         identity: Some(proto::ResourceIdentityData::default()),
         ..Default::default()
     };
     let answer = core.server().import_resource_state(Request::new(request)).await.expect("an answer").into_inner();
     let (summary, detail) = first(&answer.diagnostics);
     assert_eq!(summary, "Import by identity is not supported");
-    assert!(detail.contains("to = toy_thing.example") && detail.contains("id = "), "{detail}");
+    assert!(detail.contains("to = toy_nameless.example") && detail.contains("id = "), "{detail}");
 }
 
 #[tokio::test]

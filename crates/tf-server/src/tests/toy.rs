@@ -147,8 +147,8 @@ impl Provider for Toy {
     }
 
     fn resources(&self) -> Vec<Arc<dyn Resource>> {
-        let (thing, note) = (Thing { world: Arc::clone(&self.world) }, Note::new(Arc::clone(&self.world)));
-        vec![Arc::new(thing), Arc::new(note)]
+        let world = || Arc::clone(&self.world);
+        vec![Arc::new(Thing { world: world() }), Arc::new(Note::new(world())), Arc::new(Note::nameless(world()))]
     }
 
     fn data_sources(&self) -> Vec<Arc<dyn DataSource>> {
