@@ -8,6 +8,7 @@ mod harness;
 mod lifecycle;
 mod ownership;
 mod plans;
+mod protocol;
 mod unknowns;
 
 /// All cases.
@@ -20,6 +21,7 @@ pub fn all() -> Vec<Case> {
         ownership::cases(),
         unknowns::cases(),
         plans::cases(),
+        protocol::cases(),
     ];
     subjects.into_iter().flatten().collect()
 }
