@@ -7,4 +7,5 @@ mod istio_object;
 mod mesh;
 mod provider_block;
 mod rerender;
+mod schemas;
 mod support;
