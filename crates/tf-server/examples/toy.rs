@@ -218,15 +218,24 @@ impl Resource for Sheet {
         Ok(state)
     }
 
-    /// Only notes have one. The serial is not known before create, so the identity is not either.
+    /// The serial of a note is not known before create, so its identity is not either.
     fn identity_schema(&self) -> Option<IdentitySchema> {
+        if !self.is_note {
+            return Some(IdentitySchema::new(vec![IdentityAttribute::required("title", Type::String, "Its title.")]));
+        }
         let name = IdentityAttribute::required("name", Type::String, "Its name.");
         let serial = IdentityAttribute::optional("serial", Type::String, "Given by the provider.");
-        self.is_note.then(|| IdentitySchema::new(vec![name, serial]))
+        Some(IdentitySchema { version: 1, attributes: vec![name, serial] })
+    }
+
+    /// Version 0 is what a letter has: OpenTofu 1.12 leaves the identity of the source at a moved state.
+    fn upgrade_identity(&self, _: u64, identity: Json) -> Result<Json, Diagnostics> {
+        Ok(json!({ "name": identity["title"] }))
     }
 
     fn identity(&self, state: &Value) -> Option<Value> {
-        Some(Value::map([("name", state.get("name").clone()), ("serial", state.get("serial").clone())]))
+        let names: &[&str] = if self.is_note { &["name", "serial"] } else { &["title"] };
+        Some(Value::map(names.iter().map(|name| (*name, state.get(name).clone()))))
     }
 
     fn move_state(&self, source: &MoveSource) -> Option<Result<Moved, Diagnostics>> {

@@ -96,7 +96,7 @@ pub(crate) async fn settled(
 }
 
 /// The identity of a planned state. A create shows it as soon as all of it is known; an update, and the first half of a
-/// replacement, keep the one that core holds.
+/// replacement, keep the one that core holds. For a create nothing is `held`.
 pub(crate) async fn planned(
     server: &Server,
     call: (&'static str, &str),
@@ -153,4 +153,32 @@ fn changed(type_name: &str) -> Diagnostic {
         "The identity of a {type_name} would change, but an identity is for good: what it is made of replaces the resource \
          or stays."
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(name: Value, tags: Value) -> Value {
+        Value::map([("name", name), ("tags", tags)])
+    }
+
+    #[test]
+    fn what_is_unknown_in_an_update_is_what_it_was() {
+        let text = Value::string;
+        let held = identity(text("a"), Value::List(vec![text("x")]));
+        let partly = identity(Value::unknown(), Value::List(vec![Value::unknown()]));
+        assert_eq!(known_from(partly, &held), held);
+        assert_eq!(known_from(Value::unknown(), &held), held);
+        let other = identity(text("b"), Value::unknown());
+        assert_eq!(known_from(other, &held), identity(text("b"), Value::List(vec![text("x")])), "what is known stays");
+    }
+
+    #[test]
+    fn an_identity_may_be_completed_but_not_changed() {
+        let of = |name: &str| identity(Value::string(name), Value::Null);
+        let complete = identity(Value::string("a"), Value::List(Vec::new()));
+        assert!(continues(&of("a"), &of("a")) && continues(&of("a"), &complete));
+        assert!(!continues(&of("a"), &of("b")) && !continues(&complete, &of("a")));
+    }
 }

@@ -234,6 +234,10 @@ pub trait Resource: Send + Sync + 'static {
     /// Takes over the state of a resource of another type (`moved` block). Pure. `None`: there is no way from that type;
     /// core then gets a refusal that names both types. A state of a known type that cannot be taken over is an error that
     /// says why.
+    ///
+    /// OpenTofu 1.12.6 leaves the *source's* identity at the moved state, and fails when it is not one of the target's
+    /// schema. A type that takes over one with an identity therefore gives its own identity schema a higher version than
+    /// the source's has, and makes its own of the source's in [`Resource::upgrade_identity`].
     fn move_state(&self, source: &MoveSource) -> Option<Result<Moved, Diagnostics>> {
         let _ = source;
         None

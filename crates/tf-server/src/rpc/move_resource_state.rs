@@ -101,3 +101,20 @@ fn unreadable(source: &str, why: &str) -> Diagnostic {
         ),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use tf_value::Type;
+    use tf_value::schema::{Attribute, Schema};
+
+    use super::*;
+
+    #[test]
+    fn attributes_that_are_left_out_are_null() {
+        let attributes = vec![Attribute::optional("a", Type::String, ""), Attribute::optional("b", Type::String, "")];
+        let schema = Schema { version: 0, description: String::new(), attributes };
+        let wanted = Value::map([("a", Value::string("x")), ("b", Value::Null)]);
+        assert_eq!(completed(&schema, Value::map([("a", Value::string("x"))])), wanted);
+        assert_eq!(completed(&schema, wanted.clone()), wanted);
+    }
+}

@@ -50,6 +50,8 @@ async fn plan(server: &Server, request: Request) -> Result<Response, Diagnostic>
             Ok(Response { planned, requires_replace: Vec::new(), private: kept, identity: before, diagnostics })
         }
         (prior, Some(proposed)) => {
+            // for the second half of a replacement Terraform sends the identity of the first: it is the old one's
+            let held = prior.as_ref().and_then(|_| identity::held(&kind, &before));
             let proposal = Proposal { config, prior, proposed, private };
             let engine = async move { plan::plan(resource.as_ref(), &schema, &cx, proposal).await };
             let outcome = server.guarded("PlanResourceChange", &type_name, engine).await?;
@@ -57,8 +59,7 @@ async fn plan(server: &Server, request: Request) -> Result<Response, Diagnostic>
             let mut identity = Wire::Absent;
             if !diagnostics.has_errors() {
                 let call = ("PlanResourceChange", type_name.as_str());
-                let (held, is_update) = (identity::held(&kind, &before), requires_replace.is_empty());
-                match identity::planned(server, call, &kind, &planned, held, is_update).await {
+                match identity::planned(server, call, &kind, &planned, held, requires_replace.is_empty()).await {
                     Ok(planned) => identity = planned,
                     Err(error) => diagnostics.push(error),
                 }

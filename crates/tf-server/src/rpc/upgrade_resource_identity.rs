@@ -41,6 +41,10 @@ async fn upgrade(server: &Server, request: Request) -> Result<Wire, Diagnostics>
             ),
         )));
     }
+    if json.is_empty() {
+        // Terraform asks for states without identity too, when the version is not 0: the next read has one
+        return Ok(Wire::Absent);
+    }
     let mut json = codec::json::parse(&json).map_err(|error| unreadable(&type_name, &error.to_string()))?;
     if from < current {
         let resource = kind.implementation.clone();

@@ -206,16 +206,20 @@ impl Core {
     /// The stored identity at the current identity schema.
     pub(super) async fn load_identity(&self, instance: &Instance) -> Result<Option<Value>, Failure> {
         let Some(schema) = self.identity_schema(&instance.type_name) else { return Ok(None) };
-        let Some(identity) = &instance.identity else { return Ok(None) };
+        // Terraform asks for what is not there, too
+        let json = instance.identity.as_ref().map(|identity| identity.to_string().into_bytes()).unwrap_or_default();
         let request = proto::upgrade_resource_identity::Request {
             type_name: instance.type_name.clone(),
             version: i64::try_from(instance.identity_version).expect("schema versions are small"),
-            raw_identity: Some(proto::RawState { json: identity.to_string().into_bytes(), ..Default::default() }),
+            raw_identity: Some(proto::RawState { json, ..Default::default() }),
         };
         let response = received(self.server.upgrade_resource_identity(sent(&request)).await)?;
         succeed(client::diagnostics(response.diagnostics)?)?;
         let data = response.upgraded_identity.and_then(|identity| identity.identity_data);
         let identity = decode(&schema.ty(), data)?;
+        if instance.identity.is_none() && identity.is_null() {
+            return Ok(None);
+        }
         if identity.is_null() || !identity.is_wholly_known() {
             return Err(Failure::violation("an upgraded identity is null or not wholly known"));
         }

@@ -102,7 +102,9 @@ impl Core {
         };
         diagnostics.extend(answer.diagnostics);
         if action == Action::Replace && !tainted {
-            answer = self.ask(type_name, &Value::Null, &config, &[], None).await?;
+            // core hands on what the first half said
+            let (private, identity) = (std::mem::take(&mut answer.private), answer.identity.take());
+            answer = self.ask(type_name, &Value::Null, &config, &private, identity.as_ref()).await?;
             diagnostics.extend(answer.diagnostics);
         }
         let Answer { planned, private, identity, .. } = answer;
@@ -143,7 +145,7 @@ impl Core {
         let mut violations: Vec<String> = violations.iter().map(|violation| format!("invalid plan: {violation}")).collect();
         let planned_identity = self.identity_answered(type_name, response.planned_identity)?;
         let replaces = requires_replace.iter().any(|path| differs(schema, prior, &planned, path));
-        if !replaces && identity.is_some() && self.knows_identity && planned_identity.as_ref() != identity {
+        if !prior.is_null() && !replaces && identity.is_some() && self.knows_identity && planned_identity.as_ref() != identity {
             violations.push("invalid plan: the identity would change without a replacement".to_owned());
         }
         if !violations.is_empty() {

@@ -53,6 +53,12 @@ async fn a_replacement_has_its_own_identity() {
     assert_eq!(plan.action, Action::Replace);
     let replaced = existing(core.apply(&plan).await);
     assert_eq!(replaced.identity, Some(json!({"name": "b", "place": "here"})));
+
+    let instance = note(&core, json!({"text": "a", "paper": "blue"})).await;
+    let plan = core.plan("toy_note", Some(&instance), json!({"text": "a", "paper": "red"})).await.expect("a plan");
+    assert_eq!((plan.action, &plan.identity), (Action::Replace, &None), "not known yet");
+    let replaced = existing(core.apply(&plan).await);
+    assert!(replaced.identity.is_some() && replaced.identity != instance.identity);
 }
 
 #[tokio::test]
@@ -126,7 +132,10 @@ async fn an_identity_of_an_older_version_is_upgraded() {
     let now = instance.identity.replace(json!({"number": 1}));
     instance.identity_version = 0;
     let instance = core.refresh(&instance).await.expect("a read").expect("it is there");
-    assert_eq!((instance.identity, instance.identity_version), (now, 1));
+    assert_eq!((&instance.identity, instance.identity_version), (&now, 1));
+    let before = Instance { identity: None, identity_version: 0, ..instance };
+    let instance = core.refresh(&before).await.expect("a read").expect("it is there");
+    assert_eq!((instance.identity, instance.identity_version), (now, 1), "a state from before there were identities");
 }
 
 #[tokio::test]
@@ -199,4 +208,30 @@ async fn a_resource_without_identity_schema_has_none_whatever_it_says() {
     let request = proto::upgrade_resource_identity::Request { type_name: "toy_nameless".to_owned(), ..Default::default() };
     let answer = core.server().upgrade_resource_identity(Request::new(request)).await.expect("an answer").into_inner();
     assert_eq!(answer.diagnostics[0].summary, "Identity cannot be read");
+}
+
+#[tokio::test]
+async fn a_read_that_fails_keeps_the_identity() {
+    let (core, world) = core().await;
+    let instance = create(&core, json!({"name": "a"})).await;
+    let ty = core.resource_schema("toy_thing").ty();
+    let state = tf_value::codec::json::decode_state(&ty, &instance.state).expect("a state");
+    let msgpack = tf_value::codec::msgpack::encode(&ty, &state).expect("a value of this type");
+    let ty = core.identity_schema("toy_thing").expect("an identity").ty();
+    let identity = tf_value::codec::json::decode_state(&ty, &HERE()).expect("an identity");
+    let identity = tf_value::codec::msgpack::encode(&ty, &identity).expect("a value of this type");
+    let message = |msgpack: Vec<u8>| Some(proto::DynamicValue { msgpack, json: Vec::new() });
+    let held = Some(proto::ResourceIdentityData { identity_data: message(identity) });
+    for fault in [Fault::FailRead, Fault::PanicInRead] {
+        let request = proto::read_resource::Request {
+            type_name: "toy_thing".to_owned(),
+            current_state: message(msgpack.clone()),
+            current_identity: held.clone(),
+            ..Default::default()
+        };
+        world.break_with(fault);
+        let answer = core.server().read_resource(Request::new(request)).await.expect("an answer").into_inner();
+        assert!(!answer.diagnostics.is_empty());
+        assert_eq!(answer.new_identity, held);
+    }
 }
