@@ -20,6 +20,10 @@ pub mod reserved {
     pub const STATE_PREFIX: &str = "state.gloo-terraform/";
     /// Annotation with the stored intent, from which import restores the configuration.
     pub const INTENT_ANNOTATION: &str = "state.gloo-terraform/intent";
+    /// Annotation with the random nonce of the instance, one created resource of one state, that wrote the object.
+    pub const INSTANCE_ANNOTATION: &str = "state.gloo-terraform/instance";
+    /// Annotation on one object of each cluster, written last: the nonce of an instance whose create has finished.
+    pub const COMPLETE_ANNOTATION: &str = "state.gloo-terraform/complete";
 }
 
 /// `<owner>//<type>/<namespace>/<name>`: which resource of which owner an object belongs to.

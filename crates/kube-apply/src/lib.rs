@@ -53,6 +53,7 @@ mod directory;
 mod drift;
 mod error;
 mod fleet;
+mod instance;
 mod ownership;
 mod parallel;
 pub mod port;
@@ -69,8 +70,9 @@ pub use directory::DirectoryCluster;
 pub use drift::{MISSING, drift_lines};
 pub use error::{Class, ClusterError, Words};
 pub use fleet::{Fleet, Member, Standing};
+pub use instance::{Census, Instance, nonce_of};
 pub use preflight::{Cleared, OnUnreachable, Request, preflight};
-pub use refresh::{LEFTOVER, Refreshed, is_missing, refresh};
+pub use refresh::{LEFTOVER, Refreshed, Taker, is_missing, refresh, refresh_instance, taker};
 pub use write::{Outcome, rollback, write};
 
 /// The first 16 bytes of a SHA-256, in hexadecimal digits.

@@ -8,11 +8,12 @@ mod judge;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use istio_objects::{Change, Claim, Manifest, ObjectKey, Operation, Wave};
+use istio_objects::{Change, Claim, Manifest, ObjectKey, Operation, Wave, reserved};
 use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings, Severity};
 
 use crate::fleet::{Fleet, Slot, Standing};
+use crate::instance::{Census, Instance, mark_of, nonce_of};
 use crate::port::{LiveObject, Write};
 use crate::{Class, parallel, refresh};
 use judge::{Verdict, judge};
@@ -24,6 +25,12 @@ pub struct Request {
     pub claim: Claim,
     /// whose objects it may take over
     pub takeover: BTreeSet<Claim>,
+    /// whether it may take objects that nobody claims, and those that another instance wrote with the same claim
+    pub adopt: bool,
+    /// which instance writes; `None`: instances are not told apart, and nothing is marked
+    pub instance: Option<Instance>,
+    /// other instances whose objects were handed over to this one
+    pub handed_over: BTreeSet<String>,
     /// what the resource has written, as its state says; all of it, also what does not change
     pub prior: BTreeMap<ClusterName, Vec<Manifest>>,
     /// the changes; one object at most once. Repair of drift is an update from a manifest to itself.
@@ -55,6 +62,9 @@ impl Request {
         Self {
             claim,
             takeover: BTreeSet::new(),
+            adopt: false,
+            instance: None,
+            handed_over: BTreeSet::new(),
             prior: BTreeMap::new(),
             waves,
             shown_drift: BTreeMap::new(),
@@ -89,6 +99,17 @@ pub struct Cleared {
     pub(crate) landed: BTreeMap<ClusterName, BTreeMap<ObjectKey, Manifest>>,
     pub(crate) skipped: Vec<ClusterName>,
     pub(crate) warnings: Findings,
+    /// clusters whose anchor is to be marked when all is written, with the annotations that it keeps
+    pub(crate) marks: BTreeMap<ClusterName, Mark>,
+}
+
+/// The mark that an anchor gets.
+#[derive(Clone)]
+pub(crate) struct Mark {
+    pub(crate) slot: Arc<Slot>,
+    pub(crate) key: ObjectKey,
+    /// every annotation under the state prefix, the mark too
+    pub(crate) annotations: BTreeMap<String, String>,
 }
 
 impl Cleared {
@@ -96,6 +117,12 @@ impl Cleared {
     #[must_use]
     pub fn count(&self) -> usize {
         self.waves.iter().flatten().map(Vec::len).sum()
+    }
+}
+
+impl std::fmt::Debug for Mark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.slot.cluster.name(), self.key)
     }
 }
 
@@ -152,7 +179,14 @@ pub async fn preflight(fleet: &Fleet, request: Request) -> Result<Cleared, Findi
     }
     let answers = parallel::for_each(fleet.limit(), asked.iter(), |(_, change, slot)| look((*change).clone(), Arc::clone(slot)));
     let answers = answers.await;
+    let census = match &request.instance {
+        Some(own) if answers.iter().any(|answer| is_of_another_instance(answer, &request.claim, own)) => {
+            Census::take(fleet, &request.claim).await
+        }
+        _ => Census::default(),
+    };
 
+    let mut marked = BTreeSet::new();
     let mut skipped = BTreeSet::new();
     let mut steps: BTreeMap<usize, Vec<Step>> = BTreeMap::new();
     for ((wave, change, slot), answer) in asked.iter().zip(answers) {
@@ -171,8 +205,14 @@ pub async fn preflight(fleet: &Fleet, request: Request) -> Result<Cleared, Findi
             }
         };
         findings.extend(warnings.into_iter().map(|text| warned(change, text)));
+        if let (Some(own), Some(live)) = (&request.instance, &live)
+            && own.anchors.get(&change.cluster) == Some(change.key())
+            && mark_of(&live.json) == Some(&own.nonce)
+        {
+            marked.insert(change.cluster.clone());
+        }
         let there = landed.entry(change.cluster.clone()).or_default();
-        match judge(&request, change, there.get(change.key()), live) {
+        match judge(&request, &census, change, there.get(change.key()), live) {
             Verdict::Do(action) => {
                 let step = Step { cluster: change.cluster.clone(), slot: Arc::clone(slot), action };
                 steps.entry(*wave).or_default().push(step);
@@ -195,17 +235,36 @@ pub async fn preflight(fleet: &Fleet, request: Request) -> Result<Cleared, Findi
         steps.retain(|step| !skipped.contains(&step.cluster));
         in_order(steps, &request.clusters_order)
     });
+    let waves = waves.collect();
+    let anchors = request.instance.iter().flat_map(|own| &own.anchors);
+    let marks = anchors
+        .filter(|(cluster, _)| !marked.contains(cluster) && !skipped.contains(cluster))
+        .filter_map(|(cluster, key)| {
+            let mut annotations = judge::annotations(&request, key);
+            annotations.insert(reserved::COMPLETE_ANNOTATION.to_owned(), request.instance.as_ref()?.nonce.clone());
+            Some((cluster.clone(), Mark { slot: Arc::clone(fleet.slot(cluster)?), key: key.clone(), annotations }))
+        })
+        .collect();
     Ok(Cleared {
+        marks,
         claim: request.claim,
-        waves: waves.collect(),
+        waves,
         landed,
         skipped: skipped.into_iter().collect(),
         warnings: findings,
     })
 }
 
+/// What a cluster answered to the questions about one change.
+type Looked = Result<(Option<LiveObject>, Vec<String>), crate::ClusterError>;
+
+fn is_of_another_instance(answer: &Result<Looked, tokio::task::JoinError>, claim: &Claim, own: &Instance) -> bool {
+    let Ok(Ok((Some(live), _))) = answer else { return false };
+    live.claimed_by() == Some(claim) && nonce_of(&live.json).is_some_and(|nonce| nonce != own.nonce)
+}
+
 /// What is there, and what the cluster would say to the change.
-async fn look(change: Change, slot: Arc<Slot>) -> Result<(Option<LiveObject>, Vec<String>), crate::ClusterError> {
+async fn look(change: Change, slot: Arc<Slot>) -> Looked {
     let live = slot.ask(slot.cluster.get(change.key())).await?;
     let is_nothing_to_do = live.is_none() && matches!(change.operation, Operation::Delete(_));
     let warnings = if is_nothing_to_do { Vec::new() } else { slot.ask(slot.cluster.dry_run(&change)).await? };

@@ -12,6 +12,8 @@ use mesh_model::{AttributePath, Code, Finding, Findings};
 
 use crate::drift::{self, drift_lines};
 use crate::fleet::{Fleet, Slot, Standing};
+use crate::instance::{Census, nonce_of};
+use crate::port::LiveObject;
 use crate::{Class, ClusterError, parallel};
 
 /// The drift line of an object that carries the resource's claim and is not in its state.
@@ -24,6 +26,8 @@ pub struct Refreshed {
     pub drift: BTreeMap<String, Vec<String>>,
     /// how many objects of the state exist and are still this resource's
     pub present: usize,
+    /// how many objects of the state exist and belong to somebody else by now
+    pub taken: usize,
     /// clusters of the state that could not be asked because their connection is unknown
     pub skipped: Vec<ClusterName>,
     /// clusters of the state that gave no usable answer: nothing new is known about their objects
@@ -36,6 +40,16 @@ pub struct Refreshed {
 
 /// Compares what a resource has written (`prior`) with what is there, and looks for its leftovers in every cluster.
 pub async fn refresh(fleet: &Fleet, claim: &Claim, prior: &BTreeMap<ClusterName, Vec<Manifest>>) -> Refreshed {
+    refresh_instance(fleet, claim, None, prior).await
+}
+
+/// The same for the instance with this nonce: objects that a complete other instance wrote are taken.
+pub async fn refresh_instance(
+    fleet: &Fleet,
+    claim: &Claim,
+    instance: Option<&str>,
+    prior: &BTreeMap<ClusterName, Vec<Manifest>>,
+) -> Refreshed {
     let mut refreshed = Refreshed::default();
     let mut asked = Vec::new();
     let clusters: BTreeSet<&ClusterName> = prior.keys().chain(fleet.clusters()).collect();
@@ -57,12 +71,30 @@ pub async fn refresh(fleet: &Fleet, claim: &Claim, prior: &BTreeMap<ClusterName,
         let (claim, owner) = (claim.clone(), fleet.owner().clone());
         async move { refresh_cluster(&cluster, &slot, &claim, &owner, &manifests.unwrap_or_default()).await }
     });
-    for ((cluster, slot, manifests), answer) in asked.iter().zip(answers.await) {
+    let answers = answers.await;
+    let mut census = Census::default();
+    for (cluster, result) in asked.iter().zip(&answers).flat_map(|((cluster, ..), answer)| {
+        answer.iter().flatten().filter_map(move |result| Some((cluster, result.as_ref().ok()?)))
+    }) {
+        result.ours.iter().for_each(|live| census.note(cluster, &live.json));
+    }
+    for ((cluster, slot, manifests), answer) in asked.iter().zip(answers) {
         let answer = answer.unwrap_or_else(|crash| vec![Err(crashed(cluster, &crash.to_string()))]);
         for result in answer {
             match result {
-                Ok(found) => {
+                Ok(mut found) => {
+                    for live in found.ours.iter().filter(|live| is_of_other(&census, instance, &live.json)) {
+                        let is_written = manifests.iter().flatten().any(|manifest| *manifest.key() == live.key);
+                        // what the other instance has besides is no leftover of this one
+                        found.drift.remove(&entry(cluster, &live.key));
+                        if is_written {
+                            found.present -= 1;
+                            found.taken += 1;
+                            found.drift.insert(entry(cluster, &live.key), vec![TAKEN_BY_INSTANCE.to_owned()]);
+                        }
+                    }
                     refreshed.present += found.present;
+                    refreshed.taken += found.taken;
                     refreshed.drift.extend(found.drift);
                 }
                 // a cluster in which the resource has nothing is asked for leftovers only: its own resources report it
@@ -86,6 +118,14 @@ pub async fn refresh(fleet: &Fleet, claim: &Claim, prior: &BTreeMap<ClusterName,
 struct Found {
     drift: BTreeMap<String, Vec<String>>,
     present: usize,
+    taken: usize,
+    /// objects with the claim
+    ours: Vec<LiveObject>,
+}
+
+fn is_of_other(census: &Census, own: Option<&str>, live: &serde_json::Value) -> bool {
+    let other = nonce_of(live).filter(|nonce| own.is_some_and(|own| own != *nonce));
+    other.is_some_and(|nonce| census.is_complete(nonce))
 }
 
 async fn refresh_cluster(
@@ -118,9 +158,13 @@ async fn refresh_cluster(
         };
         let taken_by = live.as_ref().and_then(|live| live.claimed_by()).filter(|other| *other != claim);
         let lines = match (&live, taken_by) {
-            (_, Some(other)) => vec![taken_line(other)],
+            (_, Some(other)) => {
+                found.taken += 1;
+                vec![taken_line(other)]
+            }
             (live, None) => {
                 found.present += usize::from(live.is_some());
+                found.ours.extend(live.as_ref().filter(|live| live.claimed_by() == Some(claim)).cloned());
                 drift_lines(manifest, live.as_ref().map(|live| &live.json))
             }
         };
@@ -131,6 +175,7 @@ async fn refresh_cluster(
     let known: BTreeSet<&ObjectKey> = manifests.iter().map(Manifest::key).collect();
     for key in listed.by_claim.get(claim).into_iter().flatten().filter(|key| !known.contains(key)) {
         found.drift.insert(entry(cluster, key), vec![LEFTOVER.to_owned()]);
+        found.ours.extend(listed.objects.get(key).cloned());
     }
     results.push(Ok(found));
     results
@@ -138,7 +183,30 @@ async fn refresh_cluster(
 
 /// The drift line of an object that another resource claims by now.
 fn taken_line(other: &Claim) -> String {
-    format!("taken: claimed by {other}; it is not touched")
+    format!("{TAKEN_BY_CLAIM}{other}{NOT_TOUCHED}")
+}
+
+const TAKEN_BY_CLAIM: &str = "taken: claimed by ";
+const NOT_TOUCHED: &str = "; it is not touched";
+const TAKEN_BY_INSTANCE: &str = "taken: managed by another instance with this owner; it is not touched";
+
+/// Who has an object that this resource wrote.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Taker {
+    /// the resource with this claim
+    Claim(Claim),
+    /// another instance with the same claim
+    Instance,
+}
+
+/// Who has the object, if these lines say that it was taken.
+#[must_use]
+pub fn taker(lines: &[String]) -> Option<Taker> {
+    let [line] = lines else { return None };
+    if line == TAKEN_BY_INSTANCE {
+        return Some(Taker::Instance);
+    }
+    line.strip_prefix(TAKEN_BY_CLAIM)?.strip_suffix(NOT_TOUCHED)?.parse().ok().map(Taker::Claim)
 }
 
 /// Whether these lines say that the object is not there.

@@ -4,6 +4,7 @@
 //! beside it finish and starts no later ones; so does cancellation. What the outcome says landed was seen, or was the
 //! answer to a write; where neither is to be had, it says what was there before, and a finding says that this is not known.
 
+mod mark;
 mod rollback;
 mod step;
 
@@ -87,7 +88,7 @@ impl Effect {
 
 /// Does what was cleared. To be awaited to its end, also after cancellation.
 pub async fn write(fleet: &Fleet, cleared: Cleared, cancel: &CancellationToken) -> Outcome {
-    let Cleared { claim, waves, landed, skipped, warnings } = cleared;
+    let Cleared { claim, waves, landed, skipped, warnings, marks } = cleared;
     let mut outcome = Outcome { landed, skipped, is_complete: true, findings: warnings, claim, created: Vec::new() };
     let mut not_started = 0;
     for wave in waves {
@@ -101,6 +102,9 @@ pub async fn write(fleet: &Fleet, cleared: Cleared, cancel: &CancellationToken) 
             outcome.is_complete &= not_started == 0;
         }
         outcome.created.push(created);
+    }
+    if outcome.is_complete {
+        not_started += mark::mark(fleet, &mut outcome, marks, cancel).await;
     }
     if not_started > 0 {
         outcome.is_complete = false;

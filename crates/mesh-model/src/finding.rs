@@ -155,6 +155,14 @@ codes! {
     ///
     /// Example: the rank of a cluster that has no backend.
     NoEffect = "GM1019", Warning, "Setting without effect";
+    /// A resource with `deletion_protection = true` would be destroyed or replaced, or would lose the backends that a client
+    /// has.
+    Protected = "GM1020", Error, "Deletion protection is on";
+    /// A changed identity replaces the resource, and its objects are gone for a while.
+    ///
+    /// With `create_before_destroy` the new instance comes first; where both would write the same objects, `takeover_from`
+    /// lets it take them over in place.
+    ReplaceInterrupts = "GM1021", Warning, "Replacement interrupts traffic";
 
     // GM2nnn: translation of one intent
     /// A Service behind the destination does not have the port.
@@ -210,6 +218,10 @@ codes! {
     ClientWithoutBackend = "GM2016", Error, "Client without a backend";
     /// `failover.locality` compares regions, and a cluster has none.
     RegionNotKnown = "GM2017", Warning, "Region not known";
+    /// An overlay is for a kind, or a cluster, of which the resource writes no object.
+    OverlayWithoutObject = "GM2018", Error, "Overlay matches no object";
+    /// An overlay changes what identifies an object, or what the provider keeps there for itself.
+    OverlayForbidden = "GM2019", Error, "Overlay touches a protected member";
 
     // GM3nnn: object sets judged across clusters, and against what an inventory shows
     /// A Service selects the labels of an entry that stands for another cluster.
@@ -241,6 +253,15 @@ codes! {
     AuthorizationDenies = "GM3009", Warning, "Calls may be denied";
     /// A Sidecar hides the hostname from workloads.
     SidecarHidesHost = "GM3010", Warning, "Hostname hidden by a Sidecar";
+    /// An object that exists and that nobody claims becomes this resource's, as `adopt` says; the finding shows what of it
+    /// is overwritten.
+    AdoptsObject = "GM3011", Warning, "Existing object is adopted";
+    /// Objects of another resource become this one's in place, as `takeover_from` says.
+    TakesOver = "GM3012", Warning, "Objects are taken over";
+    /// Objects with the claim of a new resource exist, written by another instance.
+    ///
+    /// If that instance is destroyed in the same run, its objects are handed over; otherwise the apply refuses.
+    MetInstance = "GM3013", Warning, "Objects of another instance";
 
     // GM31nn: what discovery cannot tell, or refuses
     /// Nothing in the cluster shows Istio's version and settings, as with a control plane that somebody else runs.
@@ -303,6 +324,9 @@ codes! {
     WarnedByCluster = "GM4012", Warning, "Warning of the cluster";
     /// One plan names an object twice; a defect of the provider.
     RepeatedObject = "GM4013", Error, "Object occurs twice in one plan";
+    /// Objects with this resource's claim were written by another instance: two states share one `owner`, a root or a
+    /// workspace was copied, or a state was lost.
+    OtherInstance = "GM4014", Error, "Managed by another instance with this owner";
 
     // GM5nnn: refresh and apply
     /// Reading or writing failed in the operating system.
@@ -325,6 +349,8 @@ codes! {
     ObjectsForgotten = "GM5009", Warning, "Objects forgotten";
     /// A write stopped in the middle of the provider; a defect of the provider.
     WriteCrashed = "GM5010", Error, "Write crashed";
+    /// A new instance was to take over the objects of one that goes, and did not.
+    HandOverFailed = "GM5011", Error, "Objects were not handed over";
 }
 
 impl fmt::Display for Code {

@@ -17,7 +17,7 @@ mod lower;
 mod merge;
 mod order;
 
-pub use check::check_inventory;
+pub use check::{Rights, check_inventory};
 pub use order::order;
 
 use std::collections::BTreeMap;

@@ -1,10 +1,13 @@
 //! One change against what is there: claims and staleness. Pure.
 
-use istio_objects::{Change, Claim, Manifest, Operation};
+use std::collections::BTreeMap;
+
+use istio_objects::{Change, Claim, Manifest, ObjectKey, Operation, reserved};
 use mesh_model::{AttributePath, Code, Finding};
 
 use super::{Action, Request};
 use crate::drift::drift_lines;
+use crate::instance::{Census, mark_of, nonce_of};
 use crate::ownership;
 use crate::port::{LiveObject, Precondition, Write};
 use crate::refresh::{entry, is_missing};
@@ -24,14 +27,25 @@ pub(super) enum Verdict {
 }
 
 /// Judges one change. `known` is the manifest that the state has of the object.
-pub(super) fn judge(request: &Request, change: &Change, known: Option<&Manifest>, live: Option<LiveObject>) -> Verdict {
+pub(super) fn judge(
+    request: &Request,
+    census: &Census,
+    change: &Change,
+    known: Option<&Manifest>,
+    live: Option<LiveObject>,
+) -> Verdict {
+    let is_others = live.as_ref().is_some_and(|live| is_of_other_instance(request, census, live));
     let shown = request.shown_drift.get(&entry(&change.cluster, change.key())).map_or(&[][..], Vec::as_slice);
     match (&change.operation, live) {
         (Operation::Create(manifest), None) => apply(request, manifest, None, None),
+        (Operation::Create(_) | Operation::Update { .. }, Some(_)) if is_others && !request.adopt => {
+            Verdict::Refuse(other_instance(change))
+        }
         (Operation::Create(manifest), Some(live)) => match &live.claim {
             Some(Ok(claim)) if may_write(request, claim) => apply(request, manifest, None, Some(live)),
             Some(Ok(other)) => Verdict::Refuse(claimed(change, other)),
             Some(Err(why)) => Verdict::Refuse(unclaimed(change, &format!("its claim cannot be read ({why})"))),
+            None if request.adopt => apply(request, manifest, None, Some(live)),
             None => Verdict::Refuse(unclaimed(change, "nobody claims it")),
         },
         (Operation::Update { old, new }, None) => {
@@ -45,8 +59,10 @@ pub(super) fn judge(request: &Request, change: &Change, known: Option<&Manifest>
             if let Some(other) = live.claimed_by().filter(|claim| !may_write(request, claim)) {
                 return Verdict::Refuse(claimed(change, other));
             }
+            // what is taken over, or back, is as others made it
+            let is_taken = is_others || live.claimed_by().is_some_and(|claim| *claim != request.claim);
             let lines = drift_lines(old, Some(&live.json));
-            if lines.is_empty() || lines == shown || drift_lines(new, Some(&live.json)).is_empty() {
+            if is_taken || lines.is_empty() || lines == shown || drift_lines(new, Some(&live.json)).is_empty() {
                 apply(request, new, Some(old), Some(live))
             } else {
                 Verdict::Refuse(stale(change, &lines))
@@ -62,6 +78,9 @@ pub(super) fn judge(request: &Request, change: &Change, known: Option<&Manifest>
             if !is_ours {
                 return Verdict::IsGone(Some(moved(change, live.claimed_by())));
             }
+            if is_others && !request.adopt {
+                return Verdict::IsGone(Some(replaced(change)));
+            }
             let lines = known.map(|known| drift_lines(known, Some(&live.json))).unwrap_or_default();
             if lines.is_empty() || lines == shown {
                 Verdict::Do(Action::Delete { key: key.clone(), live })
@@ -76,11 +95,35 @@ fn may_write(request: &Request, claim: &Claim) -> bool {
     *claim == request.claim || request.takeover.contains(claim)
 }
 
+/// Whether another instance, whose create has finished, wrote the object with this resource's claim.
+fn is_of_other_instance(request: &Request, census: &Census, live: &LiveObject) -> bool {
+    let Some(own) = &request.instance else { return false };
+    live.claimed_by() == Some(&request.claim)
+        && nonce_of(&live.json).is_some_and(|nonce| {
+            nonce != own.nonce && !request.handed_over.contains(nonce) && census.is_complete(nonce)
+        })
+}
+
+/// The annotations under the state prefix that an object gets, but for the mark.
+pub(super) fn annotations(request: &Request, key: &ObjectKey) -> BTreeMap<String, String> {
+    let mut annotations = request.state_annotations.get(key).cloned().unwrap_or_default();
+    if let Some(own) = &request.instance {
+        annotations.insert(reserved::INSTANCE_ANNOTATION.to_owned(), own.nonce.clone());
+    }
+    annotations
+}
+
 fn apply(request: &Request, manifest: &Manifest, old: Option<&Manifest>, live: Option<LiveObject>) -> Verdict {
+    let mut state_annotations = annotations(request, manifest.key());
+    if let (Some(own), Some(live)) = (&request.instance, &live)
+        && mark_of(&live.json) == Some(&own.nonce)
+    {
+        state_annotations.insert(reserved::COMPLETE_ANNOTATION.to_owned(), own.nonce.clone());
+    }
     let write = Write {
         manifest: manifest.clone(),
         previous: old.cloned(),
-        state_annotations: request.state_annotations.get(manifest.key()).cloned().unwrap_or_default(),
+        state_annotations,
         precondition: live.as_ref().map_or(Precondition::Absent, |live| Precondition::Unchanged(live.seen())),
     };
     match live {
@@ -107,9 +150,11 @@ fn claimed(change: &Change, other: &Claim) -> Finding {
             other.owner
         ),
         "An object has one owner: two would overwrite each other. Nothing was written in any cluster.",
-        "Give this resource another hostname, or remove the other resource first. A resource that was only renamed keeps its \
-         objects with a block:\n  moved {\n    from = <old address>\n    to   = <new address>\n  }"
-            .to_owned(),
+        format!(
+            "Give this resource another hostname, or take the object over in place:\n\n  takeover_from = [\"{other}\"]\n\nA \
+             resource that was only renamed keeps its objects with a block:\n\n  moved {{\n    from = <old address>\n    to   \
+             = <new address>\n  }}"
+        ),
     )
 }
 
@@ -119,8 +164,37 @@ fn unclaimed(change: &Change, which: &str) -> Finding {
         change,
         format!("{} exists in cluster {} and was not written by this resource: {which}", change.key(), change.cluster),
         "What somebody wrote by hand or with another tool is not overwritten. Nothing was written in any cluster.",
-        "If it is a resource of this configuration, import it with terraform import; if nobody needs the object, delete it."
+        "If a state was lost, import the resource with terraform import. To take the object as it is and overwrite it, which \
+         the plan then shows, write:\n\n  adopt = true\n\nIf nobody needs the object, delete it."
             .to_owned(),
+    )
+}
+
+fn other_instance(change: &Change) -> Finding {
+    finding(
+        Code::OtherInstance,
+        change,
+        format!(
+            "{} in cluster {} is already managed by another instance with this owner, namespace and name",
+            change.key(),
+            change.cluster
+        ),
+        "Two states share one `owner` by mistake (a copied root, a second workspace), or the state of this resource was lost. \
+         Nothing was written in any cluster.",
+        "Give every state an `owner` of its own. If the state was lost, import the resource with terraform import. If it was \
+         renamed, write a `moved` block. If this state shall have the objects whatever else does, take them over:\n\n  adopt = \
+         true"
+            .to_owned(),
+    )
+}
+
+fn replaced(change: &Change) -> Finding {
+    finding(
+        Code::ClaimMoved,
+        change,
+        format!("{} in cluster {} was not deleted: another instance with this owner manages it now", change.key(), change.cluster),
+        "What another state manages is never touched.",
+        "Nothing is to be done if that is intended; otherwise delete the object by hand.".to_owned(),
     )
 }
 

@@ -1,6 +1,6 @@
 //! Whether the hostname and the names of our objects are free, and whether clients can see the hostname.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use istio_objects::Object;
 use mesh_model::{AttributePath, Code, Finding, Findings};
@@ -12,8 +12,8 @@ use crate::link::gateways::covers;
 /// Most names that one finding lists.
 const LISTED: usize = 5;
 
-pub(super) fn check(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
-    let taken = check_keys(planned, inventory, findings);
+/// `taken` holds the keys of ours under which something exists: those are judged already.
+pub(super) fn check(planned: &Planned<'_>, inventory: &Inventory<'_>, taken: &BTreeSet<String>, findings: &mut Findings) {
     let free = |kind: &str, live: &Live<'_>| !taken.contains(&live.key(kind));
     if planned.of_kind("ServiceEntry").next().is_some() {
         for other in inventory.of_kind("ServiceEntry").filter(|other| free("ServiceEntry", other)) {
@@ -35,36 +35,6 @@ pub(super) fn check(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: 
         check_sidecars(planned, inventory, findings);
     }
     check_namespaces(planned, inventory, findings);
-}
-
-/// Objects that exist under a key of ours and are not ours: one finding for all of one owner.
-fn check_keys(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &mut Findings) -> BTreeSet<String> {
-    let mut taken: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for object in planned.objects {
-        let key = object.key();
-        let namespace = key.namespace.as_ref().map_or("", |namespace| namespace.as_str());
-        let found = inventory.of_kind(&key.kind).find(|live| live.name == key.name.as_str() && live.namespace == namespace);
-        if let Some(live) = found {
-            taken.entry(inventory.owner(live)).or_default().push(key.to_string());
-        }
-    }
-    for (owner, keys) in &mut taken {
-        keys.sort();
-        let more = if keys.len() == 1 { String::new() } else { format!(" and {} more objects", keys.len() - 1) };
-        let belong = if keys.len() == 1 { "belongs" } else { "belong" };
-        findings.push(
-            Finding::new(
-                Code::ObjectTaken,
-                AttributePath::of("hostname"),
-                format!("{}{more} in cluster {} {belong} to {owner}.", keys[0], inventory.cluster),
-                format!("Objects of {} have this name, and an object has one owner.", planned.hostname),
-                "Choose another hostname, or let the other owner give this one up first.",
-            )
-            .in_cluster(inventory.cluster)
-            .on_object(&keys[0]),
-        );
-    }
-    taken.into_values().flatten().collect()
 }
 
 fn host_taken(planned: &Planned<'_>, inventory: &Inventory<'_>, other: Live<'_>) -> Finding {

@@ -1,10 +1,12 @@
 //! What is live in one cluster, without what is ours.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use istio_objects::{Claim, Kind, reserved};
 use mesh_model::names::ClusterName;
 use serde_json::Value;
+
+use super::Rights;
 
 /// Live objects of one cluster by kind.
 pub(super) struct Inventory<'a> {
@@ -25,9 +27,10 @@ pub(super) struct Live<'a> {
 }
 
 impl<'a> Inventory<'a> {
-    pub(super) fn new(cluster: &'a ClusterName, claim: &'a Claim, objects: &'a [Value]) -> Self {
+    pub(super) fn new(cluster: &'a ClusterName, rights: &Rights<'a>, objects: &'a [Value]) -> Self {
         let mut by_kind: BTreeMap<String, Vec<Live<'a>>> = BTreeMap::new();
-        let ours = claim.to_string();
+        let ours: BTreeSet<String> =
+            rights.takeover.iter().flatten().chain([rights.claim]).map(ToString::to_string).collect();
         for value in objects {
             let text = |pointer| value.pointer(pointer).and_then(Value::as_str);
             let (Some(version), Some(kind), Some(name)) = (text("/apiVersion"), text("/kind"), text("/metadata/name")) else {
@@ -35,12 +38,12 @@ impl<'a> Inventory<'a> {
             };
             let live = Live { namespace: text("/metadata/namespace").unwrap_or_default(), name, value };
             if let Some(kind) = Kind::parse(version, kind)
-                && live.claim_text() != Some(ours.as_str())
+                && !live.claim_text().is_some_and(|claim| ours.contains(claim))
             {
                 by_kind.entry(kind.key_name()).or_default().push(live);
             }
         }
-        Self { cluster, claim, by_kind }
+        Self { cluster, claim: rights.claim, by_kind }
     }
 
     /// Objects of a kind, by its name in keys.

@@ -5,11 +5,12 @@
 
 mod capture;
 mod hosts;
+mod keys;
 mod live;
 mod planned;
 mod serving;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use istio_objects::{Claim, Object};
 use mesh_model::Findings;
@@ -19,22 +20,43 @@ use serde_json::Value;
 use live::Inventory;
 use planned::Planned;
 
+/// What a resource may write besides what is its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rights<'a> {
+    /// whose objects are its own
+    pub claim: &'a Claim,
+    /// whose it takes over; `None`: not known yet
+    pub takeover: Option<BTreeSet<Claim>>,
+    /// whether it takes what nobody claims; `None`: not known yet
+    pub adopt: Option<bool>,
+}
+
+impl<'a> Rights<'a> {
+    /// Its own objects, and nothing besides.
+    #[must_use]
+    pub fn of(claim: &'a Claim) -> Self {
+        Self { claim, takeover: Some(BTreeSet::new()), adopt: Some(false) }
+    }
+}
+
 /// Judges the objects that a resource is about to write, cluster by cluster. `inventories` holds live objects of each
-/// cluster in JSON form, our own too: those with this `claim` are skipped.
+/// cluster in JSON form, our own too: those with a claim of `rights` are skipped.
 #[must_use]
 pub fn check_inventory(
     objects: &BTreeMap<ClusterName, Vec<Object>>,
-    claim: &Claim,
+    rights: &Rights<'_>,
     inventories: &BTreeMap<ClusterName, Vec<Value>>,
 ) -> Findings {
     let mut findings = Findings::new();
-    let Some(hostname) = planned::hostname(objects) else { return findings };
+    let hostname = planned::hostname(objects);
     for (cluster, live) in inventories {
         let Some(objects) = objects.get(cluster) else { continue };
-        let inventory = Inventory::new(cluster, claim, live);
-        let planned = Planned::new(&hostname, objects);
+        let inventory = Inventory::new(cluster, rights, live);
+        let taken = keys::check(objects, hostname.as_deref(), rights, &inventory, &mut findings);
+        let Some(hostname) = &hostname else { continue };
+        let planned = Planned::new(hostname, objects);
         capture::check(&planned, &inventory, &mut findings);
-        hosts::check(&planned, &inventory, &mut findings);
+        hosts::check(&planned, &inventory, &taken, &mut findings);
         serving::check(&planned, &inventory, &mut findings);
     }
     findings.sort();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mesh_model::Findings;
 use mesh_model::names::ClusterName;
-use mesh_translate::{Translation, check_inventory};
+use mesh_translate::{Rights, Translation, check_inventory};
 use serde_json::Value;
 
 /// Judges the planned objects against the inventories of a case: a map of cluster to list of objects.
@@ -19,5 +19,5 @@ pub(crate) fn check(translation: &Translation, inventories: &Value) -> Result<Fi
             Ok((cluster.parse().map_err(|error| format!("in.yaml: {error}"))?, objects.clone()))
         })
         .collect::<Result<_, String>>()?;
-    Ok(check_inventory(&translation.objects, &crate::case::claim(), &inventories))
+    Ok(check_inventory(&translation.objects, &Rights::of(&crate::case::claim()), &inventories))
 }

@@ -1,0 +1,116 @@
+//! Which instance of a resource wrote an object.
+//!
+//! A claim says which resource of which owner an object belongs to. Two states that share an `owner` by mistake have the
+//! same claims, so every object also carries the nonce of the instance that wrote it, and one object of each cluster, the
+//! anchor, a mark with that nonce, written after all objects of a create are there. An instance is complete when every
+//! cluster that has objects of it has its mark; an incomplete one is the leftover of an interrupted create, and anybody
+//! with the claim may take it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use istio_objects::{Claim, ObjectKey, reserved};
+use mesh_model::names::ClusterName;
+use serde_json::Value;
+
+use crate::fleet::Fleet;
+
+/// The instance that writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// its random nonce
+    pub nonce: String,
+    /// the object of each cluster that carries the mark
+    pub anchors: BTreeMap<ClusterName, ObjectKey>,
+}
+
+/// The nonce of the instance that wrote a live object, if one is on it.
+#[must_use]
+pub fn nonce_of(live: &Value) -> Option<&str> {
+    annotation(live, reserved::INSTANCE_ANNOTATION)
+}
+
+/// The mark on a live object, if it has one.
+pub(crate) fn mark_of(live: &Value) -> Option<&str> {
+    annotation(live, reserved::COMPLETE_ANNOTATION)
+}
+
+fn annotation<'a>(live: &'a Value, name: &str) -> Option<&'a str> {
+    live.pointer("/metadata/annotations")?.get(name)?.as_str()
+}
+
+/// The instances that wrote the objects of one claim.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Census(BTreeMap<String, BTreeMap<ClusterName, bool>>);
+
+impl Census {
+    /// Counts a live object with the claim.
+    pub fn note(&mut self, cluster: &ClusterName, live: &Value) {
+        if let Some(nonce) = nonce_of(live) {
+            let is_marked = self.0.entry(nonce.to_owned()).or_default().entry(cluster.clone()).or_default();
+            *is_marked |= mark_of(live) == Some(nonce);
+        }
+    }
+
+    /// Whether an instance has finished its create.
+    #[must_use]
+    pub fn is_complete(&self, nonce: &str) -> bool {
+        self.0.get(nonce).is_some_and(|clusters| clusters.values().all(|is_marked| *is_marked))
+    }
+
+    /// The complete instances but `own`.
+    #[must_use]
+    pub fn others(&self, own: Option<&str>) -> BTreeSet<String> {
+        let others = self.0.keys().filter(|nonce| Some(nonce.as_str()) != own && self.is_complete(nonce));
+        others.cloned().collect()
+    }
+
+    /// Counts everything with this claim that the clusters list by now. A cluster that does not answer says nothing.
+    pub async fn take(fleet: &Fleet, claim: &Claim) -> Self {
+        let mut census = Self::default();
+        for cluster in fleet.clusters() {
+            let Some(slot) = fleet.slot(cluster).map(Arc::clone) else { continue };
+            slot.forget_list().await;
+            let Ok(listed) = slot.listed(fleet.owner()).await else { continue };
+            let keys = listed.by_claim.get(claim).into_iter().flatten();
+            for object in keys.filter_map(|key| listed.objects.get(key)) {
+                census.note(cluster, &object.json);
+            }
+        }
+        census
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn object(nonce: Option<&str>, mark: Option<&str>) -> Value {
+        let annotations: BTreeMap<&str, &str> =
+            [(reserved::INSTANCE_ANNOTATION, nonce), (reserved::COMPLETE_ANNOTATION, mark)]
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?)))
+                .collect();
+        json!({"metadata": {"annotations": annotations}})
+    }
+
+    #[test]
+    fn an_instance_is_complete_when_every_cluster_has_its_mark() {
+        let (east, west): (ClusterName, ClusterName) = ("east".parse().unwrap(), "west".parse().unwrap());
+        let mut census = Census::default();
+        census.note(&east, &object(Some("a"), Some("a")));
+        census.note(&east, &object(Some("a"), None));
+        assert!(census.is_complete("a"));
+        census.note(&west, &object(Some("a"), None));
+        assert!(!census.is_complete("a"), "the create was interrupted while it wrote marks");
+        // a mark that another instance left counts for nobody
+        census.note(&west, &object(Some("a"), Some("b")));
+        assert!(!census.is_complete("a") && !census.is_complete("b"));
+        census.note(&west, &object(Some("a"), Some("a")));
+        assert_eq!(census.others(None), BTreeSet::from(["a".to_owned()]));
+        assert_eq!(census.others(Some("a")), BTreeSet::new());
+        census.note(&west, &object(None, None));
+        assert!(!census.is_complete("unknown"));
+    }
+}
