@@ -127,6 +127,30 @@ pub(crate) fn computed(id: &str) -> Vec<Attribute> {
     ]
 }
 
+/// The arguments that say whose objects a resource may take, and whether it may go.
+pub(crate) fn ownership() -> Vec<Attribute> {
+    vec![
+        Attribute::optional(
+            "takeover_from",
+            Type::set(Type::String),
+            "Whose objects it takes over in place, without deleting them: an owner (`team-a/prod`), whose resource of the same type, namespace and name is meant, or a whole claim (`<owner>//<type>/<namespace>/<name>`, as the annotation `gloo-terraform/claim` has it). For one apply; entries that match nothing do no harm. Default: nobody.",
+        ),
+        Attribute::optional(
+            "adopt",
+            Type::Bool,
+            "Whether it takes objects that exist under its names: those that nobody claims, and those that another instance with the same owner, namespace and name wrote. They are overwritten; the plan warns of what changes. Default `false`.",
+        ),
+        Attribute::optional(
+            "deletion_protection",
+            Type::Bool,
+            "Whether a destroy or a replacement is refused, also with `-target` and when the resource is no longer in the configuration. To switch it off, apply `false` first. Default `false`.",
+        ),
+    ]
+}
+
+/// Arguments that say how a resource is handled, not what its objects are.
+pub(crate) const HANDLING: &[&str] = &["timeouts", "takeover_from", "adopt", "deletion_protection"];
+
 /// The argument `timeouts`.
 pub(crate) fn timeouts() -> Attribute {
     let limit = |name: &str, what: &str| Attribute::optional(name, Type::String, what);

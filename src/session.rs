@@ -8,6 +8,7 @@ use kube_apply::{DirectoryCluster, Fleet, Member, Standing};
 use mesh_model::names::ClusterName;
 use tf_value::Diagnostics;
 
+use crate::lifecycle::HandOvers;
 use crate::settings::{Connection, Settings};
 
 /// Settings and clusters of the configured provider; empty before `ConfigureProvider`.
@@ -24,6 +25,8 @@ pub(crate) struct Session {
     pub(crate) announced: Announced,
     /// resources that go in this run
     pub(crate) leaving: Leaving,
+    /// objects that change hands in this run
+    pub(crate) hand_overs: HandOvers,
 }
 
 impl Configured {
@@ -31,7 +34,13 @@ impl Configured {
     pub(crate) fn set(&self, settings: Settings) {
         let fleet = fleet(&settings);
         *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
-            Some(Arc::new(Session { settings, fleet, announced: Announced::default(), leaving: Leaving::default() }));
+            Some(Arc::new(Session {
+                settings,
+                fleet,
+                announced: Announced::default(),
+                leaving: Leaving::default(),
+                hand_overs: HandOvers::default(),
+            }));
     }
 
     /// The session; core configures the provider before it asks for anything that needs one.
@@ -115,9 +124,9 @@ fn fleet(settings: &Settings) -> Fleet {
 pub(crate) struct Leaving(Mutex<BTreeSet<Claim>>);
 
 impl Leaving {
-    /// Notes that a resource goes.
-    pub(crate) fn note(&self, claim: Claim) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(claim);
+    /// Notes that these resources go.
+    pub(crate) fn note_all(&self, claims: impl IntoIterator<Item = Claim>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(claims);
     }
 
     /// The resources that go, as far as this plan has come.

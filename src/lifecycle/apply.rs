@@ -4,17 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use istio_objects::{Change, Claim, Manifest, ObjectKey, Operation, reserved};
-use kube_apply::{Request, Standing};
-use mesh_model::Severity;
+use kube_apply::{Census, Cleared, Instance, Request, Standing};
 use mesh_model::names::ClusterName;
+use mesh_model::{AttributePath, Code, Finding, Findings, Severity};
+use mesh_translate::Rights;
 use tf_server::{Applied, ApplyRequest, Cx, Private};
 use tf_value::{Diagnostic, Diagnostics, Value};
 use tokio_util::sync::CancellationToken;
 
-use super::meet::meet_clusters;
+use super::handover::{Creating, Met, Settled};
+use super::meet::{Asking, meet_clusters};
+use super::private::{Notes, new_nonce};
+use super::rights::Wishes;
 use super::state::{Drift, Record, applied_value, digest, drift_value, with};
-use super::{IntentKind, IntentResource, Shape, limited};
+use super::{IntentKind, IntentResource, protect, Shape, limited};
 use crate::session::{PerCluster, Session};
+
+/// Arguments that are for one apply: no import restores them.
+const TRANSIENT: &[&str] = &["takeover_from", "adopt"];
 
 /// How long an apply may begin new writes, unless `timeouts` says otherwise.
 const WRITE_LIMIT: Duration = Duration::from_secs(300);
@@ -45,27 +52,43 @@ impl<K: IntentKind> IntentResource<K> {
         let goal = Record::read(&planned)?;
         let before = prior.map(Record::read).transpose()?.unwrap_or_default();
         let claim = self.claim(&planned, &session)?;
-        self.meet_before_writing(&session, config, &claim, &goal).await?;
-        let notes = self.state_annotations(config, &goal);
-        let to_write = changes(&before, &goal, &notes, &session);
+        let creating = match prior {
+            None => Some(session.hand_overs.begin(&claim).ok_or_else(|| created_twice(&claim))?),
+            Some(_) => None,
+        };
+        let mut notes = Notes::read(&private);
+        // a create is a new instance, also one that replaces another
+        let known = notes.instance.take().filter(|_| prior.is_some());
+        let rights = self.meet_before_writing(&session, config, &claim, &goal, prior.is_some(), known.as_deref()).await?;
+        let nonce = known.unwrap_or_else(new_nonce);
+        notes.instance = Some(nonce.clone());
+        let private = notes.write();
+        let annotations = self.state_annotations(config, &goal);
+        let instance = Instance { nonce, anchors: self.anchors(&goal) };
+        let to_write = changes(&before, &goal, &annotations, &instance.anchors, &session);
         let request = Request {
+            takeover: rights.0,
+            adopt: rights.1,
+            handed_over: creating.as_ref().map(Creating::leaving).unwrap_or_default(),
+            instance: Some(instance),
             prior: before.manifests.clone(),
             shown_drift: before.drift.clone(),
-            state_annotations: notes,
+            state_annotations: annotations,
             clusters_order: session.settings.clusters_order.clone(),
             ..Request::new(claim, mesh_translate::order(to_write))
         };
         let operation = if prior.is_some() { "update" } else { "create" };
         let cancel = limited(cx, config, operation, WRITE_LIMIT);
-        let cleared = kube_apply::preflight(&session.fleet, request).await.map_err(|findings| self.cook(&findings))?;
+        let cleared = clear(&session, request, creating.as_ref(), &cancel).await.map_err(|findings| self.cook(&findings))?;
         let outcome = kube_apply::write(&session.fleet, cleared, &cancel).await;
         cancel.cancel();
         let mut diagnostics = self.cook(&outcome.findings);
         if outcome.is_complete {
+            creating.into_iter().for_each(Creating::finish);
             return Ok(Applied { state: Some(planned), private, diagnostics });
         }
         if prior.is_none() {
-            let deletions = mesh_translate::order(changes(&goal, &Record::default(), &Annotations::new(), &session));
+            let deletions = mesh_translate::order(deletions(&goal, &session));
             // an interrupt ends the create, not the clean-up
             let rest = kube_apply::rollback(&session.fleet, outcome, &deletions, &CancellationToken::new()).await;
             diagnostics.extend(self.cook(&rest.findings));
@@ -81,7 +104,7 @@ impl<K: IntentKind> IntentResource<K> {
     pub(super) async fn apply_delete(&self, cx: &Cx, request: ApplyRequest) -> Applied {
         let ApplyRequest { prior, private, .. } = request;
         let Some(prior) = prior else { return Applied::default() };
-        match self.try_delete(cx, &prior).await {
+        match self.try_delete(cx, &prior, &Notes::read(&private)).await {
             Ok(Deleted { left: None, diagnostics }) => Applied { diagnostics, ..Applied::default() },
             Ok(Deleted { left: Some(state), diagnostics }) => Applied { state: Some(state), private, diagnostics },
             // nothing was deleted: the state before is kept
@@ -89,28 +112,52 @@ impl<K: IntentKind> IntentResource<K> {
         }
     }
 
-    async fn try_delete(&self, cx: &Cx, prior: &Value) -> Result<Deleted, Diagnostics> {
+    async fn try_delete(&self, cx: &Cx, prior: &Value, notes: &Notes) -> Result<Deleted, Diagnostics> {
         let session = self.configured.session()?;
+        // also where no plan was asked: the first half of a replacement
+        if protect::is_on(prior) {
+            return Err(self.cook(&vec![protect::destruction(K::TYPE, prior)]));
+        }
         let before = Record::read(prior)?;
         if before.manifests.values().all(Vec::is_empty) && before.drift.is_empty() {
             return Ok(Deleted { left: None, diagnostics: Diagnostics::new() });
         }
         let claim = self.claim(prior, &session)?;
-        let announced = claim.clone();
-        let to_delete = changes(&before, &Record::default(), &Annotations::new(), &session);
+        let instance = notes.instance.clone().map(|nonce| Instance { nonce, anchors: BTreeMap::new() });
         let request = Request {
+            instance,
             prior: before.manifests.clone(),
             shown_drift: before.drift.clone(),
             clusters_order: session.settings.clusters_order.clone(),
-            ..Request::new(claim, mesh_translate::order(to_delete))
+            ..Request::new(claim.clone(), mesh_translate::order(deletions(&before, &session)))
         };
         let cancel = limited(cx, prior, "delete", WRITE_LIMIT);
-        let cleared = kube_apply::preflight(&session.fleet, request).await.map_err(|findings| self.cook(&findings))?;
-        let outcome = kube_apply::write(&session.fleet, cleared, &cancel).await;
+        let cook = |findings: Findings| self.cook(&findings);
+        let mut cleared = kube_apply::preflight(&session.fleet, request.clone()).await.map_err(cook)?;
+        // the last moment before the first deletion: what another call of this run is about to take stays
+        let mut is_handed_over = false;
+        match session.hand_overs.leave(&claim, notes.instance.as_deref().unwrap_or_default()) {
+            Met::Nobody => {}
+            Met::Failed => return Err(self.cook(&vec![not_handed_over(&claim)])),
+            Met::Create(leaving) => match leaving.settled(&cancel).await {
+                Settled::Done => {
+                    is_handed_over = true;
+                    cleared = kube_apply::preflight(&session.fleet, request).await.map_err(cook)?;
+                }
+                Settled::Failed => return Err(self.cook(&vec![not_handed_over(&claim)])),
+                Settled::Absent => {}
+            },
+        }
+        let mut outcome = kube_apply::write(&session.fleet, cleared, &cancel).await;
         cancel.cancel();
-        let diagnostics = self.cook(&outcome.findings);
+        if is_handed_over {
+            outcome.findings.retain(|finding| finding.code != Code::ClaimMoved);
+        }
+        let diagnostics = self.cook(&summarised(std::mem::take(&mut outcome.findings)));
         if outcome.is_complete {
-            session.announced.withdraw(&announced);
+            if !is_handed_over {
+                session.announced.withdraw(&claim);
+            }
             return Ok(Deleted { left: None, diagnostics });
         }
         // the state keeps naming every object, so that the next destroy finds them; what is gone already is no error there
@@ -128,14 +175,31 @@ impl<K: IntentKind> IntentResource<K> {
         config: &Value,
         claim: &Claim,
         goal: &Record,
-    ) -> Result<(), Diagnostics> {
-        let Shape::Objects(objects) = self.kind.interpret(config).shape else { return Ok(()) };
+        exists: bool,
+        instance: Option<&str>,
+    ) -> Result<(BTreeSet<Claim>, bool), Diagnostics> {
+        let (wishes, mut findings) = Wishes::read(config);
+        findings.extend(wishes.against(claim));
+        let (Some(takeover), Some(adopt)) = (wishes.takeover(claim), wishes.adopt) else {
+            return Err(not_known("`takeover_from` or `adopt`"));
+        };
+        let granted = (takeover.clone(), adopt);
+        let Shape::Objects(objects) = self.kind.interpret(config).shape else { return Ok(granted) };
         let others = session.announced.announce(claim, &goal.manifests);
-        let mut findings = meet_clusters(session, &objects, claim, true, &others, &BTreeSet::new()).await;
+        let asking = Asking {
+            session,
+            rights: Rights { claim, takeover: Some(takeover), adopt: Some(adopt) },
+            instance,
+            exists,
+            changes: true,
+            others: &others,
+            leaving: &BTreeSet::new(),
+        };
+        findings.extend(meet_clusters(&asking, &objects).await);
         // warnings were shown by the plan
         findings.retain(|finding| finding.code.severity() == Severity::Error);
         if findings.is_empty() {
-            return Ok(());
+            return Ok(granted);
         }
         session.announced.withdraw(claim);
         Err(self.cook(&findings))
@@ -149,10 +213,21 @@ impl<K: IntentKind> IntentResource<K> {
         Ok(identity.claim(&session.settings.owner, K::TYPE))
     }
 
+    /// The object of each cluster that carries the mark of a complete instance: one that holds the stored intent, or the
+    /// first.
+    fn anchors(&self, goal: &Record) -> BTreeMap<ClusterName, ObjectKey> {
+        let anchor = |manifests: &[Manifest]| {
+            let keys = manifests.iter().map(Manifest::key);
+            keys.min_by_key(|key| (Some(key.kind.as_str()) != self.kind.anchor(), *key)).cloned()
+        };
+        goal.manifests.iter().filter_map(|(cluster, manifests)| Some((cluster.clone(), anchor(manifests)?))).collect()
+    }
+
     /// The stored intent, for every object that holds one.
     fn state_annotations(&self, config: &Value, goal: &Record) -> Annotations {
         let schema = self.kind.schema();
-        let arguments: BTreeSet<&str> = crate::schema::arguments(&schema.attributes).collect();
+        let arguments: BTreeSet<&str> =
+            crate::schema::arguments(&schema.attributes).filter(|name| !TRANSIENT.contains(name)).collect();
         let attributes = config.as_map().into_iter().flatten();
         let stored = Value::map(
             attributes.filter(|(name, _)| arguments.contains(name.as_str())).map(|(name, value)| (name.clone(), value.clone())),
@@ -183,9 +258,79 @@ fn not_known(what: &str) -> Diagnostics {
     .into()
 }
 
+fn created_twice(claim: &Claim) -> Diagnostic {
+    Diagnostic::error(
+        "Two resources of one identity",
+        format!("Another resource of this configuration is just being created as {claim}.\n\nBoth would write the same objects; nothing was written for this one.\n\nGive them different names or namespaces, or remove one of them."),
+    )
+}
+
+fn not_handed_over(claim: &Claim) -> Finding {
+    Finding::new(
+        Code::HandOverFailed,
+        AttributePath::default(),
+        format!("The objects of {claim} were to become those of the resource that this run creates with the same namespace and name, and it was not created."),
+        "They were kept, so that no client loses them; the resource stays in the state.",
+        "Correct what kept the other resource from being created, and apply again. A renamed resource is better moved:\n\n  moved {\n    from = <old address>\n    to   = <new address>\n  }",
+    )
+}
+
+/// Preflight; a create that meets the objects of another instance waits for its delete in this run.
+async fn clear(
+    session: &Session,
+    mut request: Request,
+    creating: Option<&Creating>,
+    cancel: &CancellationToken,
+) -> Result<Cleared, Findings> {
+    let refused = match kube_apply::preflight(&session.fleet, request.clone()).await {
+        Ok(cleared) => return Ok(cleared),
+        Err(findings) => findings,
+    };
+    let mut errors = refused.iter().filter(|finding| finding.code.severity() == Severity::Error);
+    let Some(creating) = creating.filter(|_| errors.all(|finding| finding.code == Code::OtherInstance)) else {
+        return Err(refused);
+    };
+    let own = request.instance.as_ref().map(|instance| instance.nonce.as_str());
+    let others = Census::take(&session.fleet, &request.claim).await.others(own);
+    if !creating.wait(&others, cancel).await {
+        return Err(summarised(refused));
+    }
+    request.handed_over = others;
+    kube_apply::preflight(&session.fleet, request).await
+}
+
+/// One finding for all objects of which the same is said.
+fn summarised(findings: Findings) -> Findings {
+    let mut told: Findings = Findings::new();
+    let mut more: BTreeMap<usize, usize> = BTreeMap::new();
+    for finding in findings {
+        let is_same = |other: &Finding| other.code == finding.code && other.why == finding.why && other.fix == finding.fix;
+        let summed_up = matches!(finding.code, Code::ClaimMoved | Code::OtherInstance);
+        match told.iter().position(is_same).filter(|_| summed_up) {
+            Some(position) => *more.entry(position).or_default() += 1,
+            None => told.push(finding),
+        }
+    }
+    for (position, count) in more {
+        told[position].what.push_str(&format!(" (and so with {count} more objects)"));
+    }
+    told
+}
+
+/// What must happen so that nothing is left.
+fn deletions(before: &Record, session: &Session) -> Vec<Change> {
+    changes(before, &Record::default(), &Annotations::new(), &BTreeMap::new(), session)
+}
+
 /// What must happen so that the clusters hold the goal: what differs from the state, what the last refresh saw drift,
 /// and what a failed apply left unfinished.
-fn changes(before: &Record, goal: &Record, notes: &Annotations, session: &Session) -> Vec<Change> {
+fn changes(
+    before: &Record,
+    goal: &Record,
+    notes: &Annotations,
+    anchors: &BTreeMap<ClusterName, ObjectKey>,
+    session: &Session,
+) -> Vec<Change> {
     let mut changes = Vec::new();
     let clusters: BTreeSet<&ClusterName> = before.manifests.keys().chain(goal.manifests.keys()).collect();
     for cluster in clusters {
@@ -200,7 +345,8 @@ fn changes(before: &Record, goal: &Record, notes: &Annotations, session: &Sessio
                 None => Operation::Create((*manifest).clone()),
                 Some(old) => {
                     let drifted = before.drift.contains_key(&format!("{cluster}/{key}"));
-                    if old == manifest && landed && !drifted && !notes.contains_key(*key) {
+                    let is_noted = notes.contains_key(*key) || anchors.get(cluster) == Some(*key);
+                    if old == manifest && landed && !drifted && !is_noted {
                         continue;
                     }
                     Operation::Update { old: (*old).clone(), new: (*manifest).clone() }

@@ -1,15 +1,19 @@
 //! Importing: a resource is found in the clusters by its claim, and its configuration in the intent stored there.
 
+use std::collections::BTreeMap;
+
 use istio_objects::{Claim, object_key, reserved};
 use kube_apply::port::Kinds;
-use tf_server::{Cx, Imported, PlanRequest};
+use tf_server::{Imported, PlanRequest};
 use tf_value::{Diagnostic, Diagnostics, Type, Value};
 
+use super::plan::Purpose;
+use super::private::Notes;
 use super::{Identity, IntentKind, IntentResource, Live, Owned};
 use crate::session::Session;
 
 impl<K: IntentKind> IntentResource<K> {
-    pub(super) async fn import_by_id(&self, cx: &Cx, id: &str) -> Result<Vec<Imported>, Diagnostics> {
+    pub(super) async fn import_by_id(&self, id: &str) -> Result<Vec<Imported>, Diagnostics> {
         let session = self.configured.session()?;
         let (owner, rest) = id.split_once("//").map_or((None, id), |(owner, rest)| (Some(owner), rest));
         if let Some(owner) = owner
@@ -28,9 +32,13 @@ impl<K: IntentKind> IntentResource<K> {
         // the state of an import is what a create with this configuration would plan; the read that follows compares
         // it with what is there
         let proposed = config.clone();
-        let planned = self.plan_change(cx, PlanRequest { config, prior: None, proposed, private: Vec::new() }).await;
+        let planned = self.plan_change(Purpose::Import, PlanRequest { config, prior: None, proposed, private: Vec::new() }).await;
         match planned.value {
-            Some(state) if state.is_wholly_known() => Ok(vec![Imported { state, private: planned.private }]),
+            Some(state) if state.is_wholly_known() => {
+                let mut notes = Notes::read(&planned.private);
+                notes.instance = instance(&owned, &claim);
+                Ok(vec![Imported { state, private: notes.write() }])
+            }
             _ => Err(planned.diagnostics),
         }
     }
@@ -58,6 +66,16 @@ impl<K: IntentKind> IntentResource<K> {
         };
         crate::stored_intent::decode(text, &self.kind.schema().ty()).map_err(|problem| not_found(&problem, claim))
     }
+}
+
+/// The instance that an import continues: the one that wrote most of what is there.
+fn instance(owned: &Owned, claim: &Claim) -> Option<String> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let claimed = owned.values().flatten().filter(|live| live.claim == *claim);
+    for nonce in claimed.filter_map(|live| kube_apply::nonce_of(&live.json)) {
+        *counts.entry(nonce).or_default() += 1;
+    }
+    counts.into_iter().max_by_key(|(_, count)| *count).map(|(nonce, _)| nonce.to_owned())
 }
 
 /// Every object of this owner, by cluster.

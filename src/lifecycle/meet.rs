@@ -8,19 +8,33 @@ use kube_apply::Standing;
 use kube_apply::port::Kinds;
 use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings};
+use mesh_translate::Rights;
 
+use super::taking;
 use crate::session::{Inventories, Session};
 use crate::settings::Settings;
 
+/// Whose apply or plan asks the clusters.
+pub(super) struct Asking<'a> {
+    /// the configured provider
+    pub(super) session: &'a Session,
+    /// what the resource may take
+    pub(super) rights: Rights<'a>,
+    /// nonce of the instance; `None`: it is not there yet, or not told apart
+    pub(super) instance: Option<&'a str>,
+    /// whether the resource is in the state
+    pub(super) exists: bool,
+    /// whether anything is to be written
+    pub(super) changes: bool,
+    /// what other resources of the run are about to write
+    pub(super) others: &'a Inventories,
+    /// resources that the run destroys or replaces
+    pub(super) leaving: &'a BTreeSet<Claim>,
+}
+
 /// What the clusters have to say about the planned objects.
-pub(super) async fn meet_clusters(
-    session: &Session,
-    objects: &BTreeMap<ClusterName, Vec<Object>>,
-    claim: &Claim,
-    changes: bool,
-    others: &Inventories,
-    leaving: &BTreeSet<Claim>,
-) -> Findings {
+pub(super) async fn meet_clusters(asking: &Asking<'_>, objects: &BTreeMap<ClusterName, Vec<Object>>) -> Findings {
+    let Asking { session, changes, others, leaving, .. } = *asking;
     let mut findings = Findings::new();
     let mut inventories = Inventories::new();
     let mut skipped = Vec::new();
@@ -51,7 +65,8 @@ pub(super) async fn meet_clusters(
         ));
     }
     let labelled = with_default_labels(objects, &session.settings);
-    findings.extend(mesh_translate::check_inventory(&labelled, claim, &inventories));
+    findings.extend(mesh_translate::check_inventory(&labelled, &asking.rights, &inventories));
+    findings.extend(taking::findings(asking, &labelled, &inventories));
     findings
 }
 

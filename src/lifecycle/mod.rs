@@ -2,13 +2,19 @@
 //! ([`IntentKind`]); planning, writing, reading, importing and upgrading are the same for all.
 
 mod apply;
+mod handover;
 mod import;
 mod meet;
 mod plan;
 mod private;
+mod protect;
 mod read;
 mod render;
+mod rights;
 mod state;
+mod taking;
+
+pub(crate) use handover::HandOvers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +28,7 @@ use tf_value::schema::Schema;
 use tf_value::{Diagnostics, Reader, Value};
 use tokio_util::sync::CancellationToken;
 
-use crate::session::{Configured, Session};
+use crate::session::{Configured, PerCluster, Session};
 use crate::settings::decode_duration;
 
 /// What a resource type means. Everything here is pure.
@@ -55,6 +61,25 @@ pub(crate) trait IntentKind: Send + Sync + 'static {
     /// # Errors
     /// Says why there is none.
     fn restore(&self, identity: &Identity, claimed: &Owned, owned: &Owned) -> Result<Value, String>;
+
+    /// What to say about a replacement. `given_up` is the claim of the instance that goes, unless the new one takes its
+    /// objects over.
+    fn replacement(&self, prior: &Value, planned: &Value, given_up: Option<&Claim>) -> Findings {
+        let _ = (prior, planned, given_up);
+        Findings::new()
+    }
+
+    /// What must not happen to a protected resource in an update.
+    fn guard(
+        &self,
+        prior: &Value,
+        config: &Value,
+        before: &PerCluster,
+        after: &BTreeMap<ClusterName, Vec<Object>>,
+    ) -> Findings {
+        let _ = (prior, config, before, after);
+        Findings::new()
+    }
 }
 
 /// One live object of the provider's owner.
@@ -163,6 +188,7 @@ impl<K: IntentKind> Resource for IntentResource<K> {
             let mut findings = self.kind.interpret(config).findings;
             // what is merely unknown is said once, by the plan
             findings.retain(|finding| finding.code != mesh_model::Code::UnknownShape);
+            findings.extend(rights::Wishes::read(config).1);
             let mut diagnostics = self.cook(&findings);
             let timeouts = Reader::root(config).attribute("timeouts");
             for operation in ["create", "read", "update", "delete"] {
@@ -172,18 +198,17 @@ impl<K: IntentKind> Resource for IntentResource<K> {
         })
     }
 
-    fn plan<'a>(&'a self, cx: &'a Cx, request: PlanRequest) -> BoxFuture<'a, Planned> {
-        Box::pin(self.plan_change(cx, request))
+    fn plan<'a>(&'a self, _cx: &'a Cx, request: PlanRequest) -> BoxFuture<'a, Planned> {
+        Box::pin(self.plan_change(plan::Purpose::Plan, request))
     }
 
     fn plan_destroy<'a>(&'a self, _cx: &'a Cx, prior: &'a Value, _private: &'a Private) -> BoxFuture<'a, Diagnostics> {
         Box::pin(async move {
-            if let Ok(session) = self.configured.session()
-                && let Some(claim) = self.claim_of(prior, &session)
-            {
-                session.leaving.note(claim);
+            if let Ok(session) = self.configured.session() {
+                session.leaving.note_all(self.claim_of(prior, &session));
             }
-            Diagnostics::new()
+            let is_protected = protect::is_on(prior);
+            self.cook(&is_protected.then(|| protect::destruction(K::TYPE, prior)).into_iter().collect())
         })
     }
 
@@ -203,9 +228,9 @@ impl<K: IntentKind> Resource for IntentResource<K> {
         Box::pin(self.apply_delete(cx, request))
     }
 
-    fn import<'a>(&'a self, cx: &'a Cx, by: &'a ImportBy) -> BoxFuture<'a, Result<Vec<Imported>, Diagnostics>> {
+    fn import<'a>(&'a self, _cx: &'a Cx, by: &'a ImportBy) -> BoxFuture<'a, Result<Vec<Imported>, Diagnostics>> {
         match by {
-            ImportBy::Id(id) => Box::pin(self.import_by_id(cx, id)),
+            ImportBy::Id(id) => Box::pin(self.import_by_id(id)),
             // without an identity schema nobody is asked
             ImportBy::Identity(_) => Box::pin(std::future::ready(Ok(Vec::new()))),
         }

@@ -1,22 +1,34 @@
 //! Planning: configuration in, planned state out. Live clusters may veto or warn, never shape a value.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use mesh_model::{AttributePath, Code, Finding};
-use tf_server::{Cx, PlanRequest, Planned};
+use kube_apply::Taker;
+use mesh_model::{AttributePath, Code, Finding, Findings};
+use mesh_translate::Rights;
+use tf_server::{PlanRequest, Planned};
 use tf_value::{Diagnostic, Diagnostics, Path, Value};
 
-use super::meet::meet_clusters;
+use super::meet::{Asking, meet_clusters};
 use super::private::{Notes, inputs_digest};
 use super::render::{Rendered, render};
-use super::state::with;
-use super::{IntentKind, IntentResource, Shape};
-use crate::schema::arguments;
+use super::rights::Wishes;
+use super::state::{Drift, Record, drift_value, with};
+use super::{IntentKind, IntentResource, Shape, protect};
+use crate::schema::{HANDLING, arguments};
 use crate::session::{Inventories, Session};
 use crate::settings::Rerender;
 
+/// What a plan is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// to be applied
+    Plan,
+    /// to know the state that an import has
+    Import,
+}
+
 impl<K: IntentKind> IntentResource<K> {
-    pub(super) async fn plan_change(&self, _cx: &Cx, request: PlanRequest) -> Planned {
+    pub(super) async fn plan_change(&self, purpose: Purpose, request: PlanRequest) -> Planned {
         let session = match self.configured.session() {
             Ok(session) => session,
             Err(diagnostics) => return Planned { diagnostics, ..Planned::default() },
@@ -25,6 +37,18 @@ impl<K: IntentKind> IntentResource<K> {
         let interpretation = self.kind.interpret(&config);
         let mut diagnostics = self.cook(&interpretation.findings);
         let claim = interpretation.identity.as_ref().map(|identity| identity.claim(&session.settings.owner, K::TYPE));
+        let stored = Notes::read(&private);
+        // a private nonce without a prior state is that of the instance which this one replaces
+        if purpose == Purpose::Plan
+            && prior.is_none()
+            && stored.instance.is_none()
+            && let Some(claim) = &claim
+        {
+            session.hand_overs.plan(claim);
+        }
+        let (wishes, findings) = Wishes::read(&config);
+        diagnostics.extend(self.cook(&findings));
+        let record = prior.as_ref().and_then(|prior| Record::read(prior).ok()).unwrap_or_default();
         let rendered = match (&interpretation.shape, &claim, &session.settings.default_labels) {
             (Shape::Invalid, _, _) => return Planned { diagnostics, ..Planned::default() },
             (Shape::Unknown(leaf), _, _) => Rendered::unknown(leaf.clone()),
@@ -37,8 +61,8 @@ impl<K: IntentKind> IntentResource<K> {
         {
             diagnostics.extend(self.cook(&vec![hidden(leaf)]));
         }
-        let notes = Notes { inputs: self.inputs(&config, &session) };
-        let (rendered, notes) = self.settle(rendered, notes, prior.as_ref(), &Notes::read(&private), &session, &mut diagnostics);
+        let notes = Notes { inputs: self.inputs(&config, &session), instance: stored.instance.clone() };
+        let (rendered, notes) = self.settle(rendered, notes, prior.as_ref(), &stored, &session, &mut diagnostics);
 
         let mut value = proposed;
         with(
@@ -51,21 +75,41 @@ impl<K: IntentKind> IntentResource<K> {
         }
         with(&mut value, "manifests", rendered.manifests);
         with(&mut value, "applied", rendered.applied);
-        with(&mut value, "drift", Value::map::<String>([]));
+        let rights = claim.as_ref().map(|claim| Rights { claim, takeover: wishes.takeover(claim), adopt: wishes.adopt });
+        let gone = rights.as_ref().map(|rights| taken_for_good(&record.drift, rights)).unwrap_or_default();
+        diagnostics.extend(self.cook(&gone_findings(&gone)));
+        with(&mut value, "drift", drift_value(&gone));
 
         let moved = prior.as_ref().is_some_and(|prior| prior.get("id") != value.get("id"));
-        if moved && let Some(old) = prior.as_ref().and_then(|prior| self.claim_of(prior, &session)) {
-            session.leaving.note(old);
+        if moved && let Some(prior) = &prior {
+            let old = self.claim_of(prior, &session);
+            session.leaving.note_all(old.clone());
+            if protect::is_on(prior) {
+                diagnostics.extend(self.cook(&vec![protect::replacement(prior, K::IDENTITY)]));
+            } else if let Some(old) = &old {
+                let takes = rights.as_ref().is_some_and(|rights| rights.takeover.as_ref().is_none_or(|all| all.contains(old)));
+                diagnostics.extend(self.cook(&self.kind.replacement(prior, &value, (!takes).then_some(old))));
+            }
+        } else if let (Some(prior), Shape::Objects(objects)) = (&prior, &interpretation.shape)
+            && protect::is_on(prior)
+        {
+            diagnostics.extend(self.cook(&self.kind.guard(prior, &config, &record.manifests, objects)));
         }
-        if let (Shape::Objects(objects), Some(claim)) = (&interpretation.shape, &claim) {
+        if let (Shape::Objects(objects), Some(claim), Some(rights)) = (&interpretation.shape, &claim, rights) {
+            diagnostics.extend(self.cook(&wishes.against(claim)));
             let changes = prior
                 .as_ref()
                 .is_none_or(|prior| ["manifests", "applied", "drift"].iter().any(|name| prior.get(name) != value.get(name)));
-            diagnostics.extend(
-                self.cook(
-                    &meet_clusters(&session, objects, claim, changes, &Inventories::new(), &session.leaving.claims()).await,
-                ),
-            );
+            let asking = Asking {
+                session: &session,
+                rights,
+                instance: prior.as_ref().and(stored.instance.as_deref()),
+                exists: prior.is_some(),
+                changes,
+                others: &Inventories::new(),
+                leaving: &session.leaving.claims(),
+            };
+            diagnostics.extend(self.cook(&meet_clusters(&asking, objects).await));
         }
         let requires_replace = if moved { K::IDENTITY.iter().map(|name| Path::of(name)).collect() } else { Vec::new() };
         let failed = diagnostics.has_errors();
@@ -75,7 +119,7 @@ impl<K: IntentKind> IntentResource<K> {
     /// The digest of what is rendered from; `None` while part of it is unknown.
     fn inputs(&self, config: &Value, session: &Session) -> Option<String> {
         let schema = self.kind.schema();
-        let names: BTreeSet<&str> = arguments(&schema.attributes).filter(|name| *name != "timeouts").collect();
+        let names: BTreeSet<&str> = arguments(&schema.attributes).filter(|name| !HANDLING.contains(name)).collect();
         let attributes = config.as_map()?;
         let arguments = Value::map(
             attributes
@@ -128,6 +172,42 @@ impl<K: IntentKind> IntentResource<K> {
             }
         }
     }
+}
+
+/// What of the drift stays: objects that somebody else has, and that this resource does not take back.
+fn taken_for_good(drift: &Drift, rights: &Rights<'_>) -> Drift {
+    let stays = |lines: &[String]| match kube_apply::taker(lines) {
+        Some(Taker::Claim(claim)) => rights.takeover.as_ref().is_some_and(|takeover| !takeover.contains(&claim)),
+        Some(Taker::Instance) => rights.adopt == Some(false),
+        None => false,
+    };
+    drift.iter().filter(|(_, lines)| stays(lines)).map(|(object, lines)| (object.clone(), lines.clone())).collect()
+}
+
+/// One finding for all that one other has.
+fn gone_findings(gone: &Drift) -> Findings {
+    let mut by_taker: BTreeMap<Taker, Vec<&str>> = BTreeMap::new();
+    for (object, lines) in gone {
+        if let Some(taker) = kube_apply::taker(lines) {
+            by_taker.entry(taker).or_default().push(object);
+        }
+    }
+    let findings = by_taker.into_iter().map(|(taker, objects)| {
+        let (who, back) = match taker {
+            Taker::Claim(claim) => (claim.to_string(), format!("takeover_from = [\"{claim}\"]")),
+            Taker::Instance => ("another instance with this owner".to_owned(), "adopt = true".to_owned()),
+        };
+        let more = if objects.len() == 1 { String::new() } else { format!(" and {} more", objects.len() - 1) };
+        let belong = if objects.len() == 1 { "belongs" } else { "belong" };
+        Finding::new(
+            Code::ClaimMoved,
+            AttributePath::default(),
+            format!("{}{more} {belong} to {who} now.", objects[0]),
+            "They were taken over. This resource does not write them any more, and its destroy leaves them alone.",
+            format!("Remove this resource from the configuration, or take the objects back:\n\n  {back}"),
+        )
+    });
+    findings.collect()
 }
 
 fn hidden(leaf: &mesh_model::LeafPath) -> Finding {

@@ -1,6 +1,7 @@
 //! What the provider keeps beside a state and nobody sees.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
 
 use mesh_model::names::OwnerId;
 use serde_json::{Value as Json, json};
@@ -12,18 +13,21 @@ use tf_server::Private;
 pub(crate) struct Notes {
     /// digest of everything that the stored manifests were rendered from; `None`: not known, rendering decides
     pub(crate) inputs: Option<String>,
+    /// nonce of the instance, as on its objects; `None`: not created yet, or by a version that had none
+    pub(crate) instance: Option<String>,
 }
 
 impl Notes {
     /// Reads private bytes; those of another version say nothing.
     pub(crate) fn read(private: &Private) -> Self {
         let json: Json = serde_json::from_slice(private).unwrap_or_default();
-        Self { inputs: json.get("inputs").and_then(Json::as_str).map(str::to_owned) }
+        let text = |name: &str| json.get(name).and_then(Json::as_str).map(str::to_owned);
+        Self { inputs: text("inputs"), instance: text("instance") }
     }
 
     /// The private bytes.
     pub(crate) fn write(&self) -> Private {
-        json!({ "inputs": self.inputs }).to_string().into_bytes()
+        json!({ "inputs": self.inputs, "instance": self.instance }).to_string().into_bytes()
     }
 }
 
@@ -32,4 +36,11 @@ pub(crate) fn inputs_digest(arguments: &Json, owner: &OwnerId, default_labels: &
     let inputs = json!({ "arguments": arguments, "owner": owner.as_str(), "labels": default_labels });
     let digest = Sha256::digest(inputs.to_string());
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A nonce for a new instance: 128 random bits.
+pub(crate) fn new_nonce() -> String {
+    // each state of the standard library's hash maps has fresh random keys from the operating system
+    let word = || RandomState::new().hash_one(0_u8);
+    format!("{:016x}{:016x}", word(), word())
 }

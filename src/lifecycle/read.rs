@@ -8,6 +8,7 @@ use mesh_model::names::ClusterName;
 use tf_server::{Applied, Cx, Private};
 use tf_value::{Diagnostic, Diagnostics, Value};
 
+use super::private::Notes;
 use super::state::{Drift, Record, drift_value, with};
 use super::{IntentKind, IntentResource, time_limit};
 use crate::settings::Unreachable;
@@ -38,7 +39,8 @@ impl<K: IntentKind> IntentResource<K> {
         };
         let claim = identity.claim(&session.settings.owner, K::TYPE);
         let limit = time_limit(&state, "read", READ_LIMIT);
-        let seen = kube_apply::refresh(&session.fleet, &claim, &record.manifests);
+        let instance = Notes::read(&private).instance;
+        let seen = kube_apply::refresh_instance(&session.fleet, &claim, instance.as_deref(), &record.manifests);
         let mut seen = tokio::select! {
             seen = seen => seen,
             () = cx.cancel.cancelled() => return interrupted(state, private),
@@ -58,7 +60,7 @@ impl<K: IntentKind> IntentResource<K> {
         if diagnostics.has_errors() {
             return Applied { state: Some(state), private, diagnostics };
         }
-        if seen.present == 0 && unseen.is_empty() && objects > 0 {
+        if seen.present + seen.taken == 0 && unseen.is_empty() && objects > 0 {
             return Applied { state: None, private: Private::new(), diagnostics };
         }
         // what could not be looked at stays as it was last seen

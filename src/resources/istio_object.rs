@@ -9,7 +9,7 @@ use tf_value::schema::{Attribute, Schema};
 use tf_value::{Reader, Tf, Type, Value};
 
 use crate::lifecycle::{Identity, IntentKind, Interpretation, Live, Owned, Shape};
-use crate::schema::{computed, timeouts};
+use crate::schema::{computed, ownership, timeouts};
 
 /// The resource.
 pub(crate) struct IstioObject;
@@ -32,6 +32,7 @@ impl IntentKind for IstioObject {
             ),
             timeouts(),
         ];
+        attributes.extend(ownership());
         attributes.extend(computed("`<Kind>/<namespace>/<name>`."));
         Schema {
             version: 0,

@@ -8,7 +8,7 @@ use tf_value::schema::{Attribute, Kind, Schema};
 use tf_value::{Reader, Tf, Type, Value};
 
 use crate::lifecycle::{Identity, IntentKind, Interpretation, Owned, Shape};
-use crate::schema::{Side, backend, computed, mesh, timeouts};
+use crate::schema::{HANDLING, Side, backend, computed, mesh, ownership, timeouts};
 
 /// The resource.
 pub(crate) struct VirtualDestination;
@@ -77,6 +77,7 @@ impl IntentKind for VirtualDestination {
             ),
             timeouts(),
         ];
+        attributes.extend(ownership());
         attributes.extend(computed("`<namespace>/<name>`."));
         Schema {
             version: 0,
@@ -87,7 +88,7 @@ impl IntentKind for VirtualDestination {
 
     fn interpret(&self, config: &Value) -> Interpretation {
         let root = Reader::root(config);
-        let input = crate::input::attributes(config, &["timeouts", "id", "manifests", "applied", "drift"]);
+        let input = crate::input::attributes(config, &[HANDLING, &["id", "manifests", "applied", "drift"]].concat());
         let decoded = decode::virtual_destination(&input);
         let mut findings = decoded.findings;
         let (hostname, shape) = match decoded.outcome {
