@@ -33,14 +33,13 @@ impl Configured {
     /// Takes the provider block.
     pub(crate) fn set(&self, settings: Settings) {
         let fleet = fleet(&settings);
-        *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
-            Some(Arc::new(Session {
-                settings,
-                fleet,
-                announced: Announced::default(),
-                leaving: Leaving::default(),
-                hand_overs: HandOvers::default(),
-            }));
+        *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Arc::new(Session {
+            settings,
+            fleet,
+            announced: Announced::default(),
+            leaving: Leaving::default(),
+            hand_overs: HandOvers::default(),
+        }));
     }
 
     /// The session; core configures the provider before it asks for anything that needs one.

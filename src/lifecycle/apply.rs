@@ -17,7 +17,7 @@ use super::meet::{Asking, meet_clusters};
 use super::private::{Notes, new_nonce};
 use super::rights::Wishes;
 use super::state::{Drift, Record, applied_value, digest, drift_value, with};
-use super::{IntentKind, IntentResource, protect, Shape, limited};
+use super::{IntentKind, IntentResource, Shape, limited, protect};
 use crate::session::{PerCluster, Session};
 
 /// Arguments that are for one apply: no import restores them.
@@ -261,7 +261,9 @@ fn not_known(what: &str) -> Diagnostics {
 fn created_twice(claim: &Claim) -> Diagnostic {
     Diagnostic::error(
         "Two resources of one identity",
-        format!("Another resource of this configuration is just being created as {claim}.\n\nBoth would write the same objects; nothing was written for this one.\n\nGive them different names or namespaces, or remove one of them."),
+        format!(
+            "Another resource of this configuration is just being created as {claim}.\n\nBoth would write the same objects; nothing was written for this one.\n\nGive them different names or namespaces, or remove one of them."
+        ),
     )
 }
 
@@ -269,7 +271,9 @@ fn not_handed_over(claim: &Claim) -> Finding {
     Finding::new(
         Code::HandOverFailed,
         AttributePath::default(),
-        format!("The objects of {claim} were to become those of the resource that this run creates with the same namespace and name, and it was not created."),
+        format!(
+            "The objects of {claim} were to become those of the resource that this run creates with the same namespace and name, and it was not created."
+        ),
         "They were kept, so that no client loses them; the resource stays in the state.",
         "Correct what kept the other resource from being created, and apply again. A renamed resource is better moved:\n\n  moved {\n    from = <old address>\n    to   = <new address>\n  }",
     )

@@ -90,6 +90,16 @@ impl HandOvers {
         self.meeting(claim).send_modify(|meeting| meeting.is_planned = true);
     }
 
+    /// A planned create was refused: it does not come.
+    pub(super) fn refuse(&self, claim: &Claim) {
+        self.meeting(claim).send_modify(|meeting| {
+            meeting.is_planned = false;
+            if meeting.create != Progress::Running {
+                meeting.create = Progress::Failed;
+            }
+        });
+    }
+
     /// A create begins; `None`: another one of the same claim is under way.
     pub(super) fn begin(&self, claim: &Claim) -> Option<Creating> {
         let meeting = self.meeting(claim);

@@ -42,6 +42,9 @@ pub(crate) trait IntentKind: Send + Sync + 'static {
     /// Arguments and computed attributes.
     fn schema(&self) -> Schema;
 
+    /// Which intent a configuration is, if that is known; cheap.
+    fn identify(&self, config: &Value) -> Option<Identity>;
+
     /// What a configuration means. Total: whatever is wrong is a finding.
     fn interpret(&self, config: &Value) -> Interpretation;
 
@@ -70,14 +73,8 @@ pub(crate) trait IntentKind: Send + Sync + 'static {
     }
 
     /// What must not happen to a protected resource in an update.
-    fn guard(
-        &self,
-        prior: &Value,
-        config: &Value,
-        before: &PerCluster,
-        after: &BTreeMap<ClusterName, Vec<Object>>,
-    ) -> Findings {
-        let _ = (prior, config, before, after);
+    fn guard(&self, prior: &Value, planned: &Value, before: &PerCluster, after: &BTreeMap<ClusterName, Vec<Object>>) -> Findings {
+        let _ = (prior, planned, before, after);
         Findings::new()
     }
 }
@@ -164,6 +161,11 @@ impl<K: IntentKind> IntentResource<K> {
     fn claim_of(&self, state: &Value, session: &Session) -> Option<Claim> {
         let identity = self.kind.parse_id(state.get("id").as_str()?).ok()?;
         Some(identity.claim(&session.settings.owner, K::TYPE))
+    }
+
+    /// The claim of a configuration.
+    fn written_claim(&self, config: &Value, session: &Session) -> Option<Claim> {
+        Some(self.kind.identify(config)?.claim(&session.settings.owner, K::TYPE))
     }
 
     fn cook(&self, findings: &Findings) -> Diagnostics {

@@ -33,19 +33,23 @@ impl<K: IntentKind> IntentResource<K> {
             Ok(session) => session,
             Err(diagnostics) => return Planned { diagnostics, ..Planned::default() },
         };
+        // a private nonce without a prior state is that of the instance which this one replaces
+        let is_new = purpose == Purpose::Plan && request.prior.is_none() && Notes::read(&request.private).instance.is_none();
+        let coming = self.written_claim(&request.config, &session).filter(|_| is_new);
+        coming.iter().for_each(|claim| session.hand_overs.plan(claim));
+        let planned = self.plan_in(&session, request).await;
+        if planned.value.is_none() {
+            coming.iter().for_each(|claim| session.hand_overs.refuse(claim));
+        }
+        planned
+    }
+
+    async fn plan_in(&self, session: &Session, request: PlanRequest) -> Planned {
         let PlanRequest { config, prior, proposed, private } = request;
         let interpretation = self.kind.interpret(&config);
         let mut diagnostics = self.cook(&interpretation.findings);
         let claim = interpretation.identity.as_ref().map(|identity| identity.claim(&session.settings.owner, K::TYPE));
         let stored = Notes::read(&private);
-        // a private nonce without a prior state is that of the instance which this one replaces
-        if purpose == Purpose::Plan
-            && prior.is_none()
-            && stored.instance.is_none()
-            && let Some(claim) = &claim
-        {
-            session.hand_overs.plan(claim);
-        }
         let (wishes, findings) = Wishes::read(&config);
         diagnostics.extend(self.cook(&findings));
         let record = prior.as_ref().and_then(|prior| Record::read(prior).ok()).unwrap_or_default();
@@ -61,8 +65,8 @@ impl<K: IntentKind> IntentResource<K> {
         {
             diagnostics.extend(self.cook(&vec![hidden(leaf)]));
         }
-        let notes = Notes { inputs: self.inputs(&config, &session), instance: stored.instance.clone() };
-        let (rendered, notes) = self.settle(rendered, notes, prior.as_ref(), &stored, &session, &mut diagnostics);
+        let notes = Notes { inputs: self.inputs(&config, session), instance: stored.instance.clone() };
+        let (rendered, notes) = self.settle(rendered, notes, prior.as_ref(), &stored, session, &mut diagnostics);
 
         let mut value = proposed;
         with(
@@ -82,7 +86,7 @@ impl<K: IntentKind> IntentResource<K> {
 
         let moved = prior.as_ref().is_some_and(|prior| prior.get("id") != value.get("id"));
         if moved && let Some(prior) = &prior {
-            let old = self.claim_of(prior, &session);
+            let old = self.claim_of(prior, session);
             session.leaving.note_all(old.clone());
             if protect::is_on(prior) {
                 diagnostics.extend(self.cook(&vec![protect::replacement(prior, K::IDENTITY)]));
@@ -93,7 +97,7 @@ impl<K: IntentKind> IntentResource<K> {
         } else if let (Some(prior), Shape::Objects(objects)) = (&prior, &interpretation.shape)
             && protect::is_on(prior)
         {
-            diagnostics.extend(self.cook(&self.kind.guard(prior, &config, &record.manifests, objects)));
+            diagnostics.extend(self.cook(&self.kind.guard(prior, &value, &record.manifests, objects)));
         }
         if let (Shape::Objects(objects), Some(claim), Some(rights)) = (&interpretation.shape, &claim, rights) {
             diagnostics.extend(self.cook(&wishes.against(claim)));
@@ -101,7 +105,7 @@ impl<K: IntentKind> IntentResource<K> {
                 .as_ref()
                 .is_none_or(|prior| ["manifests", "applied", "drift"].iter().any(|name| prior.get(name) != value.get(name)));
             let asking = Asking {
-                session: &session,
+                session,
                 rights,
                 instance: prior.as_ref().and(stored.instance.as_deref()),
                 exists: prior.is_some(),

@@ -42,5 +42,6 @@ pub(crate) fn inputs_digest(arguments: &Json, owner: &OwnerId, default_labels: &
 pub(crate) fn new_nonce() -> String {
     // each state of the standard library's hash maps has fresh random keys from the operating system
     let word = || RandomState::new().hash_one(0_u8);
-    format!("{:016x}{:016x}", word(), word())
+    // a letter in front: no YAML reader takes it for a number
+    format!("i{:016x}{:016x}", word(), word())
 }

@@ -22,11 +22,7 @@ struct Group {
 }
 
 /// Judges what exists under the keys of the planned objects.
-pub(super) fn findings(
-    asking: &Asking<'_>,
-    objects: &BTreeMap<ClusterName, Vec<Object>>,
-    inventories: &Inventories,
-) -> Findings {
+pub(super) fn findings(asking: &Asking<'_>, objects: &BTreeMap<ClusterName, Vec<Object>>, inventories: &Inventories) -> Findings {
     let mut findings = Findings::new();
     let mut taken: BTreeMap<Claim, Group> = BTreeMap::new();
     let mut others = Group::default();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use istio_objects::{Kind as ObjectKind, Object, ObjectKey, Tree, reserved};
+use istio_objects::{Claim, Kind as ObjectKind, Object, ObjectKey, Tree, reserved};
 use mesh_model::names::{ClusterName, Namespace, ObjectName};
 use mesh_model::{AttributePath, Code, Finding, Findings, LeafPath};
 use tf_value::schema::{Attribute, Schema};
@@ -39,6 +39,11 @@ impl IntentKind for IstioObject {
             description: "One Istio or Gateway API object, written as it is to several clusters with the same safety, claims and drift check as every other resource.".to_owned(),
             attributes,
         }
+    }
+
+    fn identify(&self, config: &Value) -> Option<Identity> {
+        let object = object(config.get("manifest"), &mut Findings::new())?;
+        object.ok().map(|object| identity(&object.key()))
     }
 
     fn interpret(&self, config: &Value) -> Interpretation {
@@ -82,6 +87,10 @@ impl IntentKind for IstioObject {
         attributes.insert("clusters".to_owned(), Value::set(holders.iter().map(|(cluster, _)| Value::string(cluster.as_str()))));
         attributes.insert("manifest".to_owned(), Value::Dynamic(Box::new((ty, manifest))));
         Ok(Value::Map(attributes))
+    }
+
+    fn replacement(&self, prior: &Value, planned: &Value, _given_up: Option<&Claim>) -> Findings {
+        super::change::object_replaced(prior, planned)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The resources: what their attributes are and what a configuration means.
 
+mod change;
 pub(crate) mod istio_object;
 pub(crate) mod virtual_destination;
 pub(crate) mod virtual_mesh;

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use istio_objects::{Claim, Object};
+use mesh_model::Findings;
 use mesh_model::decode::{self, Outcome};
-use mesh_model::names::{IntentName, Namespace};
+use mesh_model::names::{ClusterName, IntentName, Namespace};
 use tf_value::schema::{Attribute, Kind, Schema};
 use tf_value::{Reader, Tf, Type, Value};
 
+use super::change;
 use crate::lifecycle::{Identity, IntentKind, Interpretation, Owned, Shape};
 use crate::schema::{HANDLING, Side, backend, computed, mesh, ownership, timeouts};
+use crate::session::PerCluster;
 
 /// The resource.
 pub(crate) struct VirtualDestination;
@@ -86,6 +90,10 @@ impl IntentKind for VirtualDestination {
         }
     }
 
+    fn identify(&self, config: &Value) -> Option<Identity> {
+        written_identity(&Reader::root(config))
+    }
+
     fn interpret(&self, config: &Value) -> Interpretation {
         let root = Reader::root(config);
         let input = crate::input::attributes(config, &[HANDLING, &["id", "manifests", "applied", "drift"]].concat());
@@ -125,6 +133,14 @@ impl IntentKind for VirtualDestination {
 
     fn restore(&self, _identity: &Identity, _claimed: &Owned, _owned: &Owned) -> Result<Value, String> {
         Err("No stored intent was found.".to_owned())
+    }
+
+    fn replacement(&self, prior: &Value, planned: &Value, given_up: Option<&Claim>) -> Findings {
+        change::destination_replaced(prior, planned, given_up)
+    }
+
+    fn guard(&self, prior: &Value, planned: &Value, before: &PerCluster, after: &BTreeMap<ClusterName, Vec<Object>>) -> Findings {
+        change::backends_lost(prior, planned, before, after)
     }
 }
 

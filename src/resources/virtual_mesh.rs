@@ -49,6 +49,10 @@ impl IntentKind for VirtualMesh {
         }
     }
 
+    fn identify(&self, config: &Value) -> Option<Identity> {
+        name(&Reader::root(config)).map(|name| identity(&name))
+    }
+
     fn interpret(&self, config: &Value) -> Interpretation {
         let root = Reader::root(config);
         let input = crate::input::attributes(config, &["timeouts", "id", "mesh", "manifests", "applied", "drift"]);

@@ -5,6 +5,7 @@
 mod destination;
 mod istio_object;
 mod mesh;
+mod ownership;
 mod provider_block;
 mod rerender;
 mod schemas;

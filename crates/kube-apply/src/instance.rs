@@ -80,37 +80,3 @@ impl Census {
         census
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn object(nonce: Option<&str>, mark: Option<&str>) -> Value {
-        let annotations: BTreeMap<&str, &str> =
-            [(reserved::INSTANCE_ANNOTATION, nonce), (reserved::COMPLETE_ANNOTATION, mark)]
-                .into_iter()
-                .filter_map(|(name, value)| Some((name, value?)))
-                .collect();
-        json!({"metadata": {"annotations": annotations}})
-    }
-
-    #[test]
-    fn an_instance_is_complete_when_every_cluster_has_its_mark() {
-        let (east, west): (ClusterName, ClusterName) = ("east".parse().unwrap(), "west".parse().unwrap());
-        let mut census = Census::default();
-        census.note(&east, &object(Some("a"), Some("a")));
-        census.note(&east, &object(Some("a"), None));
-        assert!(census.is_complete("a"));
-        census.note(&west, &object(Some("a"), None));
-        assert!(!census.is_complete("a"), "the create was interrupted while it wrote marks");
-        // a mark that another instance left counts for nobody
-        census.note(&west, &object(Some("a"), Some("b")));
-        assert!(!census.is_complete("a") && !census.is_complete("b"));
-        census.note(&west, &object(Some("a"), Some("a")));
-        assert_eq!(census.others(None), BTreeSet::from(["a".to_owned()]));
-        assert_eq!(census.others(Some("a")), BTreeSet::new());
-        census.note(&west, &object(None, None));
-        assert!(!census.is_complete("unknown"));
-    }
-}

@@ -245,14 +245,7 @@ pub async fn preflight(fleet: &Fleet, request: Request) -> Result<Cleared, Findi
             Some((cluster.clone(), Mark { slot: Arc::clone(fleet.slot(cluster)?), key: key.clone(), annotations }))
         })
         .collect();
-    Ok(Cleared {
-        marks,
-        claim: request.claim,
-        waves,
-        landed,
-        skipped: skipped.into_iter().collect(),
-        warnings: findings,
-    })
+    Ok(Cleared { marks, claim: request.claim, waves, landed, skipped: skipped.into_iter().collect(), warnings: findings })
 }
 
 /// What a cluster answered to the questions about one change.

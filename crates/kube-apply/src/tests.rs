@@ -4,5 +4,6 @@
 mod breakage;
 mod directory;
 mod engine;
+mod instance;
 mod inventory;
 mod support;

@@ -99,9 +99,8 @@ fn may_write(request: &Request, claim: &Claim) -> bool {
 fn is_of_other_instance(request: &Request, census: &Census, live: &LiveObject) -> bool {
     let Some(own) = &request.instance else { return false };
     live.claimed_by() == Some(&request.claim)
-        && nonce_of(&live.json).is_some_and(|nonce| {
-            nonce != own.nonce && !request.handed_over.contains(nonce) && census.is_complete(nonce)
-        })
+        && nonce_of(&live.json)
+            .is_some_and(|nonce| nonce != own.nonce && !request.handed_over.contains(nonce) && census.is_complete(nonce))
 }
 
 /// The annotations under the state prefix that an object gets, but for the mark.
@@ -192,7 +191,11 @@ fn replaced(change: &Change) -> Finding {
     finding(
         Code::ClaimMoved,
         change,
-        format!("{} in cluster {} was not deleted: another instance with this owner manages it now", change.key(), change.cluster),
+        format!(
+            "{} in cluster {} was not deleted: another instance with this owner manages it now",
+            change.key(),
+            change.cluster
+        ),
         "What another state manages is never touched.",
         "Nothing is to be done if that is intended; otherwise delete the object by hand.".to_owned(),
     )

@@ -29,8 +29,7 @@ pub(super) struct Live<'a> {
 impl<'a> Inventory<'a> {
     pub(super) fn new(cluster: &'a ClusterName, rights: &Rights<'a>, objects: &'a [Value]) -> Self {
         let mut by_kind: BTreeMap<String, Vec<Live<'a>>> = BTreeMap::new();
-        let ours: BTreeSet<String> =
-            rights.takeover.iter().flatten().chain([rights.claim]).map(ToString::to_string).collect();
+        let ours: BTreeSet<String> = rights.takeover.iter().flatten().chain([rights.claim]).map(ToString::to_string).collect();
         for value in objects {
             let text = |pointer| value.pointer(pointer).and_then(Value::as_str);
             let (Some(version), Some(kind), Some(name)) = (text("/apiVersion"), text("/kind"), text("/metadata/name")) else {

@@ -1,0 +1,190 @@
+//! Instances of one claim: who counts as complete, what may be taken, and when the mark is written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use istio_objects::reserved;
+use mesh_model::Code;
+use mesh_model::names::ClusterName;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::support::*;
+use crate::testing::{Breakage, Breakages};
+use crate::{Census, Class, Instance, Request, Taker, refresh_instance, taker};
+
+fn object(nonce: Option<&str>, mark: Option<&str>) -> Value {
+    let annotations: BTreeMap<&str, &str> = [(reserved::INSTANCE_ANNOTATION, nonce), (reserved::COMPLETE_ANNOTATION, mark)]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect();
+    json!({"metadata": {"annotations": annotations}})
+}
+
+#[test]
+fn an_instance_is_complete_when_every_cluster_has_its_mark() {
+    let (east, west): (ClusterName, ClusterName) = (cluster("east"), cluster("west"));
+    let mut census = Census::default();
+    census.note(&east, &object(Some("a"), Some("a")));
+    census.note(&east, &object(Some("a"), None));
+    assert!(census.is_complete("a"));
+    census.note(&west, &object(Some("a"), None));
+    assert!(!census.is_complete("a"), "the create was interrupted while it wrote marks");
+    // a mark that another instance left counts for nobody
+    census.note(&west, &object(Some("a"), Some("b")));
+    assert!(!census.is_complete("a") && !census.is_complete("b"));
+    census.note(&west, &object(Some("a"), Some("a")));
+    assert_eq!(census.others(None), BTreeSet::from(["a".to_owned()]));
+    assert_eq!(census.others(Some("a")), BTreeSet::new());
+    census.note(&west, &object(None, None));
+    assert!(!census.is_complete("unknown"));
+}
+
+fn instance(nonce: &str, clusters: &[&str]) -> Option<Instance> {
+    let anchors = clusters.iter().map(|name| (cluster(name), key("a"))).collect();
+    Some(Instance { nonce: nonce.to_owned(), anchors })
+}
+
+fn creates(clusters: &[&str]) -> Vec<istio_objects::Wave> {
+    let wave = |name: &str| clusters.iter().map(|at| create(at, &manifest(name, &json!({"hosts": [name]})))).collect();
+    vec![wave("b"), wave("a")]
+}
+
+fn request_of(nonce: &str) -> Request {
+    Request { instance: instance(nonce, &["east", "west"]), ..Request::new(claim(), creates(&["east", "west"])) }
+}
+
+#[test]
+fn the_mark_comes_last_and_once() {
+    runtime().block_on(async {
+        let (fleet, fakes) = fakes(&["east", "west"], &Breakages::none());
+        let outcome = apply(&fleet, request_of("one"), &CancellationToken::new()).await.unwrap();
+        assert!(outcome.is_complete);
+        for fake in &fakes {
+            let writes: Vec<String> = fake.calls().into_iter().filter(|call| call.starts_with("apply")).collect();
+            let keys = ["b", "a", "a"].map(|name| format!("apply {}", key(name)));
+            assert_eq!(writes, keys, "the anchor is written, and marked after everything else");
+            let objects = fake.objects();
+            assert!(objects.values().all(|object| crate::nonce_of(object) == Some("one")));
+            let annotations = &objects[&key("a")]["metadata"]["annotations"];
+            assert_eq!(annotations[reserved::COMPLETE_ANNOTATION], "one");
+        }
+        // the same once more writes nothing: the mark stays
+        let before = fakes[0].calls().len();
+        let again = apply(&fleet, request_of("one"), &CancellationToken::new()).await.unwrap();
+        assert!(again.is_complete && !fakes[0].calls()[before..].iter().any(|call| call.starts_with("apply")));
+    });
+}
+
+#[test]
+fn a_create_broken_at_any_write_leaves_nothing_complete() {
+    runtime().block_on(async {
+        let breakages = Breakages::none();
+        let (fleet, _) = fakes(&["east", "west"], &breakages);
+        let all = apply(&fleet, request_of("one"), &CancellationToken::new()).await.unwrap();
+        assert!(all.is_complete);
+        for call in 0..breakages.calls() {
+            let breakages = Breakages::at(call, Breakage::Before(Class::Io));
+            let (fleet, fakes) = fakes(&["east", "west"], &breakages);
+            let outcome = apply(&fleet, request_of("one"), &CancellationToken::new()).await;
+            if outcome.is_ok_and(|outcome| outcome.is_complete) {
+                continue;
+            }
+            let mut census = Census::default();
+            for (name, fake) in ["east", "west"].into_iter().zip(&fakes) {
+                fake.objects().values().for_each(|object| census.note(&cluster(name), object));
+            }
+            assert!(!census.is_complete("one"), "call {call}");
+            // anybody with the claim continues
+            let next = apply(&fleet, request_of("two"), &CancellationToken::new()).await.unwrap();
+            assert!(next.is_complete, "call {call}: {:?}", next.findings);
+            assert!(fakes.iter().all(|fake| fake.objects().values().all(|object| crate::nonce_of(object) == Some("two"))));
+        }
+    });
+}
+
+#[test]
+fn a_complete_instance_is_only_taken_when_asked_for() {
+    runtime().block_on(async {
+        let (fleet, fakes) = fakes(&["east", "west"], &Breakages::none());
+        apply(&fleet, request_of("one"), &CancellationToken::new()).await.unwrap();
+        let before = fakes[0].objects();
+        let refused = apply(&fleet, request_of("two"), &CancellationToken::new()).await.unwrap_err();
+        assert!(refused.iter().all(|finding| finding.code == Code::OtherInstance), "{refused:?}");
+        let old = manifest("a", &json!({"hosts": ["a"]}));
+        for (change, is_refused) in [(update("east", &old, &old), true), (delete("east", &key("a")), false)] {
+            let request = Request { waves: vec![vec![change]], ..request_of("two") };
+            match apply(&fleet, request, &CancellationToken::new()).await {
+                Ok(outcome) => {
+                    assert!(!is_refused);
+                    assert_eq!(outcome.findings.iter().map(|f| f.code).collect::<Vec<_>>(), [Code::ClaimMoved]);
+                }
+                Err(refused) => assert!(is_refused && refused.iter().all(|f| f.code == Code::OtherInstance), "{refused:?}"),
+            }
+        }
+        assert_eq!(fakes[0].objects(), before);
+        for taking in [
+            Request { adopt: true, ..request_of("two") },
+            Request { handed_over: BTreeSet::from(["two".to_owned()]), ..request_of("three") },
+        ] {
+            let nonce = taking.instance.as_ref().unwrap().nonce.clone();
+            let outcome = apply(&fleet, taking, &CancellationToken::new()).await.unwrap();
+            assert!(outcome.is_complete && outcome.created.iter().all(Vec::is_empty), "in place");
+            assert!(fakes.iter().all(|f| f.objects().values().all(|object| crate::nonce_of(object) == Some(nonce.as_str()))));
+        }
+    });
+}
+
+#[test]
+fn unclaimed_objects_are_adopted_only_when_asked_for() {
+    runtime().block_on(async {
+        let (fleet, fakes) = fakes(&["east"], &Breakages::none());
+        let theirs = json!({
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "VirtualService",
+            "metadata": {"name": "a", "namespace": "bookinfo", "labels": {"team": "blue"}},
+            "spec": {"hosts": ["by.hand"]},
+        });
+        fakes[0].put(theirs.clone());
+        let request = || Request::new(claim(), vec![vec![create("east", &manifest("a", &json!({"hosts": ["a"]})))]]);
+        let refused = apply(&fleet, request(), &CancellationToken::new()).await.unwrap_err();
+        assert_eq!(refused.iter().map(|finding| finding.code).collect::<Vec<_>>(), [Code::UnclaimedObject]);
+        assert!(refused[0].fix.contains("adopt = true"));
+        assert_eq!(fakes[0].objects()[&key("a")], theirs);
+        let adopting = Request { adopt: true, ..request() };
+        assert!(apply(&fleet, adopting, &CancellationToken::new()).await.unwrap().is_complete);
+        let now = &fakes[0].objects()[&key("a")];
+        assert_eq!((&now["spec"]["hosts"][0], &now["metadata"]["labels"]["team"]), (&json!("a"), &json!("blue")));
+    });
+}
+
+#[test]
+fn refresh_tells_what_another_instance_took() {
+    runtime().block_on(async {
+        let (fleet, _) = fakes(&["east", "west"], &Breakages::none());
+        let outcome = apply(&fleet, request_of("one"), &CancellationToken::new()).await.unwrap();
+        let written = prior(&outcome.landed);
+        let seen = refresh_instance(&fleet, &claim(), Some("one"), &written).await;
+        assert_eq!((seen.present, seen.taken, seen.drift.len()), (4, 0, 0));
+        let adopting = Request { adopt: true, ..request_of("two") };
+        apply(&fleet, adopting, &CancellationToken::new()).await.unwrap();
+        let seen = refresh_instance(&fleet, &claim(), Some("one"), &written).await;
+        assert_eq!((seen.present, seen.taken), (0, 4));
+        assert!(seen.drift.values().all(|lines| taker(lines) == Some(Taker::Instance)), "{:?}", seen.drift);
+        let nobody = refresh_instance(&fleet, &claim(), None, &written).await;
+        assert_eq!((nobody.present, nobody.taken), (4, 0), "who has no nonce is not told apart");
+    });
+}
+
+#[test]
+fn refresh_names_who_took_an_object() {
+    runtime().block_on(async {
+        let (fleet, fakes) = fakes(&["east"], &Breakages::none());
+        let theirs = object_json("a", &json!({"hosts": ["a"]}), &others_claim());
+        fakes[0].put(theirs);
+        let written = prior(&sets("east", [&manifest("a", &json!({"hosts": ["a"]}))]));
+        let seen = refresh_instance(&fleet, &claim(), Some("one"), &written).await;
+        assert_eq!((seen.present, seen.taken), (0, 1));
+        assert_eq!(seen.drift.values().map(|lines| taker(lines)).collect::<Vec<_>>(), [Some(Taker::Claim(others_claim()))]);
+        assert_eq!(taker(&["spec.hosts: live 1, intent 2".to_owned()]), None);
+    });
+}
