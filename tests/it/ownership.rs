@@ -300,7 +300,7 @@ async fn a_new_name_is_handed_the_host_when_it_comes_first() {
     let before = world.files();
     let renamed = set(destination(), "/name", json!("comments"));
     let plan = world.core.plan(DESTINATION, Some(&old), renamed.clone()).await.unwrap();
-    assert_eq!((plan.action, warnings(&plan.diagnostics)), (Action::Replace, vec!["Replacement interrupts traffic (GM1021)"]));
+    assert_eq!((plan.action, warnings(&plan.diagnostics)), (Action::Replace, vec!["Replacement interrupts traffic (GM4016)"]));
     let detail = &plan.diagnostics.iter().next().unwrap().detail;
     let entry = "test/it//gloo_virtual_destination/bookinfo/reviews";
     for word in [&format!("takeover_from = [\"{entry}\"]"), "create_before_destroy = true"] {
@@ -328,7 +328,7 @@ async fn a_replaced_object_is_warned_about() {
     let world = World::new().await;
     let old = world.create(OBJECT, object()).await;
     let plan = world.core.plan(OBJECT, Some(&old), set(object(), "/manifest/metadata/name", json!("other"))).await.unwrap();
-    assert_eq!((plan.action, warnings(&plan.diagnostics)), (Action::Replace, vec!["Replacement interrupts traffic (GM1021)"]));
+    assert_eq!((plan.action, warnings(&plan.diagnostics)), (Action::Replace, vec!["Replacement interrupts traffic (GM4016)"]));
 }
 
 #[tokio::test]
@@ -339,11 +339,11 @@ async fn protection_refuses_destroy_and_replacement() {
         let instance = world.create(type_name, config.clone()).await;
         let before = contents(&world);
         let refused = world.core.plan_destroy(&instance).await.unwrap_err();
-        assert!(refused.says("Deletion protection is on (GM1020)"), "{refused}");
+        assert!(refused.says("Deletion protection is on (GM4015)"), "{refused}");
         assert!(format!("{refused}").contains("deletion_protection = false"), "{refused}");
         let refused =
             world.core.plan(type_name, Some(&instance), set(config.clone(), pointer, json!("other"))).await.unwrap_err();
-        assert!(refused.says("Deletion protection is on (GM1020)"), "{refused}");
+        assert!(refused.says("Deletion protection is on (GM4015)"), "{refused}");
         assert_eq!(contents(&world), before);
         let open = step(&world.core, type_name, Some(&instance), set(config, "/deletion_protection", json!(false))).await;
         world.core.destroy(&open).await.success().unwrap();
@@ -358,7 +358,7 @@ async fn protection_keeps_a_backend_for_every_client() {
     let instance = world.create(DESTINATION, base.clone()).await;
     let swapped = set(base.clone(), "/backends", json!([backend("north")]));
     let refused = world.core.plan(DESTINATION, Some(&instance), swapped.clone()).await.unwrap_err();
-    assert!(refused.says("Deletion protection is on (GM1020)"), "{refused}");
+    assert!(refused.says("Deletion protection is on (GM4015)"), "{refused}");
     // in two steps it goes, and so does what leaves every client one of its backends
     let all = set(base, "/backends", json!([backend("east"), backend("west"), backend("north")]));
     let instance = step(&world.core, DESTINATION, Some(&instance), all).await;

@@ -155,14 +155,6 @@ codes! {
     ///
     /// Example: the rank of a cluster that has no backend.
     NoEffect = "GM1019", Warning, "Setting without effect";
-    /// A resource with `deletion_protection = true` would be destroyed or replaced, or would lose the backends that a client
-    /// has.
-    Protected = "GM1020", Error, "Deletion protection is on";
-    /// A changed identity replaces the resource, and its objects are gone for a while.
-    ///
-    /// With `create_before_destroy` the new instance comes first; where both would write the same objects, `takeover_from`
-    /// lets it take them over in place.
-    ReplaceInterrupts = "GM1021", Warning, "Replacement interrupts traffic";
 
     // GM2nnn: translation of one intent
     /// A Service behind the destination does not have the port.
@@ -327,6 +319,14 @@ codes! {
     /// Objects with this resource's claim were written by another instance: two states share one `owner`, a root or a
     /// workspace was copied, or a state was lost.
     OtherInstance = "GM4014", Error, "Managed by another instance with this owner";
+    /// A resource with `deletion_protection = true` would be destroyed or replaced, or would lose the backends that a client
+    /// has.
+    Protected = "GM4015", Error, "Deletion protection is on";
+    /// A changed identity replaces the resource, and its objects are gone for a while.
+    ///
+    /// With `create_before_destroy` the new instance comes first; where both would write the same objects, `takeover_from`
+    /// lets it take them over in place.
+    ReplaceInterrupts = "GM4016", Warning, "Replacement interrupts traffic";
 
     // GM5nnn: refresh and apply
     /// Reading or writing failed in the operating system.
