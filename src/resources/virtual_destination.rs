@@ -79,6 +79,19 @@ impl IntentKind for VirtualDestination {
                 Type::set(Type::String),
                 "Namespaces that see the hostname. Default `[\"*\"]`: all.",
             ),
+            Attribute::optional(
+                "overlays",
+                Kind::list(vec![
+                    Attribute::required("kind", Type::String, "Kind of the objects: `DestinationRule`."),
+                    Attribute::required(
+                        "merge_patch",
+                        Type::String,
+                        "JSON merge patch (RFC 7386), best written with `jsonencode`: its members replace those of the object, null removes.",
+                    ),
+                    Attribute::optional("cluster", Type::String, "The cluster whose objects are meant. Default: all."),
+                ]),
+                "Members laid over the objects, in this order, for what no argument says. `metadata.name`, `metadata.namespace`, `apiVersion`, `kind` and labels and annotations of the provider stay as they are. What an overlay breaks is not found by the checks of the plan.",
+            ),
             timeouts(),
         ];
         attributes.extend(ownership());

@@ -352,3 +352,36 @@ async fn a_new_name_replaces_and_keeps_the_host() {
     assert_eq!(after.state["id"], "bookinfo/comments");
     assert_eq!(world.core.plan(DESTINATION, Some(&after), renamed).await.unwrap().action, Action::NoOp);
 }
+
+#[tokio::test]
+async fn overlays_are_shown_written_and_watched_and_an_unknown_one_hides_its_objects() {
+    let world = World::new().await;
+    let overlay = |patch: Json| json!([{ "kind": "VirtualService", "cluster": null, "merge_patch": patch }]);
+    let patch = json!("{\"spec\":{\"gateways\":[\"mesh\"]},\"metadata\":{\"labels\":{\"team\":\"blue\"}}}");
+    let known = set(destination(), "/overlays", overlay(patch.clone()));
+    let plan = world.core.plan(DESTINATION, None, set(destination(), "/overlays", overlay(unknown()))).await.unwrap();
+    let hidden: Vec<String> = keys(&plan).into_iter().filter(|key| plan.planned.get("manifests").get(key).is_unknown()).collect();
+    assert_eq!(hidden, ["*/VirtualService/bookinfo/vd-reviews.mesh.internal"]);
+    let instance = world.core.apply_with(&plan, known.clone()).await.success().unwrap().unwrap();
+    let route = "bookinfo/VirtualService-vd-reviews.mesh.internal";
+    let text = fs::read_to_string(world.file("north", route)).unwrap();
+    assert!(text.contains("team: blue") && text.contains("gateways:\n  - mesh"), "{text}");
+    assert_eq!(world.core.plan(DESTINATION, Some(&instance), known.clone()).await.unwrap().action, Action::NoOp);
+    world.edit("north", route, "  - mesh\n", "  - other\n");
+    let core = world.beside(|_| {}).await;
+    let seen = core.refresh(&instance).await.unwrap().unwrap();
+    assert_eq!(drift(&seen.state).len(), 1);
+    let repaired = core.converge(DESTINATION, Some(&instance), known).await.unwrap();
+    assert_eq!(repaired.state, instance.state);
+
+    for (bad, path) in [
+        (json!([{ "kind": "Pod", "merge_patch": "{}" }]), "overlays[0].kind"),
+        (json!([{ "kind": "Gateway", "cluster": "north", "merge_patch": "{}" }]), "overlays[0].cluster"),
+        (json!([{ "kind": "Gateway", "merge_patch": "[]" }]), "overlays[0].merge_patch"),
+        (json!([{ "kind": "Gateway", "merge_patch": "{\"kind\":\"Pod\"}" }]), "overlays[0].merge_patch"),
+    ] {
+        let refused = world.core.plan(DESTINATION, None, set(destination(), "/overlays", bad)).await.unwrap_err();
+        let paths: Vec<String> = refused.diagnostics.iter().filter_map(|d| d.path.as_ref().map(ToString::to_string)).collect();
+        assert!(paths.iter().any(|found| found == path), "{path}: {refused}");
+    }
+}

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::Leaf;
 use crate::facts::{Backend, ClusterFacts};
 use crate::names::{ClusterName, Hostname, HostnameSuffix, IntentName, Namespace, PortName, PortNumber, Region};
+use crate::{Input, Leaf};
 
 /// `gloo_virtual_mesh`: clusters that form one mesh.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub struct VirtualDestination {
     pub connect_timeout: Leaf<Duration>,
     /// namespaces that see the hostname; `["*"]`: all
     pub export_to: Vec<Leaf<String>>,
+    /// what is laid over its objects, in this order
+    pub overlays: Vec<Overlay>,
 }
 
 /// A port of a virtual destination.
@@ -79,6 +81,17 @@ impl Protocol {
             Self::Http => "http",
         }
     }
+}
+
+/// Members laid over objects of one kind (RFC 7386), for what an intent has no argument for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overlay {
+    /// kind of the objects, as in keys: `DestinationRule`
+    pub kind: String,
+    /// the cluster whose objects are meant; `None`: all
+    pub cluster: Option<ClusterName>,
+    /// members of the merge patch; known JSON throughout
+    pub patch: Leaf<BTreeMap<String, Input>>,
 }
 
 /// Ranking of remote clusters. The local cluster always comes first.

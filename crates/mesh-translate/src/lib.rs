@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! intent + facts → link (roles, ranks, findings) → lower (one plan per cluster) → features (slices of objects) → merge
-//!                → emit (objects) → sealed by the caller
+//!                → emit (objects) → overlays of the user → sealed by the caller
 //! ```
 //!
 //! [`translate`] is total, pure and deterministic: the same intent gives the same objects, whatever the order of backends and
@@ -16,6 +16,7 @@ mod link;
 mod lower;
 mod merge;
 mod order;
+mod overlay;
 
 pub use check::{Rights, check_inventory};
 pub use order::order;
@@ -42,12 +43,18 @@ pub struct Translation {
 /// Translates a virtual destination.
 pub fn translate(intent: &VirtualDestination) -> Translation {
     let (linked, mut findings) = link::link(intent);
-    findings.sort();
-    findings.dedup();
-    let refused = findings.iter().any(|finding: &Finding| finding.code.severity() == Severity::Error);
-    let objects = match linked {
-        Some(linked) if !refused => emit::emit(&lower::lower(&linked)),
+    let is_error = |finding: &Finding| finding.code.severity() == Severity::Error;
+    let mut objects = match linked {
+        Some(linked) if !findings.iter().any(is_error) => emit::emit(&lower::lower(&linked)),
         _ => BTreeMap::new(),
     };
+    if !findings.iter().any(is_error) {
+        findings.extend(overlay::lay(&mut objects, &intent.overlays));
+    }
+    if findings.iter().any(is_error) {
+        objects.clear();
+    }
+    findings.sort();
+    findings.dedup();
     Translation { objects, findings }
 }

@@ -8,14 +8,14 @@ use super::failover::{Around, check_is_client, decode_failover};
 use super::mesh::{check_member, check_outside_clusters, decode_argument, decode_member};
 use super::reader::{Read, Sink, Value, all, check_unique, sound};
 use super::scalars::{decode_duration, decode_port, decode_visibility};
-use super::shapes::{OUTLIER_DETECTION, PORT, RETRIES, VIRTUAL_DESTINATION};
+use super::shapes::{OUTLIER_DETECTION, OVERLAY, PORT, RETRIES, VIRTUAL_DESTINATION};
 use super::{MAX_BACKENDS, MAX_CLUSTERS, MAX_LIST, MAX_PORTS};
-use crate::Leaf;
 use crate::facts::{Backend, ClusterFacts};
 use crate::finding::Code;
-use crate::intent::{OutlierDetection, Port, Protocol, Retries, VirtualDestination, VirtualMesh};
+use crate::intent::{OutlierDetection, Overlay, Port, Protocol, Retries, VirtualDestination, VirtualMesh};
 use crate::names::{ClusterName, Hostname, IntentName, Namespace, PortName};
 use crate::text::quoted;
+use crate::{Input, Leaf};
 
 /// Most retries of one request.
 const MAX_ATTEMPTS: u32 = 100;
@@ -54,6 +54,7 @@ pub(super) fn decode_destination(value: &Value<'_>, sink: &mut Sink) -> Read<Vir
     let retries = decode_retries(&destination.get("retries"), timeout.as_ref().ok().and_then(Option::as_ref), sink);
     let connect_timeout = optional(&destination.get("connect_timeout"), sink, |value, sink| value.leaf(sink, decode_duration));
     let export_to = optional(&destination.get("export_to"), sink, decode_export_to);
+    let overlays = optional(&destination.get("overlays"), sink, |value, sink| decode_overlays(value, members, sink));
 
     let mesh = mesh?;
     let clients = clients?.unwrap_or_else(|| mesh.clusters.keys().cloned().collect());
@@ -71,6 +72,7 @@ pub(super) fn decode_destination(value: &Value<'_>, sink: &mut Sink) -> Read<Vir
         timeout: timeout?,
         connect_timeout: connect_timeout?.unwrap_or(Duration::from_secs(1).into()),
         export_to: export_to?.unwrap_or_else(|| vec!["*".to_owned().into()]),
+        overlays: overlays?.unwrap_or_default(),
         mesh,
     })
 }
@@ -153,6 +155,33 @@ fn decode_backends(value: &Value<'_>, members: Option<&BTreeSet<ClusterName>>, s
     });
     check_unique(sink, entries, "A Service of a cluster is one backend.")?;
     all(backends)
+}
+
+fn decode_overlays(value: &Value<'_>, members: Option<&BTreeSet<ClusterName>>, sink: &mut Sink) -> Read<Vec<Overlay>> {
+    let items = value.list(sink, MAX_LIST)?;
+    let decode = |item: &Value<'_>, sink: &mut Sink| {
+        let overlay = item.object(sink, &OVERLAY)?;
+        let kind = overlay.get("kind").string(sink);
+        let cluster = optional(&overlay.get("cluster"), sink, |value, sink| decode_member(value, members, sink));
+        let patch = overlay.get("merge_patch").leaf(sink, decode_patch);
+        Ok(Overlay { kind: kind?.to_owned(), cluster: cluster?, patch: patch? })
+    };
+    let overlays = items.iter().map(|item| decode(item, sink)).collect();
+    all(overlays)
+}
+
+fn decode_patch(value: &Value<'_>, sink: &mut Sink) -> Read<BTreeMap<String, Input>> {
+    let text = value.string(sink)?;
+    let problem = match serde_json::from_str(text) {
+        Ok(json @ serde_json::Value::Object(_)) => match Input::from_json(&json) {
+            Input::Map(members) => return Ok(members),
+            _ => "it is no object".to_owned(),
+        },
+        Ok(_) => "it is no object".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let why = "A merge patch is the JSON of an object: its members replace those of the same name, null removes.";
+    Err(value.report(sink, Code::InvalidValue, format!("This is no merge patch: {problem}."), why))
 }
 
 fn decode_clients(value: &Value<'_>, members: Option<&BTreeSet<ClusterName>>, sink: &mut Sink) -> Read<BTreeSet<ClusterName>> {

@@ -83,6 +83,15 @@ pub(super) static VIRTUAL_DESTINATION: Shape = Shape {
         ("timeout", "\"10s\""),
         ("connect_timeout", "\"1s\""),
         ("export_to", "[\"*\"]"),
+        ("overlays", "[{ kind = \"DestinationRule\", merge_patch = jsonencode({ spec = { … } }) }]"),
+    ],
+};
+
+pub(super) static OVERLAY: Shape = Shape {
+    attributes: &[
+        ("kind", "\"DestinationRule\""),
+        ("merge_patch", "jsonencode({ spec = { trafficPolicy = { connectionPool = { tcp = { maxConnections = 100 } } } } })"),
+        ("cluster", "\"east\""),
     ],
 };
 

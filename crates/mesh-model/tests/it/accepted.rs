@@ -109,6 +109,7 @@ fn null_means_the_default_everywhere() {
         "timeout",
         "connect_timeout",
         "export_to",
+        "overlays",
     ] {
         document = with(document, &format!("/{name}"), Value::Null);
     }

@@ -51,6 +51,9 @@ fn missing_argument() {
         refused(&format!("/backends/0/ports/0/{name}"), [Value::Null], Code::MissingArgument, &path);
     }
     refused("/ports/0/number", [Value::Null], Code::MissingArgument, "ports[0].number");
+    for name in ["kind", "merge_patch"] {
+        refused(&format!("/overlays/0/{name}"), [Value::Null], Code::MissingArgument, &format!("overlays[0].{name}"));
+    }
     refused("/clients/0", [Value::Null], Code::MissingArgument, "clients[0]");
     refused("/virtual_mesh/clusters/east", [Value::Null], Code::MissingArgument, EAST);
     refused(&format!("{GATEWAY}/addresses"), [Value::Null], Code::MissingArgument, &format!("{EAST}.gateways[0]"));
@@ -102,6 +105,10 @@ fn names_and_texts() {
     refused("/export_to/0", ["", "~", "Bookinfo", "a/b"].map(|name| json!(name)), Code::InvalidValue, "export_to[0]");
     refused("/ports/0/protocol", [json!("HTTP"), json!("")], Code::InvalidValue, "ports[0].protocol");
     refused("/ports/0/number", [json!(80.5)], Code::InvalidValue, "ports[0].number");
+    let patches = ["", "{", "[]", "1", "null", "{} {}"].map(|text| json!(text));
+    refused("/overlays/0/merge_patch", patches, Code::InvalidValue, "overlays[0].merge_patch");
+    accepted("/overlays/0/merge_patch", [json!("{}"), json!("{\"spec\": {\"a\": [1.50, null]}}")]);
+    refused("/overlays/0/cluster", [json!("Mars")], Code::InvalidValue, "overlays[0].cluster");
     refused(
         "/virtual_mesh/clusters/1st",
         [facts("us-east-1", "203.0.113.9")],

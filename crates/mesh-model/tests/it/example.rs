@@ -60,6 +60,7 @@ pub(crate) fn destination() -> Value {
         },
         "retries": { "attempts": 2, "per_try_timeout": "500ms", "retry_unavailable": true, "retry_on_reset": true },
         "timeout": "2s", "connect_timeout": "250ms", "export_to": ["bookinfo", "frontend"],
+        "overlays": [{ "kind": "DestinationRule", "cluster": "east", "merge_patch": "{\"spec\":{\"x\":null}}" }],
     })
 }
 

@@ -28,6 +28,7 @@ const WORDS: &[&str] = &[
     "timeout",
     "connect_timeout",
     "export_to",
+    "overlays",
     "clusters",
     "hostname_suffix",
     "istio_version",

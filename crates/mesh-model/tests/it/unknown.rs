@@ -21,6 +21,7 @@ const LEAVES: &[&str] = &[
     "timeout",
     "connect_timeout",
     "export_to.*",
+    "overlays.*.merge_patch",
 ];
 
 /// Every path inside a value.

@@ -137,6 +137,7 @@ pub(crate) fn destination() -> impl Strategy<Value = VirtualDestination> {
                 timeout: Some(Leaf::Known(Duration::from_secs(10))),
                 connect_timeout: Leaf::Known(Duration::from_secs(1)),
                 export_to: vec![Leaf::Known("shop".to_owned()), Leaf::Known("bookinfo".to_owned())],
+                overlays: Vec::new(),
             }
         })
         .prop_filter("a destination that is refused has no objects", |intent| !translate(intent).objects.is_empty())
