@@ -26,12 +26,18 @@ mod session;
 mod settings;
 mod stored_intent;
 
-pub use provider::Gloo;
+pub use provider::{Decorate, Gloo};
 
 /// Runs the binary with its arguments: none (a core started it), `--debug` (a person did, and wants to attach), or
 /// `--version`.
 #[must_use]
-pub fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
+pub fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
+    run_with(Gloo::new(), arguments)
+}
+
+/// [`run`] with a provider of the caller's making.
+#[must_use]
+pub fn run_with(provider: Gloo, mut arguments: impl Iterator<Item = String>) -> ExitCode {
     let mode = match (arguments.next().as_deref(), arguments.next()) {
         (None, _) => Mode::Plugin,
         (Some("--debug" | "-debug"), None) => Mode::Debug,
@@ -49,5 +55,5 @@ pub fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
         }
     };
     let options = Options { name: "gloo", source: "example/gloo", mode, leaving: CancellationToken::new() };
-    tf_server::serve(Arc::new(Gloo::new()), options)
+    tf_server::serve(Arc::new(provider), options)
 }

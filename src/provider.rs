@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kube_apply::port::Cluster;
 use tf_server::{BoxFuture, Cx, DataSource, Function, Provider, Resource};
 use tf_value::schema::Schema;
 use tf_value::{Diagnostics, Value};
@@ -10,17 +11,32 @@ use crate::catalog;
 use crate::session::Configured;
 use crate::settings;
 
+/// What a fleet makes of each of its clusters before it uses it.
+pub type Decorate = dyn Fn(Arc<dyn Cluster>) -> Arc<dyn Cluster> + Send + Sync;
+
 /// The gloo provider.
-#[derive(Default)]
 pub struct Gloo {
     configured: Arc<Configured>,
+    decorate: Box<Decorate>,
 }
 
 impl Gloo {
     /// A provider that is not configured yet.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self::decorated(|cluster| cluster)
+    }
+
+    /// The same, whose clusters go through `decorate`: a seam for tests, which watch or break them there.
+    #[must_use]
+    pub fn decorated(decorate: impl Fn(Arc<dyn Cluster>) -> Arc<dyn Cluster> + Send + Sync + 'static) -> Self {
+        Self { configured: Arc::default(), decorate: Box::new(decorate) }
+    }
+}
+
+impl Default for Gloo {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -40,7 +56,7 @@ impl Provider for Gloo {
                 return diagnostics;
             }
             match settings {
-                Some(settings) => self.configured.set(settings),
+                Some(settings) => self.configured.set(settings, &*self.decorate),
                 None => return settings::owner_is_unknown(),
             }
             diagnostics

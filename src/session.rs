@@ -9,6 +9,7 @@ use mesh_model::names::ClusterName;
 use tf_value::Diagnostics;
 
 use crate::lifecycle::HandOvers;
+use crate::provider::Decorate;
 use crate::settings::{Connection, Settings};
 
 /// Settings and clusters of the configured provider; empty before `ConfigureProvider`.
@@ -30,9 +31,9 @@ pub(crate) struct Session {
 }
 
 impl Configured {
-    /// Takes the provider block.
-    pub(crate) fn set(&self, settings: Settings) {
-        let fleet = fleet(&settings);
+    /// Takes the provider block; its clusters go through `decorate`.
+    pub(crate) fn set(&self, settings: Settings, decorate: &Decorate) {
+        let fleet = fleet(&settings, decorate);
         *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Arc::new(Session {
             settings,
             fleet,
@@ -103,12 +104,13 @@ impl Announced {
 }
 
 /// The clusters that the settings name, not contacted yet.
-fn fleet(settings: &Settings) -> Fleet {
+fn fleet(settings: &Settings, decorate: &Decorate) -> Fleet {
     let members = settings.clusters.iter().flatten().map(|(name, connection)| {
         let member = match connection {
-            Connection::Directory(folder) => Member::Ready(Arc::new(
-                DirectoryCluster::new(name.clone(), folder, settings.owner.clone()).with_lock_wait(settings.request_timeout),
-            )),
+            Connection::Directory(folder) => {
+                let cluster = DirectoryCluster::new(name.clone(), folder, settings.owner.clone());
+                Member::Ready(decorate(Arc::new(cluster.with_lock_wait(settings.request_timeout))))
+            }
             Connection::Unknown => Member::Unknown,
         };
         (name.clone(), member)

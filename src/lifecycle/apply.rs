@@ -29,10 +29,13 @@ const WRITE_LIMIT: Duration = Duration::from_secs(300);
 impl<K: IntentKind> IntentResource<K> {
     pub(super) async fn apply_change(&self, cx: &Cx, request: ApplyRequest) -> Applied {
         let ApplyRequest { config, prior, planned, private } = request;
+        let kept = Notes::read(&private).dropped().write();
         match self.try_apply(cx, &config, prior.as_ref(), planned, private).await {
             Ok(applied) => applied,
             // nothing was written: a create leaves nothing, and of an update the state before is kept
-            Err(diagnostics) => Applied { state: None, private: Private::new(), diagnostics },
+            Err(diagnostics) => {
+                Applied { private: if prior.is_some() { kept } else { Private::new() }, state: prior, diagnostics }
+            }
         }
     }
 
@@ -62,7 +65,7 @@ impl<K: IntentKind> IntentResource<K> {
         let rights = self.meet_before_writing(&session, config, &claim, &goal, prior.is_some(), known.as_deref()).await?;
         let nonce = known.unwrap_or_else(new_nonce);
         notes.instance = Some(nonce.clone());
-        let private = notes.write();
+        let private = notes.settled().write();
         let annotations = self.state_annotations(config, &goal);
         let instance = Instance { nonce, anchors: self.anchors(&goal) };
         let to_write = changes(&before, &goal, &annotations, &instance.anchors, &session);
@@ -336,7 +339,8 @@ fn changes(
     session: &Session,
 ) -> Vec<Change> {
     let mut changes = Vec::new();
-    let clusters: BTreeSet<&ClusterName> = before.manifests.keys().chain(goal.manifests.keys()).collect();
+    let drifted = before.drifted_clusters();
+    let clusters: BTreeSet<&ClusterName> = before.manifests.keys().chain(goal.manifests.keys()).chain(&drifted).collect();
     for cluster in clusters {
         if session.standing(cluster) == Standing::Decommissioned {
             continue;
@@ -384,9 +388,13 @@ fn landed_state(
     let nothing = BTreeMap::new();
     let mut applied = BTreeMap::new();
     let mut drift = Drift::new();
-    for cluster in goal.manifests.keys() {
+    // a cluster that the resource leaves may still hold objects: their deletion stays pending
+    let clusters: BTreeSet<&ClusterName> = goal.manifests.keys().chain(landed.keys()).collect();
+    for cluster in clusters {
         let holds = landed.get(cluster).unwrap_or(&nothing);
-        applied.insert(cluster.clone(), digest(holds.values()));
+        if goal.manifests.contains_key(cluster) {
+            applied.insert(cluster.clone(), digest(holds.values()));
+        }
         let goal = by_key(&goal.manifests, cluster);
         for (key, manifest) in &goal {
             let lines = kube_apply::drift_lines(manifest, holds.get(*key).map(Manifest::value).as_ref());

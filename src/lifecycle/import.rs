@@ -35,7 +35,7 @@ impl<K: IntentKind> IntentResource<K> {
         let planned = self.plan_change(Purpose::Import, PlanRequest { config, prior: None, proposed, private: Vec::new() }).await;
         match planned.value {
             Some(state) if state.is_wholly_known() => {
-                let mut notes = Notes::read(&planned.private);
+                let mut notes = Notes::read(&planned.private).settled();
                 notes.instance = instance(&owned, &claim);
                 Ok(vec![Imported { state, private: notes.write() }])
             }

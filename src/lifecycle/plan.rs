@@ -49,7 +49,6 @@ impl<K: IntentKind> IntentResource<K> {
         let interpretation = self.kind.interpret(&config);
         let mut diagnostics = self.cook(&interpretation.findings);
         let claim = interpretation.identity.as_ref().map(|identity| identity.claim(&session.settings.owner, K::TYPE));
-        let stored = Notes::read(&private);
         let (wishes, findings) = Wishes::read(&config);
         diagnostics.extend(self.cook(&findings));
         let record = prior.as_ref().and_then(|prior| Record::read(prior).ok()).unwrap_or_default();
@@ -65,8 +64,8 @@ impl<K: IntentKind> IntentResource<K> {
         {
             diagnostics.extend(self.cook(&vec![hidden(leaf)]));
         }
-        let notes = Notes { inputs: self.inputs(&config, session), instance: stored.instance.clone() };
-        let (rendered, notes) = self.settle(rendered, notes, prior.as_ref(), &stored, session, &mut diagnostics);
+        let notes = Notes { planned: self.inputs(&config, session), ..Notes::read(&private) };
+        let rendered = self.settle(rendered, &notes, prior.as_ref(), session, &mut diagnostics);
 
         let mut value = proposed;
         with(
@@ -107,7 +106,7 @@ impl<K: IntentKind> IntentResource<K> {
             let asking = Asking {
                 session,
                 rights,
-                instance: prior.as_ref().and(stored.instance.as_deref()),
+                instance: prior.as_ref().and(notes.instance.as_deref()),
                 exists: prior.is_some(),
                 changes,
                 others: &Inventories::new(),
@@ -139,22 +138,21 @@ impl<K: IntentKind> IntentResource<K> {
     fn settle(
         &self,
         rendered: Rendered,
-        notes: Notes,
+        notes: &Notes,
         prior: Option<&Value>,
-        before: &Notes,
         session: &Session,
         diagnostics: &mut Diagnostics,
-    ) -> (Rendered, Notes) {
-        let Some(prior) = prior else { return (rendered, notes) };
-        let unchanged = notes.inputs.is_some() && notes.inputs == before.inputs;
+    ) -> Rendered {
+        let Some(prior) = prior else { return rendered };
+        let unchanged = notes.planned.is_some() && notes.planned == notes.inputs;
         let stored = prior.get("manifests");
         if !unchanged || *stored == rendered.manifests || stored.is_null() {
-            return (rendered, notes);
+            return rendered;
         }
         match session.settings.rerender {
-            Some(Rerender::Always) => (rendered, notes),
+            Some(Rerender::Always) => rendered,
             // the choice itself is not known: the objects are shown after apply
-            None => (Rendered::unknown(mesh_model::LeafPath("rerender".to_owned())), notes),
+            None => Rendered::unknown(mesh_model::LeafPath("rerender".to_owned())),
             Some(Rerender::OnChange) => {
                 diagnostics.push(Diagnostic::warning(
                     "Objects rendered by another version are kept",
@@ -172,7 +170,7 @@ impl<K: IntentKind> IntentResource<K> {
                         )
                     },
                 );
-                (Rendered { manifests: stored.clone(), applied, hidden_by: None }, notes)
+                Rendered { manifests: stored.clone(), applied, hidden_by: None }
             }
         }
     }

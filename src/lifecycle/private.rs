@@ -15,6 +15,9 @@ pub(crate) struct Notes {
     pub(crate) inputs: Option<String>,
     /// nonce of the instance, as on its objects; `None`: not created yet, or by a version that had none
     pub(crate) instance: Option<String>,
+    /// `inputs` of a planned state: it counts once that is the state. When an apply is refused or its process dies, the
+    /// state before is kept with the planned private bytes
+    pub(crate) planned: Option<String>,
 }
 
 impl Notes {
@@ -22,12 +25,26 @@ impl Notes {
     pub(crate) fn read(private: &Private) -> Self {
         let json: Json = serde_json::from_slice(private).unwrap_or_default();
         let text = |name: &str| json.get(name).and_then(Json::as_str).map(str::to_owned);
-        Self { inputs: text("inputs"), instance: text("instance") }
+        Self { inputs: text("inputs"), instance: text("instance"), planned: text("planned") }
+    }
+
+    /// Those of a planned state, when the state before is kept.
+    pub(crate) fn dropped(self) -> Self {
+        Self { planned: None, ..self }
+    }
+
+    /// Those of a planned state, as they are when it has become the state.
+    pub(crate) fn settled(self) -> Self {
+        Self { inputs: self.planned, planned: None, ..self }
     }
 
     /// The private bytes.
     pub(crate) fn write(&self) -> Private {
-        json!({ "inputs": self.inputs, "instance": self.instance }).to_string().into_bytes()
+        let mut json = json!({ "inputs": self.inputs, "instance": self.instance });
+        if let Some(planned) = &self.planned {
+            json["planned"] = planned.as_str().into();
+        }
+        json.to_string().into_bytes()
     }
 }
 

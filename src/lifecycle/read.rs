@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use mesh_model::Code;
+use istio_objects::ObjectKey;
+use kube_apply::Standing;
 use mesh_model::names::ClusterName;
+use mesh_model::{Code, Findings};
 use tf_server::{Applied, Cx, Private};
 use tf_value::{Diagnostic, Diagnostics, Value};
 
 use super::private::Notes;
 use super::state::{Drift, Record, drift_value, with};
 use super::{IntentKind, IntentResource, time_limit};
+use crate::session::Session;
 use crate::settings::Unreachable;
 
 /// How long a refresh may take, unless `timeouts` says otherwise.
@@ -39,8 +42,12 @@ impl<K: IntentKind> IntentResource<K> {
         };
         let claim = identity.claim(&session.settings.owner, K::TYPE);
         let limit = time_limit(&state, "read", READ_LIMIT);
+        let mut prior = record.manifests.clone();
+        for cluster in record.drifted_clusters() {
+            prior.entry(cluster).or_default();
+        }
         let instance = Notes::read(&private).instance;
-        let seen = kube_apply::refresh_instance(&session.fleet, &claim, instance.as_deref(), &record.manifests);
+        let seen = kube_apply::refresh_instance(&session.fleet, &claim, instance.as_deref(), &prior);
         let mut seen = tokio::select! {
             seen = seen => seen,
             () = cx.cancel.cancelled() => return interrupted(state, private),
@@ -55,12 +62,14 @@ impl<K: IntentKind> IntentResource<K> {
                 finding.code = Code::ClusterSkipped;
             }
         }
+        seen.findings.extend(out_of_reach(&record, &session));
         let diagnostics = self.cook(&seen.findings);
         let unseen: BTreeSet<&ClusterName> = seen.skipped.iter().chain(&seen.unread).collect();
         if diagnostics.has_errors() {
             return Applied { state: Some(state), private, diagnostics };
         }
-        if seen.present + seen.taken == 0 && unseen.is_empty() && objects > 0 {
+        let is_left_over = seen.drift.values().flatten().any(|line| line == kube_apply::LEFTOVER);
+        if seen.present + seen.taken == 0 && unseen.is_empty() && objects > 0 && !is_left_over {
             return Applied { state: None, private: Private::new(), diagnostics };
         }
         // what could not be looked at stays as it was last seen
@@ -73,6 +82,20 @@ impl<K: IntentKind> IntentResource<K> {
         with(&mut state, "drift", drift_value(&drift));
         Applied { state: Some(state), private, diagnostics }
     }
+}
+
+/// What a failed apply left in clusters that the provider block has no more: nobody could delete it unseen.
+fn out_of_reach(record: &Record, session: &Session) -> Findings {
+    let mut findings = Findings::new();
+    for cluster in record.drifted_clusters() {
+        if record.manifests.contains_key(&cluster) || session.standing(&cluster) != Standing::Unconfigured {
+            continue;
+        }
+        let prefix = format!("{cluster}/");
+        let keys: Vec<ObjectKey> = record.drift.keys().filter_map(|key| key.strip_prefix(&prefix)?.parse().ok()).collect();
+        findings.push(kube_apply::unconfigured(&cluster, keys.iter()));
+    }
+    findings
 }
 
 fn interrupted(state: Value, private: Private) -> Applied {

@@ -53,6 +53,12 @@ impl Record {
         Ok(Self { manifests, applied, drift })
     }
 
+    /// The clusters in which something is not as it should be. After a failed apply they may be more than those of
+    /// `manifests`: what is still to be deleted keeps its cluster here.
+    pub(crate) fn drifted_clusters(&self) -> BTreeSet<ClusterName> {
+        self.drift.keys().filter_map(|object| object.split('/').next()?.parse().ok()).collect()
+    }
+
     /// Whether `cluster` holds exactly what the state says, as far as the last apply knows.
     pub(crate) fn landed(&self, cluster: &ClusterName) -> bool {
         let manifests = self.manifests.get(cluster).map(Vec::as_slice).unwrap_or_default();

@@ -16,6 +16,7 @@ mod lock;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use istio_objects::{Change, ObjectKey};
@@ -37,6 +38,8 @@ pub struct DirectoryCluster {
     owner: OwnerId,
     inventory: Arc<inventory::Cache>,
     lock: lock::Lock,
+    /// whether the leavings of killed runs are gone
+    is_swept: Arc<AtomicBool>,
 }
 
 impl DirectoryCluster {
@@ -45,7 +48,13 @@ impl DirectoryCluster {
     pub fn new(name: ClusterName, folder: &Path, owner: OwnerId) -> Self {
         let root: PathBuf = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         let folder = Arc::new(Folder::new(name, root));
-        Self { lock: lock::Lock::new(Arc::clone(&folder), LOCK_WAIT), folder, owner, inventory: Arc::default() }
+        Self {
+            lock: lock::Lock::new(Arc::clone(&folder), LOCK_WAIT),
+            folder,
+            owner,
+            inventory: Arc::default(),
+            is_swept: Arc::default(),
+        }
     }
 
     /// The same, with another bound on the wait for other writers.
@@ -61,7 +70,10 @@ impl DirectoryCluster {
         work: impl FnOnce(&Folder) -> Result<T, ClusterError> + Send + 'static,
     ) -> Result<T, ClusterError> {
         let folder = Arc::clone(&self.folder);
-        match tokio::task::spawn_blocking(move || work(&folder)).await {
+        let work = move || work(&folder);
+        #[cfg(any(test, feature = "breakage"))]
+        let work = crate::breakage::carried(work);
+        match tokio::task::spawn_blocking(work).await {
             Ok(result) => result,
             Err(crash) => Err(ClusterError::new(
                 Class::Io,
@@ -120,8 +132,10 @@ impl Cluster for DirectoryCluster {
             let key = write.manifest.key();
             let held = self.lock.hold(key, cancel).await?;
             let (write, owner, inventory) = (write.clone(), self.owner.clone(), Arc::clone(&self.inventory));
+            let is_swept = Arc::clone(&self.is_swept);
             self.blocking(move |folder| {
                 let _held = held;
+                sweep_once(folder, &is_swept);
                 let key = write.manifest.key();
                 let live = folder.read(key)?;
                 match (&write.precondition, &live) {
@@ -149,9 +163,10 @@ impl Cluster for DirectoryCluster {
                 return Ok(());
             }
             let held = self.lock.hold(key, cancel).await?;
-            let key = key.clone();
+            let (key, is_swept) = (key.clone(), Arc::clone(&self.is_swept));
             self.blocking(move |folder| {
                 let _held = held;
+                sweep_once(folder, &is_swept);
                 match folder.read(&key)? {
                     None => Ok(()),
                     Some(live) if live.seen() == seen => folder.remove(&key),
@@ -160,6 +175,12 @@ impl Cluster for DirectoryCluster {
             })
             .await
         })
+    }
+}
+
+fn sweep_once(folder: &Folder, is_swept: &AtomicBool) {
+    if !is_swept.swap(true, Ordering::Relaxed) {
+        folder.sweep();
     }
 }
 

@@ -49,6 +49,8 @@
 //! }
 //! ```
 
+#[cfg(any(test, feature = "breakage"))]
+pub mod breakage;
 mod directory;
 mod drift;
 mod error;
@@ -72,7 +74,7 @@ pub use error::{Class, ClusterError, Words};
 pub use fleet::{Fleet, Member, Standing};
 pub use instance::{Census, Instance, nonce_of};
 pub use preflight::{Cleared, OnUnreachable, Request, preflight};
-pub use refresh::{LEFTOVER, Refreshed, Taker, is_missing, refresh, refresh_instance, taker};
+pub use refresh::{LEFTOVER, Refreshed, Taker, is_missing, refresh, refresh_instance, taker, unconfigured};
 pub use write::{Outcome, rollback, write};
 
 /// The first 16 bytes of a SHA-256, in hexadecimal digits.

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use istio_objects::{Change, Claim, Manifest, ObjectKey, Operation, Wave, reserved};
 use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings, Severity};
+use serde_json::Value;
 
+use crate::drift::drift_lines;
 use crate::fleet::{Fleet, Slot, Standing};
 use crate::instance::{Census, Instance, mark_of, nonce_of};
 use crate::port::{LiveObject, Write};
@@ -205,15 +207,19 @@ pub async fn preflight(fleet: &Fleet, request: Request) -> Result<Cleared, Findi
             }
         };
         findings.extend(warnings.into_iter().map(|text| warned(change, text)));
-        if let (Some(own), Some(live)) = (&request.instance, &live)
+        if let Some(own) = &request.instance
             && own.anchors.get(&change.cluster) == Some(change.key())
-            && mark_of(&live.json) == Some(&own.nonce)
+            && (judge::marks_at_once(&request, own, change)
+                || live.as_ref().and_then(|live| mark_of(&live.json)) == Some(&own.nonce))
         {
             marked.insert(change.cluster.clone());
         }
         let there = landed.entry(change.cluster.clone()).or_default();
+        let seen = live.as_ref().map(|live| live.json.clone());
         match judge(&request, &census, change, there.get(change.key()), live) {
             Verdict::Do(action) => {
+                // until the write has happened, what is there counts, also where the state says something else
+                there_is(there, change.key(), seen);
                 let step = Step { cluster: change.cluster.clone(), slot: Arc::clone(slot), action };
                 steps.entry(*wave).or_default().push(step);
             }
@@ -254,6 +260,20 @@ type Looked = Result<(Option<LiveObject>, Vec<String>), crate::ClusterError>;
 fn is_of_another_instance(answer: &Result<Looked, tokio::task::JoinError>, claim: &Claim, own: &Instance) -> bool {
     let Ok(Ok((Some(live), _))) = answer else { return false };
     live.claimed_by() == Some(claim) && nonce_of(&live.json).is_some_and(|nonce| nonce != own.nonce)
+}
+
+/// Puts what was seen of an object in the place of what the state says of it, if that differs.
+fn there_is(there: &mut BTreeMap<ObjectKey, Manifest>, key: &ObjectKey, seen: Option<Value>) {
+    let Some(seen) = seen else {
+        there.remove(key);
+        return;
+    };
+    if there.get(key).is_some_and(|known| drift_lines(known, Some(&seen)).is_empty()) {
+        return;
+    }
+    if let Ok(seen) = Manifest::from_stored(key.clone(), &seen.to_string()) {
+        there.insert(key.clone(), seen);
+    }
 }
 
 /// What is there, and what the cluster would say to the change.

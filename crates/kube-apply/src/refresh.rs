@@ -220,7 +220,9 @@ pub(crate) fn entry(cluster: &ClusterName, object: &ObjectKey) -> String {
     ManifestKey { scope: Scope::Cluster(cluster.clone()), object: object.clone() }.to_string()
 }
 
-pub(crate) fn unconfigured<'a>(cluster: &ClusterName, keys: impl Iterator<Item = &'a ObjectKey>) -> Finding {
+/// What to say about objects in a cluster that the provider block does not have.
+#[must_use]
+pub fn unconfigured<'a>(cluster: &ClusterName, keys: impl Iterator<Item = &'a ObjectKey>) -> Finding {
     let keys: Vec<String> = keys.map(ToString::to_string).collect();
     let shown = keys.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
     let more = if keys.len() > 5 { format!(" and {} more", keys.len() - 5) } else { String::new() };

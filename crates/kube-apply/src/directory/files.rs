@@ -49,10 +49,17 @@ impl Folder {
     }
 
     /// # Errors
-    /// The cluster is unreachable when its folder is not there.
+    /// The cluster is unreachable when its folder is not there. Something else in the place of `manifests` is no proof that
+    /// the objects are gone.
     pub(super) fn check_root(&self) -> Result<(), ClusterError> {
         let reason = match std::fs::metadata(&self.root) {
-            Ok(metadata) if metadata.is_dir() => return Ok(()),
+            Ok(metadata) if metadata.is_dir() => {
+                let manifests = self.manifests();
+                return match std::fs::metadata(&manifests) {
+                    Ok(metadata) if !metadata.is_dir() => Err(self.foreign(&manifests, "is not a folder")),
+                    _ => Ok(()),
+                };
+            }
             Ok(_) => "it is not a folder".to_owned(),
             Err(error) => error.to_string(),
         };
@@ -146,6 +153,16 @@ impl Folder {
         }
     }
 
+    /// Removes what killed runs were just writing. The caller holds the lock, so nobody is writing now.
+    pub(super) fn sweep(&self) {
+        let folders = std::fs::read_dir(self.manifests()).into_iter().flatten().flatten();
+        let files = folders.flat_map(|folder| std::fs::read_dir(folder.path())).flatten().flatten();
+        for file in files.filter(|file| file.file_name().as_encoded_bytes().starts_with(TEMPORARY.as_bytes())) {
+            // best effort: it is never read as an object, and the next write tries again
+            let _ = std::fs::remove_file(file.path());
+        }
+    }
+
     pub(super) fn create_manifests(&self) -> Result<(), ClusterError> {
         self.create_folder(&self.manifests())
     }
@@ -169,9 +186,9 @@ impl Folder {
         }
         self.create_folder(folder).map_err(|error| error.at(key))?;
         let temporary = folder.join(temporary_name(key));
-        let written = write_new(&temporary, text).and_then(|()| std::fs::rename(&temporary, &path));
+        let written = write_new(&temporary, text).and_then(|()| between()).and_then(|()| std::fs::rename(&temporary, &path));
         if let Err(error) = written {
-            // best effort: what stays starts with a dot, is never read as an object, and is replaced by the next write
+            // best effort: what stays starts with a dot, is never read as an object, and is swept by the next run
             let _ = std::fs::remove_file(&temporary);
             return Err(self.io("writing", &path, &error).at(key));
         }
@@ -185,7 +202,7 @@ impl Folder {
         let folder = path.parent().expect("a file of an object is in a folder");
         let _ = std::fs::remove_file(folder.join(temporary_name(key)));
         let failed = |error: &std::io::Error| self.io("removing", &path, error).at(key);
-        std::fs::remove_file(&path).map_err(|error| failed(&error))?;
+        std::fs::remove_file(&path).and_then(|()| between()).map_err(|error| failed(&error))?;
         sync(folder).map_err(|error| failed(&error))?;
         // removes empty folders only
         if std::fs::remove_dir(folder).is_ok() {
@@ -253,8 +270,11 @@ fn file_name(key: &ObjectKey) -> String {
     format!("{}~{}.yaml", &stem[..200], &hex_digest(stem.as_bytes())[..16])
 }
 
+/// What names of temporary files begin with; nobody else's do.
+const TEMPORARY: &str = ".gloo~";
+
 fn temporary_name(key: &ObjectKey) -> String {
-    format!(".{}.tmp", file_name(key))
+    format!("{TEMPORARY}{}.tmp", file_name(key))
 }
 
 /// Why there is no text.
@@ -319,4 +339,16 @@ fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
 
 fn sync(folder: &Path) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
+}
+
+/// Where tests break file work in its middle.
+#[cfg(any(test, feature = "breakage"))]
+fn between() -> std::io::Result<()> {
+    crate::breakage::between_files()
+}
+
+#[cfg(not(any(test, feature = "breakage")))]
+#[expect(clippy::unnecessary_wraps, reason = "its twin above fails")]
+fn between() -> std::io::Result<()> {
+    Ok(())
 }

@@ -7,7 +7,7 @@ use mesh_model::{AttributePath, Code, Finding};
 
 use super::{Action, Request};
 use crate::drift::drift_lines;
-use crate::instance::{Census, mark_of, nonce_of};
+use crate::instance::{Census, Instance, mark_of, nonce_of};
 use crate::ownership;
 use crate::port::{LiveObject, Precondition, Write};
 use crate::refresh::{entry, is_missing};
@@ -37,20 +37,20 @@ pub(super) fn judge(
     let is_others = live.as_ref().is_some_and(|live| is_of_other_instance(request, census, live));
     let shown = request.shown_drift.get(&entry(&change.cluster, change.key())).map_or(&[][..], Vec::as_slice);
     match (&change.operation, live) {
-        (Operation::Create(manifest), None) => apply(request, manifest, None, None),
+        (Operation::Create(manifest), None) => apply(request, change, manifest, None, None),
         (Operation::Create(_) | Operation::Update { .. }, Some(_)) if is_others && !request.adopt => {
             Verdict::Refuse(other_instance(change))
         }
         (Operation::Create(manifest), Some(live)) => match &live.claim {
-            Some(Ok(claim)) if may_write(request, claim) => apply(request, manifest, None, Some(live)),
+            Some(Ok(claim)) if may_write(request, claim) => apply(request, change, manifest, None, Some(live)),
             Some(Ok(other)) => Verdict::Refuse(claimed(change, other)),
             Some(Err(why)) => Verdict::Refuse(unclaimed(change, &format!("its claim cannot be read ({why})"))),
-            None if request.adopt => apply(request, manifest, None, Some(live)),
+            None if request.adopt => apply(request, change, manifest, None, Some(live)),
             None => Verdict::Refuse(unclaimed(change, "nobody claims it")),
         },
         (Operation::Update { old, new }, None) => {
             if is_missing(shown) {
-                apply(request, new, Some(old), None)
+                apply(request, change, new, Some(old), None)
             } else {
                 Verdict::Refuse(stale(change, &["the object is gone".to_owned()]))
             }
@@ -63,7 +63,7 @@ pub(super) fn judge(
             let is_taken = is_others || live.claimed_by().is_some_and(|claim| *claim != request.claim);
             let lines = drift_lines(old, Some(&live.json));
             if is_taken || lines.is_empty() || lines == shown || drift_lines(new, Some(&live.json)).is_empty() {
-                apply(request, new, Some(old), Some(live))
+                apply(request, change, new, Some(old), Some(live))
             } else {
                 Verdict::Refuse(stale(change, &lines))
             }
@@ -112,10 +112,15 @@ pub(super) fn annotations(request: &Request, key: &ObjectKey) -> BTreeMap<String
     annotations
 }
 
-fn apply(request: &Request, manifest: &Manifest, old: Option<&Manifest>, live: Option<LiveObject>) -> Verdict {
+/// Whether an anchor gets its mark with the object itself: an instance that is in a state has been created.
+pub(super) fn marks_at_once(request: &Request, own: &Instance, change: &Change) -> bool {
+    !request.prior.is_empty() && own.anchors.get(&change.cluster) == Some(change.key())
+}
+
+fn apply(request: &Request, change: &Change, manifest: &Manifest, old: Option<&Manifest>, live: Option<LiveObject>) -> Verdict {
     let mut state_annotations = annotations(request, manifest.key());
-    if let (Some(own), Some(live)) = (&request.instance, &live)
-        && mark_of(&live.json) == Some(&own.nonce)
+    if let Some(own) = &request.instance
+        && (marks_at_once(request, own, change) || live.as_ref().and_then(|live| mark_of(&live.json)) == Some(&own.nonce))
     {
         state_annotations.insert(reserved::COMPLETE_ANNOTATION.to_owned(), own.nonce.clone());
     }

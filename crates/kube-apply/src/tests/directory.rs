@@ -231,7 +231,7 @@ fn a_write_that_fails_leaves_the_old_content() {
         run(&folder_fleet(root.path()), &Sets::new(), &before).await.unwrap();
         let kept = fs::read(file_of(root.path(), "vd")).unwrap();
         // the temporary file cannot be made: a folder with something in it has its name
-        let blocked = root.path().join("manifests/bookinfo/.VirtualService-vd.yaml.tmp");
+        let blocked = root.path().join("manifests/bookinfo/.gloo~VirtualService-vd.yaml.tmp");
         fs::create_dir(&blocked).unwrap();
         let fleet = folder_fleet(root.path());
         let waves = vec![vec![update("east", &old, &new)]];

@@ -102,7 +102,8 @@ async fn delete(step: &Step, key: &ObjectKey, live: &LiveObject, claim: &Claim, 
     let mut is_repeated = false;
     loop {
         let now = match cluster.get(key).await {
-            Ok(None) => return gone(None),
+            // a disk that failed may still bring it back
+            Ok(None) => return gone((error.class == Class::Io).then(|| error.at(key).finding())),
             Ok(Some(now)) => now,
             Err(_) => return not_known(step, &error, matches!(error.class, Class::Conflict | Class::Cancelled), false),
         };

@@ -1,0 +1,7 @@
+//! The lifecycle under failure: writes are broken at the n-th one, for every n.
+
+mod folders;
+mod forbidden;
+mod rig;
+mod writers;
+mod writes;
