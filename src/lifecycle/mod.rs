@@ -206,9 +206,6 @@ impl<K: IntentKind> Resource for IntentResource<K> {
 
     fn plan_destroy<'a>(&'a self, _cx: &'a Cx, prior: &'a Value, _private: &'a Private) -> BoxFuture<'a, Diagnostics> {
         Box::pin(async move {
-            if let Ok(session) = self.configured.session() {
-                session.leaving.note_all(self.claim_of(prior, &session));
-            }
             let is_protected = protect::is_on(prior);
             self.cook(&is_protected.then(|| protect::destruction(K::TYPE, prior)).into_iter().collect())
         })

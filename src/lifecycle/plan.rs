@@ -6,6 +6,7 @@ use kube_apply::Taker;
 use mesh_model::{AttributePath, Code, Finding, Findings};
 use mesh_translate::Rights;
 use tf_server::{PlanRequest, Planned};
+use tf_value::schema::Mode;
 use tf_value::{Diagnostic, Diagnostics, Path, Value};
 
 use super::meet::{Asking, meet_clusters};
@@ -65,7 +66,7 @@ impl<K: IntentKind> IntentResource<K> {
             diagnostics.extend(self.cook(&vec![hidden(leaf)]));
         }
         let notes = Notes { planned: self.inputs(&config, session), ..Notes::read(&private) };
-        let rendered = self.settle(rendered, &notes, prior.as_ref(), session, &mut diagnostics);
+        let rendered = self.settle(rendered, &notes, &config, prior.as_ref(), session, &mut diagnostics);
 
         let mut value = proposed;
         with(
@@ -134,11 +135,22 @@ impl<K: IntentKind> IntentResource<K> {
         Some(inputs_digest(&json, &session.settings.owner, session.settings.default_labels.as_ref()?))
     }
 
+    /// Whether the arguments may turn out to be those of the state, once all of them are known.
+    fn may_equal(&self, config: &Value, prior: &Value) -> bool {
+        let schema = self.kind.schema();
+        arguments(&schema.attributes).filter(|name| !HANDLING.contains(name)).all(|name| {
+            let is_chosen =
+                schema.attributes.iter().any(|attribute| attribute.name == name && attribute.mode == Mode::OptionalComputed);
+            (is_chosen && config.get(name).is_null()) || may_equal(config.get(name), prior.get(name))
+        })
+    }
+
     /// Keeps the stored manifests of an unchanged intent, so that a newer provider does not rewrite a whole fleet unasked.
     fn settle(
         &self,
         rendered: Rendered,
         notes: &Notes,
+        config: &Value,
         prior: Option<&Value>,
         session: &Session,
         diagnostics: &mut Diagnostics,
@@ -146,6 +158,11 @@ impl<K: IntentKind> IntentResource<K> {
         let Some(prior) = prior else { return rendered };
         let unchanged = notes.planned.is_some() && notes.planned == notes.inputs;
         let stored = prior.get("manifests");
+        let may_stay =
+            notes.planned.is_none() && session.settings.rerender != Some(Rerender::Always) && self.may_equal(config, prior);
+        if may_stay && !stored.is_null() {
+            return uncertain(rendered, prior);
+        }
         if !unchanged || *stored == rendered.manifests || stored.is_null() {
             return rendered;
         }
@@ -210,6 +227,33 @@ fn gone_findings(gone: &Drift) -> Findings {
         )
     });
     findings.collect()
+}
+
+/// What is rendered, where it is what is stored too; the rest is known when it is known whether the intent changed.
+fn uncertain(rendered: Rendered, prior: &Value) -> Rendered {
+    let same_or_unknown = |new: &Value, old: &Value| match (new.as_map(), old.as_map()) {
+        (Some(new), Some(old)) if new.keys().eq(old.keys()) => Value::map(
+            new.iter()
+                .map(|(key, value)| (key.clone(), if old.get(key) == Some(value) { value.clone() } else { Value::unknown() })),
+        ),
+        _ => Value::unknown(),
+    };
+    Rendered {
+        manifests: same_or_unknown(&rendered.manifests, prior.get("manifests")),
+        applied: same_or_unknown(&rendered.applied, prior.get("applied")),
+        hidden_by: rendered.hidden_by,
+    }
+}
+
+/// Whether a value may turn out to be the other one.
+fn may_equal(value: &Value, known: &Value) -> bool {
+    match (value, known) {
+        (Value::Unknown(_), _) => true,
+        (Value::List(a), Value::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| may_equal(a, b)),
+        (Value::Map(a), Value::Map(b)) => a.keys().eq(b.keys()) && a.iter().all(|(key, a)| may_equal(a, &b[key])),
+        (Value::Set(_) | Value::Dynamic(_), _) if !value.is_wholly_known() => true,
+        _ => value == known,
+    }
 }
 
 fn hidden(leaf: &mesh_model::LeafPath) -> Finding {

@@ -42,8 +42,7 @@ impl IntentKind for IstioObject {
     }
 
     fn identify(&self, config: &Value) -> Option<Identity> {
-        let object = object(config.get("manifest"), &mut Findings::new())?;
-        object.ok().map(|object| identity(&object.key()))
+        key_of(config.get("manifest")).map(|key| identity(&key))
     }
 
     fn interpret(&self, config: &Value) -> Interpretation {
@@ -52,7 +51,7 @@ impl IntentKind for IstioObject {
         let manifest = root.attribute("manifest");
         let object = object(manifest.value, &mut findings);
         let clusters = clusters(&root.attribute("clusters"), &mut findings);
-        let identity = object.as_ref().and_then(|object| object.as_ref().ok()).map(|object| identity(&object.key()));
+        let identity = key_of(manifest.value).map(|key| identity(&key));
         let shape = match (object, clusters) {
             (None, _) | (_, None) => Shape::Invalid,
             (Some(Err(leaf)), _) | (_, Some(Err(leaf))) => {
@@ -120,6 +119,20 @@ fn own(json: &serde_json::Value) -> serde_json::Value {
         }
     }
     own
+}
+
+/// The key of the object that `manifest` describes, as soon as what it is made of is known: labels, annotations and `spec` have
+/// no say in which object it is.
+fn key_of(manifest: &Value) -> Option<ObjectKey> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let inner = manifest.inner();
+    let metadata = inner.get("metadata").inner();
+    let kind = ObjectKind::parse(&text(inner.get("apiVersion").inner())?, &text(inner.get("kind").inner())?)?;
+    let namespace = match metadata.get("namespace").inner() {
+        Value::Null => None,
+        namespace => Some(text(namespace)?.parse().ok()?),
+    };
+    Some(ObjectKey { kind: kind.key_name(), namespace, name: text(metadata.get("name").inner())?.parse().ok()? })
 }
 
 /// The object that `manifest` describes; the unknown leaf that decides which one it is; `None` when findings say what is wrong.

@@ -109,3 +109,15 @@ async fn what_is_no_object_of_a_mesh_is_refused() {
         assert!(failure.violations.is_empty() && failure.diagnostics.has_errors(), "{pointer} = {value}: {failure}");
     }
 }
+
+#[tokio::test]
+async fn an_unknown_label_does_not_replace_the_object() {
+    let world = World::new().await;
+    let instance = world.create(OBJECT, config()).await;
+    for pointer in ["/manifest/metadata/labels/team", "/manifest/metadata/labels", "/manifest/spec/hosts"] {
+        let plan = world.core.plan(OBJECT, Some(&instance), set(config(), pointer, unknown())).await.unwrap();
+        assert_eq!(plan.action, Action::Update, "{pointer}");
+        assert_eq!(plan.planned.get("id"), plan.prior.get("id"), "{pointer}");
+        world.core.apply_with(&plan, config()).await.success().unwrap_or_else(|failure| panic!("{pointer}: {failure}"));
+    }
+}

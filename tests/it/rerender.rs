@@ -1,7 +1,7 @@
 //! Objects of an unchanged intent stay as they were written.
 
 use serde_json::{Value as Json, json};
-use tf_server::testing::{Action, Instance};
+use tf_server::testing::{Action, Instance, unknown};
 
 use crate::support::{DESTINATION, World, destination, set};
 
@@ -47,4 +47,16 @@ async fn they_are_rendered_anew_when_asked_or_when_anything_changes() {
     let labelled = world.beside(|block| block["default_labels"] = json!({ "a": "b" })).await;
     let plan = labelled.plan(DESTINATION, Some(&instance), destination()).await.unwrap();
     assert!(plan.planned.get("manifests").get(KEY).as_str().unwrap().contains("\"attempts\":3"));
+}
+
+#[tokio::test]
+async fn while_a_change_is_not_known_neither_are_objects_that_would_be_rendered_differently() {
+    let world = World::new().await;
+    let instance = by_another_version(&world).await;
+    let before = set(destination(), "/virtual_mesh/clusters/west/gateways/0/addresses/0", unknown());
+    let plan = world.core.plan(DESTINATION, Some(&instance), before).await.unwrap();
+    assert!(plan.planned.get("manifests").get(KEY).is_unknown(), "it stays if the address turns out to be the same");
+    assert!(plan.planned.get("manifests").get("*/DestinationRule/bookinfo/vd-reviews.mesh.internal").as_str().is_some());
+    let same = world.core.apply_with(&plan, destination()).await.success().unwrap().unwrap();
+    assert!(same.state["manifests"][KEY].as_str().unwrap().contains("\"attempts\":2"));
 }
