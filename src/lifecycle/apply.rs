@@ -54,7 +54,7 @@ impl<K: IntentKind> IntentResource<K> {
         }
         let goal = Record::read(&planned)?;
         let before = prior.map(Record::read).transpose()?.unwrap_or_default();
-        let claim = self.claim(&planned, &session)?;
+        let claim = self.claim_of(&planned, &session)?;
         let creating = match prior {
             None => Some(session.hand_overs.begin(&claim).ok_or_else(|| created_twice(&claim))?),
             Some(_) => None,
@@ -125,7 +125,7 @@ impl<K: IntentKind> IntentResource<K> {
         if before.manifests.values().all(Vec::is_empty) && before.drift.is_empty() {
             return Ok(Deleted { left: None, diagnostics: Diagnostics::new() });
         }
-        let claim = self.claim(prior, &session)?;
+        let claim = self.claim_of(prior, &session)?;
         let instance = notes.instance.clone().map(|nonce| Instance { nonce, anchors: BTreeMap::new() });
         let request = Request {
             instance,
@@ -208,14 +208,6 @@ impl<K: IntentKind> IntentResource<K> {
         Err(self.cook(&findings))
     }
 
-    fn claim(&self, state: &Value, session: &Session) -> Result<Claim, Diagnostics> {
-        let identity = self
-            .kind
-            .parse_id(state.get("id").as_str().unwrap_or_default())
-            .map_err(|problem| Diagnostic::error("Damaged state", problem))?;
-        Ok(identity.claim(&session.settings.owner, K::TYPE))
-    }
-
     /// The object of each cluster that carries the mark of a complete instance: one that holds the stored intent, or the
     /// first.
     fn anchors(&self, goal: &Record) -> BTreeMap<ClusterName, ObjectKey> {
@@ -228,16 +220,8 @@ impl<K: IntentKind> IntentResource<K> {
 
     /// The stored intent, for every object that holds one.
     fn state_annotations(&self, config: &Value, goal: &Record) -> Annotations {
-        let schema = self.kind.schema();
-        let arguments: BTreeSet<&str> =
-            crate::schema::arguments(&schema.attributes).filter(|name| !TRANSIENT.contains(name)).collect();
-        let attributes = config.as_map().into_iter().flatten();
-        let stored = Value::map(
-            attributes.filter(|(name, _)| arguments.contains(name.as_str())).map(|(name, value)| (name.clone(), value.clone())),
-        );
-        let (Some(anchor), Some(intent)) = (self.kind.anchor(), crate::stored_intent::encode(&stored)) else {
-            return Annotations::new();
-        };
+        let Some(anchor) = self.kind.anchor() else { return Annotations::new() };
+        let Some(intent) = crate::stored_intent::encode(&self.written(config, TRANSIENT)) else { return Annotations::new() };
         let anchors = goal.manifests.values().flatten().map(Manifest::key).filter(|key| key.kind == anchor);
         anchors.map(|key| (key.clone(), BTreeMap::from([(reserved::INTENT_ANNOTATION.to_owned(), intent.clone())]))).collect()
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use istio_objects::{Claim, object_key, reserved};
+use istio_objects::{Claim, object_key};
 use kube_apply::port::Kinds;
 use tf_server::{Imported, PlanRequest};
 use tf_value::{Diagnostic, Diagnostics, Type, Value};
@@ -64,7 +64,7 @@ impl<K: IntentKind> IntentResource<K> {
             };
             return Err(not_found(&format!("No stored intent was found; {seen}."), claim));
         };
-        crate::stored_intent::decode(text, &self.kind.schema().ty()).map_err(|problem| not_found(&problem, claim))
+        crate::stored_intent::decode(text, &self.ty).map_err(|problem| not_found(&problem, claim))
     }
 }
 
@@ -91,7 +91,7 @@ async fn owned(session: &Session) -> Result<Owned, Diagnostics> {
         };
         let objects = answer.map_err(|error| crate::cook::cook(&error.finding(), &Type::object::<String>([])))?;
         let live = objects.into_iter().filter_map(|json| {
-            let claim = json.pointer("/metadata/annotations")?.get(reserved::CLAIM_ANNOTATION)?.as_str()?.parse().ok()?;
+            let claim = Claim::on(&json)?;
             Some(Live { key: object_key(&json)?, claim, json })
         });
         found.insert(name.clone(), live.filter(|live| live.claim.owner == session.settings.owner).collect());

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use istio_objects::{Claim, Object, reserved};
+use istio_objects::{Claim, Object};
 use kube_apply::Standing;
 use kube_apply::port::Kinds;
 use mesh_model::names::ClusterName;
@@ -42,7 +42,7 @@ pub(super) async fn meet_clusters(asking: &Asking<'_>, objects: &BTreeMap<Cluste
         match session.standing(name) {
             Standing::Ready if changes => match session.fleet.inventory(name, &Kinds::All).await {
                 Some(Ok(mut inventory)) => {
-                    inventory.retain(|object| !claimed_by(object, leaving));
+                    inventory.retain(|object| !Claim::on(object).is_some_and(|claim| leaving.contains(&claim)));
                     inventory.extend(others.get(name).into_iter().flatten().cloned());
                     inventories.insert(name.clone(), inventory);
                 }
@@ -68,12 +68,6 @@ pub(super) async fn meet_clusters(asking: &Asking<'_>, objects: &BTreeMap<Cluste
     findings.extend(mesh_translate::check_inventory(&labelled, &asking.rights, &inventories));
     findings.extend(taking::findings(asking, &labelled, &inventories));
     findings
-}
-
-fn claimed_by(object: &serde_json::Value, claims: &BTreeSet<Claim>) -> bool {
-    let claim =
-        object.pointer("/metadata/annotations").and_then(|annotations| annotations.get(reserved::CLAIM_ANNOTATION)?.as_str());
-    claim.and_then(|text| text.parse().ok()).is_some_and(|claim: Claim| claims.contains(&claim))
 }
 
 /// The objects with the labels that every object gets: selectors see those too.

@@ -16,18 +16,19 @@ mod taking;
 
 pub(crate) use handover::HandOvers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use istio_objects::{Claim, Object, ObjectKey, reserved};
+use istio_objects::{Claim, Object, ObjectKey, annotation, reserved};
 use mesh_model::names::{ClusterName, Namespace, OwnerId};
 use mesh_model::{Findings, LeafPath};
 use tf_server::{Applied, ApplyRequest, BoxFuture, Cx, ImportBy, Imported, PlanRequest, Planned, Private, Resource};
 use tf_value::schema::Schema;
-use tf_value::{Diagnostics, Reader, Value};
+use tf_value::{Diagnostic, Diagnostics, Reader, Type, Value};
 use tokio_util::sync::CancellationToken;
 
+use crate::schema::arguments;
 use crate::session::{Configured, PerCluster, Session};
 use crate::settings::decode_duration;
 
@@ -93,7 +94,7 @@ pub(crate) struct Live {
 impl Live {
     /// The intent stored on it.
     pub(crate) fn stored_intent(&self) -> Option<&str> {
-        self.json.pointer("/metadata/annotations")?.get(reserved::INTENT_ANNOTATION)?.as_str()
+        annotation(&self.json, reserved::INTENT_ANNOTATION)
     }
 }
 
@@ -148,19 +149,33 @@ pub(crate) enum Shape {
 /// A resource type with the shared lifecycle.
 pub(crate) struct IntentResource<K> {
     kind: K,
+    /// the kind's, made once for all calls
+    schema: Schema,
+    ty: Type,
     configured: Arc<Configured>,
 }
 
 impl<K: IntentKind> IntentResource<K> {
     /// The resource of `kind`.
     pub(crate) fn new(kind: K, configured: &Arc<Configured>) -> Self {
-        Self { kind, configured: Arc::clone(configured) }
+        let schema = kind.schema();
+        Self { kind, ty: schema.ty(), schema, configured: Arc::clone(configured) }
     }
 
     /// The claim of a resource in the state.
-    fn claim_of(&self, state: &Value, session: &Session) -> Option<Claim> {
-        let identity = self.kind.parse_id(state.get("id").as_str()?).ok()?;
-        Some(identity.claim(&session.settings.owner, K::TYPE))
+    fn claim_of(&self, state: &Value, session: &Session) -> Result<Claim, Diagnostic> {
+        let id = state.get("id").as_str().unwrap_or_default();
+        let identity = self.kind.parse_id(id).map_err(|problem| Diagnostic::error("Damaged state", problem))?;
+        Ok(identity.claim(&session.settings.owner, K::TYPE))
+    }
+
+    /// The arguments as they were written, but for those named in `without`.
+    fn written(&self, config: &Value, without: &[&str]) -> Value {
+        let arguments: BTreeSet<&str> = arguments(&self.schema.attributes).filter(|name| !without.contains(name)).collect();
+        let attributes = config.as_map().into_iter().flatten();
+        Value::map(
+            attributes.filter(|(name, _)| arguments.contains(name.as_str())).map(|(name, value)| (name.clone(), value.clone())),
+        )
     }
 
     /// The claim of a configuration.
@@ -169,9 +184,8 @@ impl<K: IntentKind> IntentResource<K> {
     }
 
     fn cook(&self, findings: &Findings) -> Diagnostics {
-        let ty = self.kind.schema().ty();
         let mut diagnostics = Diagnostics::new();
-        diagnostics.extend(findings.iter().map(|finding| crate::cook::cook(finding, &ty)));
+        diagnostics.extend(findings.iter().map(|finding| crate::cook::cook(finding, &self.ty)));
         diagnostics
     }
 }
@@ -182,7 +196,7 @@ impl<K: IntentKind> Resource for IntentResource<K> {
     }
 
     fn schema(&self) -> Schema {
-        self.kind.schema()
+        self.schema.clone()
     }
 
     fn validate<'a>(&'a self, _cx: &'a Cx, config: &'a Value) -> BoxFuture<'a, Diagnostics> {

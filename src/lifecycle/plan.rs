@@ -1,6 +1,6 @@
 //! Planning: configuration in, planned state out. Live clusters may veto or warn, never shape a value.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use kube_apply::Taker;
 use mesh_model::{AttributePath, Code, Finding, Findings};
@@ -15,7 +15,7 @@ use super::render::{Rendered, render};
 use super::rights::Wishes;
 use super::state::{Drift, Record, drift_value, with};
 use super::{IntentKind, IntentResource, Shape, protect};
-use crate::schema::{HANDLING, arguments};
+use crate::schema::HANDLING;
 use crate::session::{Inventories, Session};
 use crate::settings::Rerender;
 
@@ -86,7 +86,7 @@ impl<K: IntentKind> IntentResource<K> {
 
         let moved = prior.as_ref().is_some_and(|prior| prior.get("id") != value.get("id"));
         if moved && let Some(prior) = &prior {
-            let old = self.claim_of(prior, session);
+            let old = self.claim_of(prior, session).ok();
             session.leaving.note_all(old.clone());
             if protect::is_on(prior) {
                 diagnostics.extend(self.cook(&vec![protect::replacement(prior, K::IDENTITY)]));
@@ -122,26 +122,17 @@ impl<K: IntentKind> IntentResource<K> {
 
     /// The digest of what is rendered from; `None` while part of it is unknown.
     fn inputs(&self, config: &Value, session: &Session) -> Option<String> {
-        let schema = self.kind.schema();
-        let names: BTreeSet<&str> = arguments(&schema.attributes).filter(|name| !HANDLING.contains(name)).collect();
-        let attributes = config.as_map()?;
-        let arguments = Value::map(
-            attributes
-                .iter()
-                .filter(|(name, _)| names.contains(name.as_str()))
-                .map(|(name, value)| (name.clone(), value.clone())),
-        );
-        let json = crate::stored_intent::to_json(&arguments)?;
+        let json = crate::stored_intent::to_json(&self.written(config, HANDLING))?;
         Some(inputs_digest(&json, &session.settings.owner, session.settings.default_labels.as_ref()?))
     }
 
     /// Whether the arguments may turn out to be those of the state, once all of them are known.
     fn may_equal(&self, config: &Value, prior: &Value) -> bool {
-        let schema = self.kind.schema();
-        arguments(&schema.attributes).filter(|name| !HANDLING.contains(name)).all(|name| {
-            let is_chosen =
-                schema.attributes.iter().any(|attribute| attribute.name == name && attribute.mode == Mode::OptionalComputed);
-            (is_chosen && config.get(name).is_null()) || may_equal(config.get(name), prior.get(name))
+        let arguments = self.schema.attributes.iter().filter(|attribute| attribute.mode != Mode::Computed);
+        arguments.filter(|argument| !HANDLING.contains(&argument.name.as_str())).all(|argument| {
+            let written = config.get(&argument.name);
+            let is_chosen = argument.mode == Mode::OptionalComputed && written.is_null();
+            is_chosen || may_equal(written, prior.get(&argument.name))
         })
     }
 

@@ -33,14 +33,10 @@ impl<K: IntentKind> IntentResource<K> {
         if objects == 0 && record.drift.is_empty() {
             return Applied { state: Some(state), private, diagnostics: Diagnostics::new() };
         }
-        let identity = match self.kind.parse_id(state.get("id").as_str().unwrap_or_default()) {
-            Ok(identity) => identity,
-            Err(problem) => {
-                let diagnostics = tf_value::Diagnostic::error("Damaged state", problem).into();
-                return Applied { state: Some(state), private, diagnostics };
-            }
+        let claim = match self.claim_of(&state, &session) {
+            Ok(claim) => claim,
+            Err(damaged) => return Applied { state: Some(state), private, diagnostics: damaged.into() },
         };
-        let claim = identity.claim(&session.settings.owner, K::TYPE);
         let limit = time_limit(&state, "read", READ_LIMIT);
         let mut prior = record.manifests.clone();
         for cluster in record.drifted_clusters() {

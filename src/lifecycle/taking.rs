@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use istio_objects::{Claim, Object, ObjectKey, object_key, reserved};
+use istio_objects::{Claim, Object, ObjectKey, annotation, object_key, reserved};
 use kube_apply::{Census, nonce_of};
 use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings};
@@ -33,8 +33,8 @@ pub(super) fn findings(asking: &Asking<'_>, objects: &BTreeMap<ClusterName, Vec<
             let key = object.key();
             let Some(there) = live.get(&key) else { continue };
             let lines = || overwritten(object, asking.rights.claim, there);
-            match claim_of(there) {
-                None if has_claim(there) => {}
+            match Claim::on(there) {
+                None if annotation(there, reserved::CLAIM_ANNOTATION).is_some() => {}
                 None if asking.rights.adopt == Some(true) => findings.push(adopts(cluster, &key, lines())),
                 None => {}
                 Some(claim) if claim == *asking.rights.claim => {
@@ -66,21 +66,9 @@ pub(super) fn findings(asking: &Asking<'_>, objects: &BTreeMap<ClusterName, Vec<
 fn census(claim: &Claim, inventories: &Inventories) -> Census {
     let mut census = Census::default();
     for (cluster, live) in inventories {
-        live.iter().filter(|json| claim_of(json).as_ref() == Some(claim)).for_each(|json| census.note(cluster, json));
+        live.iter().filter(|json| Claim::on(json).as_ref() == Some(claim)).for_each(|json| census.note(cluster, json));
     }
     census
-}
-
-fn claim_text(live: &Json) -> Option<&str> {
-    live.pointer("/metadata/annotations")?.get(reserved::CLAIM_ANNOTATION)?.as_str()
-}
-
-fn has_claim(live: &Json) -> bool {
-    claim_text(live).is_some()
-}
-
-fn claim_of(live: &Json) -> Option<Claim> {
-    claim_text(live)?.parse().ok()
 }
 
 /// What differs between the planned object and the live one, but for what says whose it is.

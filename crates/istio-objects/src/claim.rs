@@ -39,7 +39,19 @@ pub struct Claim {
     pub name: String,
 }
 
+/// The annotation `name` of a Kubernetes object in JSON form, when it is a text.
+#[must_use]
+pub fn annotation<'a>(object: &'a serde_json::Value, name: &str) -> Option<&'a str> {
+    object.pointer("/metadata/annotations")?.get(name)?.as_str()
+}
+
 impl Claim {
+    /// The claim on a Kubernetes object in JSON form, if it has a readable one.
+    #[must_use]
+    pub fn on(object: &serde_json::Value) -> Option<Self> {
+        annotation(object, reserved::CLAIM_ANNOTATION)?.parse().ok()
+    }
+
     /// Value of [`reserved::OWNER_LABEL`]: a readable prefix of the owner and a hash of all of it, at most 63 characters.
     #[must_use]
     pub fn owner_label(owner: &OwnerId) -> String {

@@ -17,7 +17,7 @@ mod object;
 mod tree;
 
 pub use change::{Change, Operation, Wave};
-pub use claim::{Claim, reserved};
+pub use claim::{Claim, annotation, reserved};
 pub use fold::{Folded, fold, unfold};
 pub use key::{ManifestKey, ObjectKey, Scope};
 pub use kind::Kind;

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use istio_objects::{Claim, ObjectKey, reserved};
+use istio_objects::{Claim, ObjectKey, annotation, reserved};
 use mesh_model::names::ClusterName;
 use serde_json::Value;
 
@@ -33,10 +33,6 @@ pub fn nonce_of(live: &Value) -> Option<&str> {
 /// The mark on a live object, if it has one.
 pub(crate) fn mark_of(live: &Value) -> Option<&str> {
     annotation(live, reserved::COMPLETE_ANNOTATION)
-}
-
-fn annotation<'a>(live: &'a Value, name: &str) -> Option<&'a str> {
-    live.pointer("/metadata/annotations")?.get(name)?.as_str()
 }
 
 /// The instances that wrote the objects of one claim.

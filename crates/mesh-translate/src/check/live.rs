@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use istio_objects::{Claim, Kind, reserved};
+use istio_objects::{Claim, Kind, annotation, reserved};
 use mesh_model::names::ClusterName;
 use serde_json::Value;
 
@@ -73,7 +73,7 @@ impl<'a> Inventory<'a> {
 impl<'a> Live<'a> {
     /// The claim on it.
     pub(super) fn claim_text(&self) -> Option<&'a str> {
-        self.value.get("metadata")?.get("annotations")?.get(reserved::CLAIM_ANNOTATION)?.as_str()
+        annotation(self.value, reserved::CLAIM_ANNOTATION)
     }
 
     /// A member of it.
