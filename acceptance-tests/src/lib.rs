@@ -17,12 +17,14 @@
 //! # }
 //! ```
 
+pub mod breakage;
 pub mod cluster;
 pub mod diagnostics;
 pub mod plan;
 pub mod suite;
 pub mod world;
 
+pub use breakage::Running;
 pub use cluster::Directory;
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use plan::{Action, Plan, State};

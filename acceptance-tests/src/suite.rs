@@ -43,10 +43,19 @@ pub struct Rig {
     pub cli: Cli,
     /// The folder with the provider's binary.
     pub provider: PathBuf,
+    /// The folder with the provider whose writes can be broken, under the provider's name.
+    pub breakage: PathBuf,
     /// The clone, for examples.
     pub root: PathBuf,
     /// Everything that was run, for the report of a failure.
     pub transcript: Transcript,
+}
+
+impl Rig {
+    /// The same with the provider whose writes can be broken.
+    pub fn breakable(&self) -> Self {
+        Self { provider: self.breakage.clone(), ..self.clone() }
+    }
 }
 
 /// A text that survives the panic of the case that wrote it.
@@ -124,7 +133,9 @@ fn run(cases: Vec<Case>) -> Result<ExitCode> {
         Some(path) => PathBuf::from(path),
         None => workspace.build_provider()?,
     };
-    stage_provider(&binary, room.path())?;
+    let (provider, breakage) = (room.path().join("provider"), room.path().join("breakage"));
+    stage_provider(&binary, &provider)?;
+    stage_provider(&workspace.build_breakage()?, &breakage)?;
     let clis = Cli::all(&workspace)?;
 
     let jobs: Vec<(&Case, Rig)> = clis
@@ -133,7 +144,8 @@ fn run(cases: Vec<Case>) -> Result<ExitCode> {
         .filter(|(cli, case)| choice.takes(&label(case, cli)))
         .map(|(cli, case)| {
             let transcript = Transcript::default();
-            let rig = Rig { cli: cli.clone(), provider: room.path().to_path_buf(), root: workspace.root.clone(), transcript };
+            let (provider, breakage) = (provider.clone(), breakage.clone());
+            let rig = Rig { cli: cli.clone(), provider, breakage, root: workspace.root.clone(), transcript };
             (case, rig)
         })
         .collect();

@@ -88,6 +88,16 @@ impl World {
         Self::copy_of(rig, "examples/quickstart")
     }
 
+    /// A copy of this working directory, state and clusters too, in a room of its own.
+    ///
+    /// # Panics
+    /// When it cannot be copied.
+    pub fn twin(&self) -> Self {
+        let world = Self::empty(&self.rig);
+        copy_folder(&self.work, &world.work).unwrap_or_else(|problem| panic!("{problem}"));
+        world
+    }
+
     /// The clusters of the quick start without its configuration; add one with [`Self::config`].
     pub fn clusters(rig: &Rig) -> Self {
         let world = Self::empty(rig);
@@ -150,6 +160,11 @@ impl World {
     /// The directory cluster `clusters/<name>`.
     pub fn cluster(&self, name: &str) -> Directory {
         Directory::at(self.work.join("clusters").join(name))
+    }
+
+    /// Notes a command that a test ran itself.
+    pub fn note(&self, text: &str) {
+        self.rig.transcript.note(text);
     }
 
     /// Runs the CLI and waits for it.

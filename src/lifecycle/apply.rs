@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use istio_objects::{Change, Claim, Manifest, ObjectKey, Operation, reserved};
-use kube_apply::{Census, Cleared, Instance, Request, Standing};
+use kube_apply::{Adopt, Census, Cleared, Instance, Request, Standing};
 use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings, Severity};
 use mesh_translate::Rights;
@@ -59,19 +59,31 @@ impl<K: IntentKind> IntentResource<K> {
             None => Some(session.hand_overs.begin(&claim).ok_or_else(|| created_twice(&claim))?),
             Some(_) => None,
         };
+        let operation = if prior.is_some() { "update" } else { "create" };
+        let cancel = limited(cx, config, operation, WRITE_LIMIT);
+        if let Some(creating) = &creating {
+            creating.alone(&cancel).await;
+        }
         let mut notes = Notes::read(&private);
         // a create is a new instance, also one that replaces another
-        let known = notes.instance.take().filter(|_| prior.is_some());
-        let rights = self.meet_before_writing(&session, config, &claim, &goal, prior.is_some(), known.as_deref()).await?;
+        let mut known = notes.instance.take().filter(|_| prior.is_some());
+        let moved = notes.adopts;
+        if prior.is_some() && known.is_none() && !moved {
+            // a provider that died in an apply leaves the state before without its private bytes: the objects still know
+            known = Census::take(&session.fleet, &claim).await.sole().map(str::to_owned);
+        }
+        let (takeover, adopt) =
+            self.meet_before_writing(&session, config, (&claim, &goal), prior.is_some(), known.as_deref(), moved).await?;
         let nonce = known.unwrap_or_else(new_nonce);
         notes.instance = Some(nonce.clone());
-        let private = notes.settled().write();
+        notes.owner = Some(claim.owner.to_string());
+        let notes = notes.settled();
         let annotations = self.state_annotations(config, &goal);
         let instance = Instance { nonce, anchors: self.anchors(&goal) };
         let to_write = changes(&before, &goal, &annotations, &instance.anchors, &session);
         let request = Request {
-            takeover: rights.0,
-            adopt: rights.1,
+            takeover,
+            adopt,
             handed_over: creating.as_ref().map(Creating::leaving).unwrap_or_default(),
             instance: Some(instance),
             prior: before.manifests.clone(),
@@ -80,14 +92,13 @@ impl<K: IntentKind> IntentResource<K> {
             clusters_order: session.settings.clusters_order.clone(),
             ..Request::new(claim, mesh_translate::order(to_write))
         };
-        let operation = if prior.is_some() { "update" } else { "create" };
-        let cancel = limited(cx, config, operation, WRITE_LIMIT);
         let cleared = clear(&session, request, creating.as_ref(), &cancel).await.map_err(|findings| self.cook(&findings))?;
         let outcome = kube_apply::write(&session.fleet, cleared, &cancel).await;
         cancel.cancel();
         let mut diagnostics = self.cook(&outcome.findings);
         if outcome.is_complete {
             creating.into_iter().for_each(Creating::finish);
+            let private = Notes { adopts: false, ..notes }.write();
             return Ok(Applied { state: Some(planned), private, diagnostics });
         }
         if prior.is_none() {
@@ -101,7 +112,7 @@ impl<K: IntentKind> IntentResource<K> {
         let (applied, drift) = landed_state(&goal, &outcome.landed);
         with(&mut state, "applied", applied_value(&applied));
         with(&mut state, "drift", drift_value(&drift));
-        Ok(Applied { state: Some(state), private, diagnostics })
+        Ok(Applied { state: Some(state), private: notes.write(), diagnostics })
     }
 
     pub(super) async fn apply_delete(&self, cx: &Cx, request: ApplyRequest) -> Applied {
@@ -123,7 +134,8 @@ impl<K: IntentKind> IntentResource<K> {
         }
         let before = Record::read(prior)?;
         if before.manifests.values().all(Vec::is_empty) && before.drift.is_empty() {
-            return Ok(Deleted { left: None, diagnostics: Diagnostics::new() });
+            let forgotten = notes.adopts.then(|| forgotten(prior)).into_iter().collect();
+            return Ok(Deleted { left: None, diagnostics: self.cook(&forgotten) });
         }
         let claim = self.claim_of(prior, &session)?;
         let instance = notes.instance.clone().map(|nonce| Instance { nonce, anchors: BTreeMap::new() });
@@ -139,8 +151,9 @@ impl<K: IntentKind> IntentResource<K> {
         let mut cleared = kube_apply::preflight(&session.fleet, request.clone()).await.map_err(cook)?;
         // the last moment before the first deletion: what another call of this run is about to take stays
         let mut is_handed_over = false;
+        let mut _going = None;
         match session.hand_overs.leave(&claim, notes.instance.as_deref().unwrap_or_default()) {
-            Met::Nobody => {}
+            Met::Nobody(going) => _going = Some(going),
             Met::Failed => return Err(self.cook(&vec![not_handed_over(&claim)])),
             Met::Create(leaving) => match leaving.settled(&cancel).await {
                 Settled::Done => {
@@ -176,22 +189,28 @@ impl<K: IntentKind> IntentResource<K> {
         &self,
         session: &Session,
         config: &Value,
-        claim: &Claim,
-        goal: &Record,
+        (claim, goal): (&Claim, &Record),
         exists: bool,
         instance: Option<&str>,
-    ) -> Result<(BTreeSet<Claim>, bool), Diagnostics> {
+        moved: bool,
+    ) -> Result<(BTreeSet<Claim>, Adopt), Diagnostics> {
         let (wishes, mut findings) = Wishes::read(config);
         findings.extend(wishes.against(claim));
         let (Some(takeover), Some(adopt)) = (wishes.takeover(claim), wishes.adopt) else {
             return Err(not_known("`takeover_from` or `adopt`"));
         };
-        let granted = (takeover.clone(), adopt);
+        let granted = match (adopt, moved) {
+            (true, _) => Adopt::Instances,
+            (false, true) => Adopt::Unclaimed,
+            (false, false) => Adopt::Nothing,
+        };
+        let granted = (takeover.clone(), granted);
         let Shape::Objects(objects) = self.kind.interpret(config).shape else { return Ok(granted) };
         let others = session.announced.announce(claim, &goal.manifests);
         let asking = Asking {
             session,
-            rights: Rights { claim, takeover: Some(takeover), adopt: Some(adopt) },
+            rights: Rights { claim, takeover: Some(takeover), adopt: Some(adopt || moved) },
+            takes_instances: Some(adopt),
             instance,
             exists,
             changes: true,
@@ -263,6 +282,17 @@ fn not_handed_over(claim: &Claim) -> Finding {
         ),
         "They were kept, so that no client loses them; the resource stays in the state.",
         "Correct what kept the other resource from being created, and apply again. A renamed resource is better moved:\n\n  moved {\n    from = <old address>\n    to   = <new address>\n  }",
+    )
+}
+
+/// A resource that came from another provider, destroyed before it was ever applied here.
+fn forgotten(state: &Value) -> Finding {
+    Finding::new(
+        Code::ObjectsForgotten,
+        AttributePath::default(),
+        format!("{} was forgotten, not deleted.", state.get("id").as_str().unwrap_or("The object")),
+        "It was moved here from another provider and never applied, so nothing says in which clusters it is this resource's.",
+        "Delete it by hand if nobody needs it.",
     )
 }
 

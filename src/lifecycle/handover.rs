@@ -31,6 +31,8 @@ struct Meeting {
     create: Progress,
     /// nonces of the instances whose delete waits
     leaving: BTreeSet<String>,
+    /// deletes that met nobody and are under way
+    going: usize,
 }
 
 /// How far a create has come.
@@ -53,13 +55,17 @@ pub(super) struct Creating {
 /// What a delete meets.
 #[derive(Debug)]
 pub(super) enum Met {
-    /// no create of the claim
-    Nobody,
+    /// no create of the claim; one that comes now waits for the end of this delete
+    Nobody(Going),
     /// a create that has failed: the objects are to stay
     Failed,
     /// one that is coming
     Create(Leaving),
 }
+
+/// A delete that met nobody and is under way.
+#[derive(Debug)]
+pub(super) struct Going(watch::Sender<Meeting>);
 
 /// A delete that waits for a create.
 #[derive(Debug)]
@@ -117,20 +123,38 @@ impl HandOvers {
     /// A delete is about to delete the objects of the instance with this nonce.
     pub(super) fn leave(&self, claim: &Claim, nonce: &str) -> Met {
         let meeting = self.meeting(claim);
-        let mut met = Met::Nobody;
+        let mut met = None;
         meeting.send_modify(|now| {
-            if now.create == Progress::Running || now.is_planned {
+            met = Some(if now.create == Progress::Running || now.is_planned {
                 now.leaving.insert(nonce.to_owned());
-                met = Met::Create(Leaving { meeting: meeting.clone(), nonce: nonce.to_owned() });
+                Met::Create(Leaving { meeting: meeting.clone(), nonce: nonce.to_owned() })
             } else if now.create == Progress::Failed {
-                met = Met::Failed;
-            }
+                Met::Failed
+            } else {
+                now.going += 1;
+                Met::Nobody(Going(meeting.clone()))
+            });
         });
-        met
+        met.expect("the closure runs once")
+    }
+}
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        self.0.send_modify(|meeting| meeting.going -= 1);
     }
 }
 
 impl Creating {
+    /// Waits until no delete of the claim is under way: what it has left is to be seen whole. Such a delete waits for nobody.
+    pub(super) async fn alone(&self, cancel: &CancellationToken) {
+        let mut meeting = self.meeting.subscribe();
+        tokio::select! {
+            _ = meeting.wait_for(|meeting| meeting.going == 0) => {}
+            () = cancel.cancelled() => {}
+        }
+    }
+
     /// The instances that wait to be relieved of their objects.
     pub(super) fn leaving(&self) -> BTreeSet<String> {
         self.meeting.borrow().leaving.clone()
@@ -219,7 +243,7 @@ mod tests {
         let (settled, ()) = tokio::join!(leaving.settled(&cancel), async { creating.finish() });
         assert_eq!(settled, Settled::Done);
         drop(leaving);
-        assert!(matches!(meetings.leave(&claim(), "b"), Met::Nobody), "the hand-over is over");
+        assert!(matches!(meetings.leave(&claim(), "b"), Met::Nobody(_)), "the hand-over is over");
     }
 
     #[tokio::test]
@@ -252,8 +276,23 @@ mod tests {
         assert!(!creating.wait(&nonces(&["b"]), &cancel).await, "cancelled");
     }
 
-    #[test]
-    fn a_delete_alone_meets_nobody() {
-        assert!(matches!(HandOvers::default().leave(&claim(), "a"), Met::Nobody));
+    #[tokio::test]
+    async fn a_create_waits_for_the_end_of_a_delete_that_met_nobody() {
+        let (meetings, cancel) = (HandOvers::default(), CancellationToken::new());
+        let Met::Nobody(going) = meetings.leave(&claim(), "a") else { panic!("nothing is known of a create") };
+        let creating = meetings.begin(&claim()).expect("nobody else creates");
+        let order = Mutex::new(Vec::new());
+        let create = async {
+            creating.alone(&cancel).await;
+            order.lock().expect("no panic").push("create");
+        };
+        let delete = async {
+            order.lock().expect("no panic").push("delete");
+            drop(going);
+        };
+        tokio::join!(biased; create, delete);
+        assert_eq!(*order.lock().expect("no panic"), ["delete", "create"]);
+        cancel.cancel();
+        creating.alone(&cancel).await;
     }
 }

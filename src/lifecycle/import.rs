@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use istio_objects::{Claim, object_key};
 use kube_apply::port::Kinds;
-use tf_server::{Imported, PlanRequest};
+use tf_server::{ImportBy, Imported, PlanRequest};
 use tf_value::{Diagnostic, Diagnostics, Type, Value};
 
 use super::plan::Purpose;
@@ -13,15 +13,24 @@ use super::{Identity, IntentKind, IntentResource, Live, Owned};
 use crate::session::Session;
 
 impl<K: IntentKind> IntentResource<K> {
-    pub(super) async fn import_by_id(&self, id: &str) -> Result<Vec<Imported>, Diagnostics> {
+    pub(super) async fn import_by(&self, by: &ImportBy) -> Result<Vec<Imported>, Diagnostics> {
+        match by {
+            ImportBy::Id(id) => {
+                let (owner, rest) = id.split_once("//").map_or((None, id.as_str()), |(owner, rest)| (Some(owner), rest));
+                self.import_named(owner, rest).await
+            }
+            ImportBy::Identity(identity) => self.import_named(identity.get("owner").as_str(), &self.kind.id_of(identity)).await,
+        }
+    }
+
+    async fn import_named(&self, owner: Option<&str>, rest: &str) -> Result<Vec<Imported>, Diagnostics> {
         let session = self.configured.session()?;
-        let (owner, rest) = id.split_once("//").map_or((None, id), |(owner, rest)| (Some(owner), rest));
         if let Some(owner) = owner
             && owner != session.settings.owner.as_str()
         {
             return Err(Diagnostic::error(
                 "Import of another owner's resource",
-                format!("The id names the owner {owner:?}; this provider acts for {:?}.\n\nAn object has one owner. Import it with the provider whose `owner` is {owner:?}.", session.settings.owner.as_str()),
+                format!("The import names the owner {owner:?}; this provider acts for {:?}.\n\nAn object has one owner. Import it with the provider whose `owner` is {owner:?}, or create the resource here and take its objects over:\n\n  takeover_from = [{owner:?}]", session.settings.owner.as_str()),
             )
             .into());
         }
@@ -37,6 +46,7 @@ impl<K: IntentKind> IntentResource<K> {
             Some(state) if state.is_wholly_known() => {
                 let mut notes = Notes::read(&planned.private).settled();
                 notes.instance = instance(&owned, &claim);
+                notes.owner = Some(claim.owner.to_string());
                 Ok(vec![Imported { state, private: notes.write() }])
             }
             _ => Err(planned.diagnostics),

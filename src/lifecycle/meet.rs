@@ -20,6 +20,8 @@ pub(super) struct Asking<'a> {
     pub(super) session: &'a Session,
     /// what the resource may take
     pub(super) rights: Rights<'a>,
+    /// whether it takes objects of other instances with its claim; `None`: not known yet
+    pub(super) takes_instances: Option<bool>,
     /// nonce of the instance; `None`: it is not there yet, or not told apart
     pub(super) instance: Option<&'a str>,
     /// whether the resource is in the state

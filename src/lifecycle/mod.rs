@@ -23,11 +23,14 @@ use std::time::Duration;
 use istio_objects::{Claim, Object, ObjectKey, annotation, reserved};
 use mesh_model::names::{ClusterName, Namespace, OwnerId};
 use mesh_model::{Findings, LeafPath};
-use tf_server::{Applied, ApplyRequest, BoxFuture, Cx, ImportBy, Imported, PlanRequest, Planned, Private, Resource};
-use tf_value::schema::Schema;
+use tf_server::{
+    Applied, ApplyRequest, BoxFuture, Cx, ImportBy, Imported, MoveSource, Moved, PlanRequest, Planned, Private, Resource,
+};
+use tf_value::schema::{ForImport, IdentityAttribute, IdentitySchema, Schema};
 use tf_value::{Diagnostic, Diagnostics, Reader, Type, Value};
 use tokio_util::sync::CancellationToken;
 
+use self::private::Notes;
 use crate::schema::arguments;
 use crate::session::{Configured, PerCluster, Session};
 use crate::settings::decode_duration;
@@ -65,6 +68,22 @@ pub(crate) trait IntentKind: Send + Sync + 'static {
     /// # Errors
     /// Says why there is none.
     fn restore(&self, identity: &Identity, claimed: &Owned, owned: &Owned) -> Result<Value, String>;
+
+    /// The members of the identity besides `owner`.
+    const NAMES: &'static [(&'static str, ForImport, &'static str)];
+
+    /// What an id says, by member of [`Self::NAMES`]; asked for valid ids.
+    fn names_of(&self, id: &str) -> Vec<(&'static str, Option<String>)>;
+
+    /// The id that an identity means; parsed like one that a user wrote.
+    fn id_of(&self, identity: &Value) -> String;
+
+    /// The state that a resource of another provider becomes, which holds nothing yet; `None`: there is no way from that
+    /// type.
+    fn take_in(&self, source: &MoveSource) -> Option<Result<Value, Diagnostics>> {
+        let _ = source;
+        None
+    }
 
     /// What to say about a replacement. `given_up` is the claim of the instance that goes, unless the new one takes its
     /// objects over.
@@ -242,11 +261,34 @@ impl<K: IntentKind> Resource for IntentResource<K> {
     }
 
     fn import<'a>(&'a self, _cx: &'a Cx, by: &'a ImportBy) -> BoxFuture<'a, Result<Vec<Imported>, Diagnostics>> {
-        match by {
-            ImportBy::Id(id) => Box::pin(self.import_by_id(id)),
-            // without an identity schema nobody is asked
-            ImportBy::Identity(_) => Box::pin(std::future::ready(Ok(Vec::new()))),
-        }
+        Box::pin(self.import_by(by))
+    }
+
+    fn identity_schema(&self) -> Option<IdentitySchema> {
+        let owner = IdentityAttribute::optional(
+            "owner",
+            Type::String,
+            "Owner of the state, as in the provider block. Default for import: that of the provider.",
+        );
+        let names = K::NAMES.iter().map(|(name, for_import, description)| IdentityAttribute {
+            for_import: *for_import,
+            ..IdentityAttribute::required(name, Type::String, description)
+        });
+        Some(IdentitySchema::new([owner].into_iter().chain(names).collect()))
+    }
+
+    fn identity(&self, state: &Value) -> Option<Value> {
+        let session = self.configured.session().ok()?;
+        let id = state.get("id").as_str()?;
+        self.kind.parse_id(id).ok()?;
+        let owner = Value::string(session.settings.owner.as_str());
+        let names = self.kind.names_of(id).into_iter().map(|(name, part)| (name, part.map_or(Value::Null, Value::string)));
+        Some(Value::map([("owner", owner)].into_iter().chain(names)))
+    }
+
+    fn move_state(&self, source: &MoveSource) -> Option<Result<Moved, Diagnostics>> {
+        let moved = self.kind.take_in(source)?;
+        Some(moved.map(|state| Moved { state, private: Notes { adopts: true, ..Notes::default() }.write() }))
     }
 
     fn upgrade(&self, from: u64, _state: serde_json::Value) -> Result<serde_json::Value, Diagnostics> {

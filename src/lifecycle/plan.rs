@@ -66,6 +66,10 @@ impl<K: IntentKind> IntentResource<K> {
             diagnostics.extend(self.cook(&vec![hidden(leaf)]));
         }
         let notes = Notes { planned: self.inputs(&config, session), ..Notes::read(&private) };
+        if let Some(changed) = owner_changed(&notes, session, K::TYPE) {
+            diagnostics.push(changed);
+            return Planned { diagnostics, ..Planned::default() };
+        }
         let rendered = self.settle(rendered, &notes, &config, prior.as_ref(), session, &mut diagnostics);
 
         let mut value = proposed;
@@ -79,12 +83,19 @@ impl<K: IntentKind> IntentResource<K> {
         }
         with(&mut value, "manifests", rendered.manifests);
         with(&mut value, "applied", rendered.applied);
-        let rights = claim.as_ref().map(|claim| Rights { claim, takeover: wishes.takeover(claim), adopt: wishes.adopt });
-        let gone = rights.as_ref().map(|rights| taken_for_good(&record.drift, rights)).unwrap_or_default();
+        let rights = claim.as_ref().map(|claim| Rights {
+            claim,
+            takeover: wishes.takeover(claim),
+            adopt: if notes.adopts { Some(true) } else { wishes.adopt },
+        });
+        let gone = rights.as_ref().map(|rights| taken_for_good(&record.drift, rights, wishes.adopt)).unwrap_or_default();
         diagnostics.extend(self.cook(&gone_findings(&gone)));
         with(&mut value, "drift", drift_value(&gone));
 
         let moved = prior.as_ref().is_some_and(|prior| prior.get("id") != value.get("id"));
+        if moved && notes.adopts && prior.is_some() {
+            diagnostics.extend(self.cook(&vec![renamed_while_moved(K::IDENTITY)]));
+        }
         if moved && let Some(prior) = &prior {
             let old = self.claim_of(prior, session).ok();
             session.leaving.note_all(old.clone());
@@ -107,6 +118,7 @@ impl<K: IntentKind> IntentResource<K> {
             let asking = Asking {
                 session,
                 rights,
+                takes_instances: wishes.adopt,
                 instance: prior.as_ref().and(notes.instance.as_deref()),
                 exists: prior.is_some(),
                 changes,
@@ -184,11 +196,33 @@ impl<K: IntentKind> IntentResource<K> {
     }
 }
 
+/// What came from another provider has to be written here once, under its name, before it can get another.
+fn renamed_while_moved(identity: &[&str]) -> Finding {
+    Finding::new(
+        Code::InvalidValue,
+        identity.first().map(|name| AttributePath::of(name)).unwrap_or_default(),
+        "The configuration describes another object than the resource that was moved here.",
+        "The moved object is in no state of this provider yet, so nothing would ever delete it.",
+        "Describe the same kind, namespace and name as before and apply; change them afterwards.",
+    )
+}
+
+/// A state of another owner: its claims, and the identity that core holds, are the other owner's.
+pub(super) fn owner_changed(notes: &Notes, session: &Session, resource_type: &str) -> Option<Diagnostic> {
+    let (before, now) = (notes.owner.as_deref()?, session.settings.owner.as_str());
+    (before != now).then(|| {
+        Diagnostic::error(
+            "Owner changed",
+            format!("This {resource_type} was written for the owner {before:?}, and the provider acts for {now:?} now.\n\nThe owner is in the claim of every object, so this state has nothing any more that it may write or delete. Nothing was changed.\n\nPut the owner back:\n\n  owner = {before:?}\n\nTo hand the objects over to the new owner in place, forget the resource and create it anew:\n\n  terraform state rm <its address>\n\nwith, in the resource, for one apply:\n\n  takeover_from = [{before:?}]"),
+        )
+    })
+}
+
 /// What of the drift stays: objects that somebody else has, and that this resource does not take back.
-fn taken_for_good(drift: &Drift, rights: &Rights<'_>) -> Drift {
+fn taken_for_good(drift: &Drift, rights: &Rights<'_>, adopt: Option<bool>) -> Drift {
     let stays = |lines: &[String]| match kube_apply::taker(lines) {
         Some(Taker::Claim(claim)) => rights.takeover.as_ref().is_some_and(|takeover| !takeover.contains(&claim)),
-        Some(Taker::Instance) => rights.adopt == Some(false),
+        Some(Taker::Instance) => adopt == Some(false),
         None => false,
     };
     drift.iter().filter(|(_, lines)| stays(lines)).map(|(object, lines)| (object.clone(), lines.clone())).collect()

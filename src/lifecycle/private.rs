@@ -18,6 +18,10 @@ pub(crate) struct Notes {
     /// `inputs` of a planned state: it counts once that is the state. When an apply is refused or its process dies, the
     /// state before is kept with the planned private bytes
     pub(crate) planned: Option<String>,
+    /// who the state acted for when it was last written
+    pub(crate) owner: Option<String>,
+    /// whether the next apply takes objects that nobody claims: the state came from another provider
+    pub(crate) adopts: bool,
 }
 
 impl Notes {
@@ -25,7 +29,8 @@ impl Notes {
     pub(crate) fn read(private: &Private) -> Self {
         let json: Json = serde_json::from_slice(private).unwrap_or_default();
         let text = |name: &str| json.get(name).and_then(Json::as_str).map(str::to_owned);
-        Self { inputs: text("inputs"), instance: text("instance"), planned: text("planned") }
+        let adopts = json.get("adopts").and_then(Json::as_bool).unwrap_or_default();
+        Self { inputs: text("inputs"), instance: text("instance"), planned: text("planned"), owner: text("owner"), adopts }
     }
 
     /// Those of a planned state, when the state before is kept.
@@ -40,9 +45,13 @@ impl Notes {
 
     /// The private bytes.
     pub(crate) fn write(&self) -> Private {
-        let mut json = json!({ "inputs": self.inputs, "instance": self.instance });
-        if let Some(planned) = &self.planned {
+        let Self { inputs, instance, planned, owner, adopts } = self;
+        let mut json = json!({ "inputs": inputs, "instance": instance, "owner": owner });
+        if let Some(planned) = planned {
             json["planned"] = planned.as_str().into();
+        }
+        if *adopts {
+            json["adopts"] = true.into();
         }
         json.to_string().into_bytes()
     }

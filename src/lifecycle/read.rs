@@ -29,6 +29,10 @@ impl<K: IntentKind> IntentResource<K> {
             Ok(record) => record,
             Err(damaged) => return Applied { state: Some(state), private, diagnostics: damaged.into() },
         };
+        let notes = Notes::read(&private);
+        if let Some(changed) = super::plan::owner_changed(&notes, &session, K::TYPE) {
+            return Applied { state: Some(state), private, diagnostics: changed.into() };
+        }
         let objects: usize = record.manifests.values().map(Vec::len).sum();
         if objects == 0 && record.drift.is_empty() {
             return Applied { state: Some(state), private, diagnostics: Diagnostics::new() };
@@ -42,8 +46,7 @@ impl<K: IntentKind> IntentResource<K> {
         for cluster in record.drifted_clusters() {
             prior.entry(cluster).or_default();
         }
-        let instance = Notes::read(&private).instance;
-        let seen = kube_apply::refresh_instance(&session.fleet, &claim, instance.as_deref(), &prior);
+        let seen = kube_apply::refresh_instance(&session.fleet, &claim, notes.instance.as_deref(), &prior);
         let mut seen = tokio::select! {
             seen = seen => seen,
             () = cx.cancel.cancelled() => return interrupted(state, private),

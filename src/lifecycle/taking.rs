@@ -53,7 +53,7 @@ pub(super) fn findings(asking: &Asking<'_>, objects: &BTreeMap<ClusterName, Vec<
     }
     findings.extend(taken.into_iter().map(|(claim, group)| group.taken_over(&format!("of {claim}"))));
     if !others.objects.is_empty() {
-        findings.push(match (asking.rights.adopt, asking.exists) {
+        findings.push(match (asking.takes_instances, asking.exists) {
             (Some(false), false) => others.met_instance(asking.rights.claim),
             (Some(false), true) => others.is_others(asking.rights.claim),
             _ => others.taken_over("of another instance with this owner, namespace and name"),

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use istio_objects::{Claim, Kind as ObjectKind, Object, ObjectKey, Tree, reserved};
 use mesh_model::names::{ClusterName, Namespace, ObjectName};
 use mesh_model::{AttributePath, Code, Finding, Findings, LeafPath};
-use tf_value::schema::{Attribute, Schema};
-use tf_value::{Reader, Tf, Type, Value};
+use tf_server::MoveSource;
+use tf_value::schema::{Attribute, ForImport, Schema};
+use tf_value::{Diagnostics, Reader, Tf, Type, Value};
 
+use super::moved;
 use crate::lifecycle::{Identity, IntentKind, Interpretation, Live, Owned, Shape};
 use crate::schema::{computed, ownership, timeouts};
 
@@ -88,6 +90,33 @@ impl IntentKind for IstioObject {
         Ok(Value::Map(attributes))
     }
 
+    const NAMES: &'static [(&'static str, ForImport, &'static str)] = &[
+        (
+            "kind",
+            ForImport::Required,
+            "Kind of the object; with the group where that is not Istio's: `HTTPRoute.gateway.networking.k8s.io`.",
+        ),
+        ("namespace", ForImport::Optional, "Namespace of the object, if its kind has one."),
+        ("name", ForImport::Required, "Name of the object."),
+    ];
+
+    fn names_of(&self, id: &str) -> Vec<(&'static str, Option<String>)> {
+        let Ok(key) = id.parse::<ObjectKey>() else { return Vec::new() };
+        let namespace = key.namespace.map(|namespace| namespace.to_string());
+        vec![("kind", Some(key.kind)), ("namespace", namespace), ("name", Some(key.name.to_string()))]
+    }
+
+    fn id_of(&self, identity: &Value) -> String {
+        let part = |name| identity.get(name).as_str();
+        let (kind, name) = (part("kind").unwrap_or_default(), part("name").unwrap_or_default());
+        format!("{kind}/{}/{name}", part("namespace").unwrap_or("-"))
+    }
+
+    fn take_in(&self, source: &MoveSource) -> Option<Result<Value, Diagnostics>> {
+        let manifest = moved::manifest(source)?;
+        Some(manifest.and_then(|manifest| moved::state(self, &manifest)))
+    }
+
     fn replacement(&self, prior: &Value, planned: &Value, _given_up: Option<&Claim>) -> Findings {
         super::change::object_replaced(prior, planned)
     }
@@ -99,7 +128,7 @@ fn identity(key: &ObjectKey) -> Identity {
 }
 
 /// A live object without what the provider and the API server added.
-fn own(json: &serde_json::Value) -> serde_json::Value {
+pub(super) fn own(json: &serde_json::Value) -> serde_json::Value {
     let mut own = json.clone();
     if let Some(members) = own.as_object_mut() {
         members.remove("status");
@@ -136,7 +165,7 @@ fn key_of(manifest: &Value) -> Option<ObjectKey> {
 }
 
 /// The object that `manifest` describes; the unknown leaf that decides which one it is; `None` when findings say what is wrong.
-fn object(manifest: &Value, findings: &mut Findings) -> Option<Result<Object, LeafPath>> {
+pub(super) fn object(manifest: &Value, findings: &mut Findings) -> Option<Result<Object, LeafPath>> {
     if manifest.is_unknown() {
         return Some(Err(LeafPath("manifest".to_owned())));
     }

@@ -2,5 +2,6 @@
 
 mod change;
 pub(crate) mod istio_object;
+mod moved;
 pub(crate) mod virtual_destination;
 pub(crate) mod virtual_mesh;

@@ -6,7 +6,7 @@ use istio_objects::{Claim, Object};
 use mesh_model::Findings;
 use mesh_model::decode::{self, Outcome};
 use mesh_model::names::{ClusterName, IntentName, Namespace};
-use tf_value::schema::{Attribute, Kind, Schema};
+use tf_value::schema::{Attribute, ForImport, Kind, Schema};
 use tf_value::{Reader, Tf, Type, Value};
 
 use super::change;
@@ -146,6 +146,21 @@ impl IntentKind for VirtualDestination {
 
     fn restore(&self, _identity: &Identity, _claimed: &Owned, _owned: &Owned) -> Result<Value, String> {
         Err("No stored intent was found.".to_owned())
+    }
+
+    const NAMES: &'static [(&'static str, ForImport, &'static str)] = &[
+        ("namespace", ForImport::Required, "Namespace of its objects."),
+        ("name", ForImport::Required, "Name of the destination."),
+    ];
+
+    fn names_of(&self, id: &str) -> Vec<(&'static str, Option<String>)> {
+        let (namespace, name) = id.split_once('/').unwrap_or((id, ""));
+        vec![("namespace", Some(namespace.to_owned())), ("name", Some(name.to_owned()))]
+    }
+
+    fn id_of(&self, identity: &Value) -> String {
+        let part = |name| identity.get(name).as_str().unwrap_or_default();
+        format!("{}/{}", part("namespace"), part("name"))
     }
 
     fn replacement(&self, prior: &Value, planned: &Value, given_up: Option<&Claim>) -> Findings {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mesh_model::decode::{self, Outcome};
 use mesh_model::names::IntentName;
-use tf_value::schema::{Attribute, Kind, Schema};
+use tf_value::schema::{Attribute, ForImport, Kind, Schema};
 use tf_value::{Reader, Tf, Type, Value};
 
 use super::virtual_destination::VirtualDestination;
@@ -87,6 +87,16 @@ impl IntentKind for VirtualMesh {
             Ok(name) => Ok(identity(&name)),
             Err(error) => Err(format!("{error}.\n\nThe id of a virtual mesh is its name: `prod`.")),
         }
+    }
+
+    const NAMES: &'static [(&'static str, ForImport, &'static str)] = &[("name", ForImport::Required, "Name of the mesh.")];
+
+    fn names_of(&self, id: &str) -> Vec<(&'static str, Option<String>)> {
+        vec![("name", Some(id.to_owned()))]
+    }
+
+    fn id_of(&self, identity: &Value) -> String {
+        identity.get("name").as_str().unwrap_or_default().to_owned()
     }
 
     /// A virtual mesh writes nothing, but every destination of it stores what it was made from.

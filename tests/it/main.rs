@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
 
+mod arrival;
 mod breakage;
 mod destination;
 mod istio_object;

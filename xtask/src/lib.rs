@@ -13,6 +13,7 @@ pub mod docs;
 pub mod golden;
 pub mod problem;
 pub mod quickstart;
+pub mod soak;
 pub mod term;
 pub mod test;
 pub mod tidy;

@@ -16,6 +16,8 @@ cargo xt <command>
                      clusters that are folders; with dir: on a copy of your own configuration
   test               everything that has to be green, in CI too
   tidy               the rules of the house alone (arrows, file sizes, links, invariants; seconds)
+  soak [runs]        random object sets and journeys, every write broken in every way; 10000 of
+                     each unless told otherwise, minutes; prints what repeats a failure
   golden [filter]    run the golden cases and rewrite their expected files; review the diff
   docs [--check]     generate docs/ from the provider's schema; --check compares instead
   codegen [--check]  generate the wire code from proto/; --check compares instead
@@ -45,6 +47,8 @@ fn run(arguments: &[&str]) -> Result<ExitCode> {
         ["quickstart", folder] => xtask::quickstart::run(&Workspace::find()?, Some(folder)).map(|()| done),
         ["test"] => xtask::test::run(&Workspace::find()?),
         ["tidy"] => xtask::tidy::run(&Workspace::find()?).map(|()| done),
+        ["soak"] => xtask::soak::run(&Workspace::find()?, None).map(|()| done),
+        ["soak", runs] => xtask::soak::run(&Workspace::find()?, Some(runs)).map(|()| done),
         ["golden", filter @ ..] => xtask::golden::run(&Workspace::find()?, filter).map(|()| done),
         ["docs"] => xtask::docs::generate(&Workspace::find()?).map(|()| done),
         ["docs", "--check"] => xtask::docs::check(&Workspace::find()?).map(|()| done),

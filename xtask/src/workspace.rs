@@ -60,16 +60,28 @@ impl Workspace {
     /// # Errors
     /// When the build fails; cargo has then printed why.
     pub fn build_provider(&self) -> Result<PathBuf> {
+        self.build(PROVIDER_BINARY, &["--package", PROVIDER_BINARY, "--bin", PROVIDER_BINARY])
+    }
+
+    /// Builds the provider whose writes can be broken, for the acceptance tests, and returns its binary.
+    ///
+    /// # Errors
+    /// As [`Self::build_provider`].
+    pub fn build_breakage(&self) -> Result<PathBuf> {
+        let binary = format!("{PROVIDER_BINARY}-breakage");
+        self.build(&binary, &["--package", PROVIDER_BINARY, "--features", "breakage", "--bin", &binary])
+    }
+
+    fn build(&self, binary: &str, arguments: &[&str]) -> Result<PathBuf> {
         let status = cargo(&self.root)
-            .args(["build", "--quiet", "--package", PROVIDER_BINARY])
+            .args(["build", "--quiet"])
+            .args(arguments)
             .status()
             .map_err(|error| Problem::new(format!("cannot run cargo: {error}")))?;
         if !status.success() {
-            return Err(Problem::new(format!(
-                "the provider does not build; repeat with: cargo build --package {PROVIDER_BINARY}"
-            )));
+            return Err(Problem::new(format!("{binary} does not build; repeat with: cargo build {}", arguments.join(" "))));
         }
-        let name = format!("{PROVIDER_BINARY}{}", std::env::consts::EXE_SUFFIX);
+        let name = format!("{binary}{}", std::env::consts::EXE_SUFFIX);
         let binary = self.target.join("debug").join(name);
         if binary.is_file() { Ok(binary) } else { Err(Problem::new(format!("cargo built no {}", binary.display()))) }
     }

@@ -56,6 +56,11 @@ fn every_invariant_names_an_existing_test() {
 }
 
 #[test]
+fn every_failure_names_an_existing_test() {
+    check(documents::failures);
+}
+
+#[test]
 fn decisions_are_numbered_and_short() {
     check(documents::decisions);
 }

@@ -2,6 +2,7 @@
 
 use acceptance_tests::Case;
 
+mod breakage;
 mod drift;
 mod examples;
 mod harness;
@@ -21,6 +22,7 @@ pub fn all() -> Vec<Case> {
         ownership::cases(),
         unknowns::cases(),
         plans::cases(),
+        breakage::cases(),
         protocol::cases(),
     ];
     subjects.into_iter().flatten().collect()

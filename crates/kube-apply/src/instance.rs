@@ -54,6 +54,13 @@ impl Census {
         self.0.get(nonce).is_some_and(|clusters| clusters.values().all(|is_marked| *is_marked))
     }
 
+    /// The one instance that there is; `None` when there is none, or several.
+    #[must_use]
+    pub fn sole(&self) -> Option<&str> {
+        let mut nonces = self.0.keys();
+        nonces.next().filter(|_| nonces.next().is_none()).map(String::as_str)
+    }
+
     /// The complete instances but `own`.
     #[must_use]
     pub fn others(&self, own: Option<&str>) -> BTreeSet<String> {

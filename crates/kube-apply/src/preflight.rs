@@ -27,8 +27,8 @@ pub struct Request {
     pub claim: Claim,
     /// whose objects it may take over
     pub takeover: BTreeSet<Claim>,
-    /// whether it may take objects that nobody claims, and those that another instance wrote with the same claim
-    pub adopt: bool,
+    /// what else it may take
+    pub adopt: Adopt,
     /// which instance writes; `None`: instances are not told apart, and nothing is marked
     pub instance: Option<Instance>,
     /// other instances whose objects were handed over to this one
@@ -45,6 +45,18 @@ pub struct Request {
     pub clusters_order: Vec<ClusterName>,
     /// what to do about a cluster that gives no answer
     pub on_unreachable: OnUnreachable,
+}
+
+/// Which existing objects a resource may take besides its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Adopt {
+    /// none
+    #[default]
+    Nothing,
+    /// those that nobody claims
+    Unclaimed,
+    /// these, and those that another instance wrote with the same claim
+    Instances,
 }
 
 /// What to do about a cluster that gives no answer.
@@ -64,7 +76,7 @@ impl Request {
         Self {
             claim,
             takeover: BTreeSet::new(),
-            adopt: false,
+            adopt: Adopt::Nothing,
             instance: None,
             handed_over: BTreeSet::new(),
             prior: BTreeMap::new(),

@@ -15,8 +15,8 @@ fn of_kind<'a>(objects: &'a Objects, cluster: &'a str, kind: &'a str) -> impl It
 /// Which cluster an address of the tests' gateways belongs to.
 fn owner_of(address: &Json) -> &'static str {
     match address.as_str().unwrap() {
-        "203.0.113.10" => "east",
-        "203.0.113.20" => "west",
+        "203.0.113.10" | "203.0.113.11" => "east",
+        "203.0.113.20" | "203.0.113.21" => "west",
         "203.0.113.30" => "north",
         other => panic!("nobody has the address {other}"),
     }

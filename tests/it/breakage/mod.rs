@@ -2,6 +2,7 @@
 
 mod folders;
 mod forbidden;
+mod model;
 mod rig;
 mod writers;
 mod writes;

@@ -206,7 +206,10 @@ impl Prepared {
         if let Some(outcome) = &outcome {
             assert_eq!(outcome.violations, Vec::<String>::new(), "{label}");
         }
-        let instance = outcome.as_ref().map_or_else(|| self.instance.clone(), |outcome| outcome.instance.clone());
+        let instance = match &outcome {
+            Some(outcome) => outcome.instance.clone(),
+            None => self.instance.clone().map(forgotten),
+        };
         let broken = Broken { room, instance, outcome };
         let (old, now) = (self.start.objects(), broken.room.objects());
         let allowed = forbidden(&old, &self.end_objects, &old);
@@ -259,6 +262,11 @@ impl Prepared {
         };
         assert_eq!(seen.state["drift"], instance.state["drift"], "{label}");
     }
+}
+
+/// What core keeps of an instance whose provider died: the state before, without its private bytes.
+pub(crate) fn forgotten(instance: Instance) -> Instance {
+    Instance { private: Vec::new(), ..instance }
 }
 
 /// Refresh, plan and apply; `None` when there is nothing to do.

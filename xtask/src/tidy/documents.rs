@@ -21,23 +21,43 @@ const SHORT_DOCUMENTS: [(&str, usize); 2] = [("ARCHITECTURE.md", 250), ("CONTRIB
 /// # Errors
 /// When the table or a file cannot be read.
 pub fn invariants(clone: &Clone) -> Result<Complaints> {
+    tests_exist(clone, "ARCHITECTURE.md", &clone.table("invariants")?)
+}
+
+/// The failure matrix.
+const FAILURES: &str = "docs/dev/failure-matrix.md";
+
+/// Every row of the failure matrix names tests that exist.
+///
+/// # Errors
+/// When the table or a file cannot be read.
+pub fn failures(clone: &Clone) -> Result<Complaints> {
+    let text = clone.text(Path::new(FAILURES))?;
+    match super::table_of(&text, "failures") {
+        Some(rows) if !rows.is_empty() => tests_exist(clone, FAILURES, &rows),
+        _ => Ok(vec![format!("{FAILURES}: there is no table between `<!-- failures:begin -->` and its end")]),
+    }
+}
+
+/// The last cell of every row names tests that exist.
+fn tests_exist(clone: &Clone, document: &str, rows: &[Vec<String>]) -> Result<Complaints> {
     let mut complaints = Complaints::new();
     let mut sources = Vec::new();
     for file in clone.with_extension("rs") {
         sources.push((file, clone.text(file)?));
     }
-    for row in clone.table("invariants")? {
-        let [sentence, tests, ..] = row.as_slice() else { continue };
+    for row in rows {
+        let [sentence, .., tests] = row.as_slice() else { continue };
         let named = quoted(tests);
         if named.is_empty() {
-            complaints.push(format!("ARCHITECTURE.md: the invariant \"{sentence}\" names no test"));
+            complaints.push(format!("{document}: \"{sentence}\" names no test"));
         }
         for test in named {
             let exists = test.split_once("::").is_some_and(|(folder, name)| {
                 sources.iter().any(|(file, text)| file.starts_with(folder) && has_test(text, name))
             });
             if !exists {
-                complaints.push(format!("ARCHITECTURE.md: the test `{test}` of \"{sentence}\" does not exist"));
+                complaints.push(format!("{document}: the test `{test}` of \"{sentence}\" does not exist"));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use istio_objects::{Change, Claim, Manifest, ObjectKey, Operation, reserved};
 use mesh_model::{AttributePath, Code, Finding};
 
-use super::{Action, Request};
+use super::{Action, Adopt, Request};
 use crate::drift::drift_lines;
 use crate::instance::{Census, Instance, mark_of, nonce_of};
 use crate::ownership;
@@ -38,14 +38,14 @@ pub(super) fn judge(
     let shown = request.shown_drift.get(&entry(&change.cluster, change.key())).map_or(&[][..], Vec::as_slice);
     match (&change.operation, live) {
         (Operation::Create(manifest), None) => apply(request, change, manifest, None, None),
-        (Operation::Create(_) | Operation::Update { .. }, Some(_)) if is_others && !request.adopt => {
+        (Operation::Create(_) | Operation::Update { .. }, Some(_)) if is_others && request.adopt < Adopt::Instances => {
             Verdict::Refuse(other_instance(change))
         }
         (Operation::Create(manifest), Some(live)) => match &live.claim {
             Some(Ok(claim)) if may_write(request, claim) => apply(request, change, manifest, None, Some(live)),
             Some(Ok(other)) => Verdict::Refuse(claimed(change, other)),
             Some(Err(why)) => Verdict::Refuse(unclaimed(change, &format!("its claim cannot be read ({why})"))),
-            None if request.adopt => apply(request, change, manifest, None, Some(live)),
+            None if request.adopt >= Adopt::Unclaimed => apply(request, change, manifest, None, Some(live)),
             None => Verdict::Refuse(unclaimed(change, "nobody claims it")),
         },
         (Operation::Update { old, new }, None) => {
@@ -78,7 +78,7 @@ pub(super) fn judge(
             if !is_ours {
                 return Verdict::IsGone(Some(moved(change, live.claimed_by())));
             }
-            if is_others && !request.adopt {
+            if is_others && request.adopt < Adopt::Instances {
                 return Verdict::IsGone(Some(replaced(change)));
             }
             let lines = known.map(|known| drift_lines(known, Some(&live.json))).unwrap_or_default();

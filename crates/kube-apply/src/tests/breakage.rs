@@ -92,8 +92,13 @@ fn breakage() -> impl Strategy<Value = Breakage> {
     ]
 }
 
+/// How many pairs of object sets: 40, or what `cargo xt soak` asks for.
+fn cases() -> u32 {
+    std::env::var("GLOO_SOAK_CASES").map_or(40, |text| text.parse().unwrap())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_outcome_is_what_is_there_after_every_single_failure(before in object_sets(), goal in object_sets(), breakage in breakage()) {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::support::*;
 use crate::testing::{Breakage, Breakages};
-use crate::{Census, Class, Instance, Request, Taker, refresh_instance, taker};
+use crate::{Adopt, Census, Class, Instance, Request, Taker, refresh_instance, taker};
 
 fn object(nonce: Option<&str>, mark: Option<&str>) -> Value {
     let annotations: BTreeMap<&str, &str> = [(reserved::INSTANCE_ANNOTATION, nonce), (reserved::COMPLETE_ANNOTATION, mark)]
@@ -108,6 +108,8 @@ fn a_complete_instance_is_only_taken_when_asked_for() {
         let (fleet, fakes) = fakes(&["east", "west"], &Breakages::none());
         apply(&fleet, request_of("one"), &CancellationToken::new()).await.unwrap();
         let before = fakes[0].objects();
+        let unclaimed = Request { adopt: Adopt::Unclaimed, ..request_of("two") };
+        assert!(apply(&fleet, unclaimed, &CancellationToken::new()).await.is_err(), "it is claimed");
         let refused = apply(&fleet, request_of("two"), &CancellationToken::new()).await.unwrap_err();
         assert!(refused.iter().all(|finding| finding.code == Code::OtherInstance), "{refused:?}");
         let old = manifest("a", &json!({"hosts": ["a"]}));
@@ -123,7 +125,7 @@ fn a_complete_instance_is_only_taken_when_asked_for() {
         }
         assert_eq!(fakes[0].objects(), before);
         for taking in [
-            Request { adopt: true, ..request_of("two") },
+            Request { adopt: Adopt::Instances, ..request_of("two") },
             Request { handed_over: BTreeSet::from(["two".to_owned()]), ..request_of("three") },
         ] {
             let nonce = taking.instance.as_ref().unwrap().nonce.clone();
@@ -150,7 +152,7 @@ fn unclaimed_objects_are_adopted_only_when_asked_for() {
         assert_eq!(refused.iter().map(|finding| finding.code).collect::<Vec<_>>(), [Code::UnclaimedObject]);
         assert!(refused[0].fix.contains("adopt = true"));
         assert_eq!(fakes[0].objects()[&key("a")], theirs);
-        let adopting = Request { adopt: true, ..request() };
+        let adopting = Request { adopt: Adopt::Unclaimed, ..request() };
         assert!(apply(&fleet, adopting, &CancellationToken::new()).await.unwrap().is_complete);
         let now = &fakes[0].objects()[&key("a")];
         assert_eq!((&now["spec"]["hosts"][0], &now["metadata"]["labels"]["team"]), (&json!("a"), &json!("blue")));
@@ -165,7 +167,7 @@ fn refresh_tells_what_another_instance_took() {
         let written = prior(&outcome.landed);
         let seen = refresh_instance(&fleet, &claim(), Some("one"), &written).await;
         assert_eq!((seen.present, seen.taken, seen.drift.len()), (4, 0, 0));
-        let adopting = Request { adopt: true, ..request_of("two") };
+        let adopting = Request { adopt: Adopt::Instances, ..request_of("two") };
         apply(&fleet, adopting, &CancellationToken::new()).await.unwrap();
         let seen = refresh_instance(&fleet, &claim(), Some("one"), &written).await;
         assert_eq!((seen.present, seen.taken), (0, 4));
