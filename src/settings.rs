@@ -1,7 +1,7 @@
 //! The provider block, decoded: what it says and what of it is not known yet.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
 use mesh_model::names::{ClusterName, OwnerId, is_label_key, is_label_value};
@@ -249,12 +249,12 @@ fn decode_clusters(
             }
         };
         if let Connection::Directory(path) = &connection
-            && let Some(other) = folders.insert(normal(path), key)
+            && let Some(other) = folders.insert(target(path), key)
         {
             d.error(
                 &entry.path,
                 "Two clusters share a directory",
-                format!("Clusters {other} and {name} both name the directory {}.\n\nEach would overwrite and delete the other's objects. Give every cluster a folder of its own.", path.display()),
+                format!("Clusters {other} and {name} both write to the directory {}.\n\nEach would overwrite and delete the other's objects. Give every cluster a folder of its own.", path.display()),
             );
         }
         decoded.insert(name, connection);
@@ -262,9 +262,11 @@ fn decode_clusters(
     Some(decoded)
 }
 
-/// The path without `.` parts and trailing slashes, for comparison.
-fn normal(path: &std::path::Path) -> PathBuf {
-    path.components().filter(|part| !matches!(part, std::path::Component::CurDir)).collect()
+/// Where objects are written, through links and `..`; as it is spelled while the folder is not there.
+fn target(folder: &FilePath) -> PathBuf {
+    let manifests = folder.join("manifests");
+    let real = std::fs::canonicalize(&manifests).or_else(|_| std::fs::canonicalize(folder).map(|real| real.join("manifests")));
+    real.unwrap_or_else(|_| std::path::absolute(&manifests).unwrap_or(manifests))
 }
 
 /// The environment variable that names the folder of a cluster.

@@ -68,6 +68,22 @@ async fn bad_values_are_refused_at_their_attribute() {
 }
 
 #[tokio::test]
+async fn two_spellings_of_one_folder_are_refused() {
+    let world = World::new().await;
+    std::os::unix::fs::symlink(world.path("east"), world.path("link")).unwrap();
+    std::fs::create_dir_all(world.path("other")).unwrap();
+    std::fs::create_dir_all(world.path("east/manifests")).unwrap();
+    std::os::unix::fs::symlink(world.path("east/manifests"), world.path("other/manifests")).unwrap();
+    for other in ["link", "west/../east", "other", "./east/"] {
+        let spelled = world.path("").join(other);
+        let clusters = json!({ "east": { "directory": world.path("east") }, "west": { "directory": spelled } });
+        let core = Core::new(Arc::new(Gloo::new())).await;
+        let failure = core.configure(set(world.provider_block(), "/clusters", clusters)).await.unwrap_err();
+        assert!(failure.says("Two clusters share a directory"), "{other}: {failure}");
+    }
+}
+
+#[tokio::test]
 async fn default_labels_are_on_every_object() {
     let world = World::with(|block| block["default_labels"] = json!({ "app.kubernetes.io/part-of": "mesh" })).await;
     let instance = world.create(crate::support::DESTINATION, crate::support::destination()).await;

@@ -106,7 +106,10 @@ impl Cluster for DirectoryCluster {
         let owner = owner.clone();
         Box::pin(self.blocking(move |folder| {
             folder.check_root()?;
-            Ok(folder.objects()?.into_iter().filter(|object| object.has_label_of(&owner)).collect())
+            let is_owned = |object: &LiveObject| {
+                object.has_label_of(&owner) || object.claimed_by().is_some_and(|claim| claim.owner == owner)
+            };
+            Ok(folder.objects()?.into_iter().filter(is_owned).collect())
         }))
     }
 
@@ -146,7 +149,12 @@ impl Cluster for DirectoryCluster {
                     }
                     (Precondition::Unchanged(seen), Some(live)) if *seen == live.seen() => {}
                     (Precondition::Absent, Some(_)) => return Err(conflict(folder, key, "it exists by now")),
-                    (Precondition::Unchanged(_), None) => return Err(conflict(folder, key, "it is gone by now")),
+                    // what is only in the inventory so far gets its manifest
+                    (Precondition::Unchanged(seen), None) => match inventory.object_of_others(folder, key, &owner)? {
+                        Some(printed) if *seen == printed.seen() => {}
+                        Some(_) => return Err(conflict(folder, key, "the inventory shows another state of it by now")),
+                        None => return Err(conflict(folder, key, "it is gone by now")),
+                    },
                     (Precondition::Unchanged(_), Some(_)) => return Err(conflict(folder, key, "its file has changed")),
                 }
                 let object = ownership::compose(&write, live.as_ref().map(|live| &live.json));

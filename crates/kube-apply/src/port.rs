@@ -28,7 +28,7 @@ pub trait Cluster: Send + Sync {
     /// The live object under a key, whoever's it is.
     fn get<'a>(&'a self, key: &'a ObjectKey) -> Answer<'a, Option<LiveObject>>;
 
-    /// Every object with the owner's label ([`Claim::owner_label`]).
+    /// Every object with the owner's label ([`Claim::owner_label`]); one that has the claim alone may be among them.
     fn list_owned<'a>(&'a self, owner: &'a OwnerId) -> Answer<'a, Vec<LiveObject>>;
 
     /// Every object of these kinds, of others and of ours, in the order of their keys.

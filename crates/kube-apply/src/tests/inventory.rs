@@ -5,12 +5,13 @@ use std::path::Path;
 
 use mesh_model::Code;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::support::{
-    Sets, claim, cluster, create, folder_fleet, manifest, object_json, others_claim, refresh, run, runtime, sets,
+    Sets, apply, claim, cluster, create, folder_fleet, manifest, object_json, others_claim, refresh, run, runtime, sets,
 };
 use crate::port::Kinds;
-use crate::{Class, ClusterError, Request, preflight, yaml};
+use crate::{Adopt, Class, ClusterError, LEFTOVER, Request, preflight, yaml};
 
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
@@ -143,7 +144,7 @@ fn an_object_that_appears_in_the_inventory_after_the_checks_is_respected() {
         let fleet = folder_fleet(root.path());
         let cleared = preflight(&fleet, Request::new(claim(), vec![vec![create("east", &goal)]])).await.unwrap();
         put(root.path(), "live.yaml", &yaml::emit(&object_json("vd", &json!({}), &others_claim())));
-        let outcome = crate::write(&fleet, cleared, &tokio_util::sync::CancellationToken::new()).await;
+        let outcome = crate::write(&fleet, cleared, &CancellationToken::new()).await;
         assert_eq!(outcome.findings.iter().map(|finding| finding.code).collect::<Vec<_>>(), [Code::ChangedDuringApply]);
         assert!(!root.path().join("manifests/bookinfo").exists());
     });
@@ -174,5 +175,54 @@ fn objects_of_others_in_the_inventory_are_met_and_our_own_are_not() {
         // the manifest is newer than the print
         let objects = fleet.inventory(&cluster("east"), &Kinds::All).await.unwrap().unwrap();
         assert_eq!(objects, [goal[&cluster("east")].values().next().unwrap().value()]);
+    });
+}
+
+#[test]
+fn objects_that_are_only_in_the_inventory_can_be_adopted_and_taken_over() {
+    runtime().block_on(async {
+        let goal = manifest("vd", &json!({"hosts": ["a"]}));
+        let mut unclaimed = goal.value();
+        unclaimed["metadata"] = json!({"name": "vd", "namespace": "bookinfo", "labels": {"team": "blue"}});
+        let theirs = object_json("vd", &json!({}), &others_claim());
+        let request = || Request::new(claim(), vec![vec![create("east", &goal)]]);
+        let adopting = Request { adopt: Adopt::Unclaimed, ..request() };
+        let taking = Request { takeover: [others_claim()].into(), ..request() };
+        for (object, request) in [(unclaimed, adopting), (theirs, taking)] {
+            let root = folder(&[("live.yaml", &yaml::emit(&object))]);
+            let fleet = folder_fleet(root.path());
+            let outcome = apply(&fleet, request.clone(), &CancellationToken::new()).await.unwrap();
+            assert!(outcome.is_complete, "{:?}", outcome.findings);
+            let text = fs::read_to_string(root.path().join("manifests/bookinfo/VirtualService-vd.yaml")).unwrap();
+            assert_eq!(text, yaml::emit(&goal.value()), "what others have is theirs to deliver");
+            assert!(refresh(&fleet, &sets("east", [&goal])).await.drift.is_empty());
+
+            // another print than the one that was judged
+            let root = folder(&[("live.yaml", &yaml::emit(&object))]);
+            let fleet = folder_fleet(root.path());
+            let cleared = preflight(&fleet, request).await.unwrap();
+            let mut other = object.clone();
+            other["spec"] = json!({"hosts": ["b"]});
+            put(root.path(), "live.yaml", &yaml::emit(&other));
+            let outcome = crate::write(&fleet, cleared, &CancellationToken::new()).await;
+            assert_eq!(outcome.findings.iter().map(|finding| finding.code).collect::<Vec<_>>(), [Code::ChangedDuringApply]);
+            assert!(!root.path().join("manifests/bookinfo").exists());
+        }
+    });
+}
+
+#[test]
+fn a_leftover_without_the_owner_label_is_still_found_by_its_claim() {
+    runtime().block_on(async {
+        let root = folder(&[]);
+        let (kept, left) = (manifest("kept", &json!({})), manifest("left", &json!({})));
+        let fleet = folder_fleet(root.path());
+        assert!(run(&fleet, &Sets::new(), &sets("east", [&kept, &left])).await.unwrap().is_complete);
+        let file = root.path().join("manifests/bookinfo/VirtualService-left.yaml");
+        let mut object = left.value();
+        object["metadata"]["labels"] = json!({});
+        fs::write(&file, yaml::emit(&object)).unwrap();
+        let refreshed = refresh(&folder_fleet(root.path()), &sets("east", [&kept])).await;
+        assert_eq!(refreshed.drift["east/VirtualService/bookinfo/left"], [LEFTOVER]);
     });
 }
