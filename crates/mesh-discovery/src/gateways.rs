@@ -4,15 +4,19 @@
 //! A Service whose selector meets pods (or templates) that run `istio-proxy` as a gateway, and that shows one of
 //! 1. the label `topology.istio.io/network`, or `istio: eastwestgateway` as label or in the selector;
 //! 2. pods that an Istio Gateway of others with `AUTO_PASSTHROUGH` selects;
-//! 3. a Gateway of Gateway API with a listener on port 15443 (not of class `istio-remote` or `istio-waypoint`) that owns it
-//!    (`gateway.networking.k8s.io/gateway-name` in the selector) or names it in `spec.addresses`;
+//! 3. a Gateway of Gateway API (not of class `istio-remote` or `istio-waypoint`) that owns it
+//!    (`gateway.networking.k8s.io/gateway-name` in the selector) or names it in `spec.addresses`, and that has a listener with
+//!    TLS mode `Passthrough` which Istio takes for one between networks: by the TLS option
+//!    `gateway.istio.io/listener-protocol: auto-passthrough`, or on a Gateway with the label `topology.istio.io/network` by its
+//!    port: 15443, or that of the label `networking.istio.io/gatewayPort`;
 //! 4. port 15443, if no Service of the cluster shows one of the other three.
 //!
 //! A Gateway of Gateway API without such a Service counts with the addresses in its status.
 //!
 //! # Where it answers
 //! - Port: the Service's TCP port 15443, else the one whose target port is 15443. Objects make the proxy listen there.
-//! - `LoadBalancer`: all IPs of the status, IPv4 before IPv6, both families; without an IP the first hostname by name.
+//! - `LoadBalancer`: the IPs of the status; without an IP the first hostname by name. Of two families, that of the Service's
+//!   first `ipFamilies`, else IPv4: clients that lack a family could not use every second endpoint.
 //! - `NodePort`: the external IPs of the three oldest nodes that have one, and the node port. So new nodes never change a
 //!   fact, and removed ones only if they were among the three. Traffic policy `Local` needs gateway pods on those nodes.
 //! - Else, or where these give nothing, `externalIPs`.
@@ -41,6 +45,8 @@ const NODES: usize = 3;
 
 /// Hosts that a Gateway of others passes through to other networks.
 struct Passage<'a> {
+    /// where it listens, if that is not left to the Service in front of it
+    port: Option<PortNumber>,
     /// `<Kind>/<namespace>/<name>`
     object: String,
     hosts: Vec<&'a str>,
@@ -145,8 +151,8 @@ impl<'a> Passage<'a> {
         Some(GatewayFacts {
             namespace: gateway.namespace.parse().ok()?,
             selector: BTreeMap::from([(GATEWAY_NAME.to_owned(), gateway.name.to_owned())]),
-            address: address(outside)?,
-            port: PortNumber::new(EAST_WEST_PORT)?.into(),
+            address: address(outside, Family::V4)?,
+            port: self.port?.into(),
             exposed_hosts: hosts([self]),
         })
     }
@@ -182,15 +188,19 @@ impl<'a> Candidate<'a, '_> {
         let port = self.port().ok_or("no TCP port 15443, by its own number or the target's")?;
         let number = |member: &str| read::number(port, &[member]).and_then(PortNumber::new);
         let service = self.service.value;
-        let external = address(read::texts(service, &["spec", "externalIPs"])).map(|address| (address, number("port")));
+        let family = match read::texts(service, &["spec", "ipFamilies"]).next() {
+            Some("IPv6") => Family::V6,
+            _ => Family::V4,
+        };
+        let external = address(read::texts(service, &["spec", "externalIPs"]), family).map(|address| (address, number("port")));
         let by_type = match read::text(service, &["spec", "type"]) {
             Some("LoadBalancer") => {
                 let entries = read::list(service, &["status", "loadBalancer", "ingress"]);
                 let values =
                     entries.iter().filter_map(|entry| read::text(entry, &["ip"]).or_else(|| read::text(entry, &["hostname"])));
-                address(values).map(|address| (address, number("port")))
+                address(values, family).map(|address| (address, number("port")))
             }
-            Some("NodePort") => address(node_addresses(inventory)).map(|address| (address, number("nodePort"))),
+            Some("NodePort") => address(node_addresses(inventory), family).map(|address| (address, number("nodePort"))),
             _ => None,
         };
         let (address, port) = by_type.or(external).ok_or_else(|| self.no_address())?;
@@ -220,8 +230,15 @@ impl<'a> Candidate<'a, '_> {
     }
 }
 
-/// IPs if there are any, else the first hostname.
-fn address<'v>(values: impl Iterator<Item = &'v str>) -> Option<GatewayAddress> {
+/// Which IPs are taken where there are some of both families.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    V4,
+    V6,
+}
+
+/// IPs of one family if there are any, else the first hostname.
+fn address<'v>(values: impl Iterator<Item = &'v str>, preferred: Family) -> Option<GatewayAddress> {
     let mut ips: BTreeSet<IpAddr> = BTreeSet::new();
     let mut hostnames: BTreeSet<Hostname> = BTreeSet::new();
     for value in values {
@@ -230,6 +247,10 @@ fn address<'v>(values: impl Iterator<Item = &'v str>) -> Option<GatewayAddress> 
         } else if let Ok(hostname) = value.trim_end_matches('.').to_ascii_lowercase().parse() {
             hostnames.insert(hostname);
         }
+    }
+    let is_preferred = |ip: &IpAddr| ip.is_ipv4() == (preferred == Family::V4);
+    if ips.iter().any(is_preferred) {
+        ips.retain(is_preferred);
     }
     if ips.is_empty() {
         return hostnames.into_iter().next().map(|hostname| GatewayAddress::Hostname(hostname.into()));
@@ -264,6 +285,7 @@ fn passages<'a>(inventory: &Inventory<'a>) -> Vec<Passage<'a>> {
         let hosts: Vec<&str> = servers.flat_map(|server| read::texts(server, &["hosts"])).collect();
         if !hosts.is_empty() {
             passages.push(Passage {
+                port: None,
                 object: format!("Gateway/{}/{}", gateway.namespace, gateway.name),
                 hosts,
                 target: Target::Pods(read::map(gateway.value, &["spec", "selector"])),
@@ -274,13 +296,14 @@ fn passages<'a>(inventory: &Inventory<'a>) -> Vec<Passage<'a>> {
         if matches!(read::text(gateway.value, &["spec", "gatewayClassName"]), None | Some("istio-remote" | "istio-waypoint")) {
             continue;
         }
-        let hosts: Vec<&str> = read::list(gateway.value, &["spec", "listeners"])
+        let listeners: Vec<&Value> = read::list(gateway.value, &["spec", "listeners"])
             .iter()
-            .filter(|listener| read::number(listener, &["port"]) == Some(EAST_WEST_PORT))
-            .map(|listener| read::text(listener, &["hostname"]).unwrap_or("*"))
+            .filter(|listener| is_passthrough(gateway, listener))
             .collect();
+        let hosts: Vec<&str> = listeners.iter().map(|listener| read::text(listener, &["hostname"]).unwrap_or("*")).collect();
         if !hosts.is_empty() {
             passages.push(Passage {
+                port: listeners.iter().filter_map(|listener| PortNumber::new(read::number(listener, &["port"])?)).min(),
                 object: format!("Gateway.gateway.networking.k8s.io/{}/{}", gateway.namespace, gateway.name),
                 hosts,
                 target: Target::Gateway(gateway),
@@ -288,6 +311,17 @@ fn passages<'a>(inventory: &Inventory<'a>) -> Vec<Passage<'a>> {
         }
     }
     passages
+}
+
+/// Whether a listener leads to other networks, as istiod decides it.
+fn is_passthrough(gateway: Object<'_>, listener: &Value) -> bool {
+    if read::text(listener, &["tls", "mode"]) != Some("Passthrough") {
+        return false;
+    }
+    let is_declared = read::text(listener, &["tls", "options", "gateway.istio.io/listener-protocol"]) == Some("auto-passthrough");
+    let port = gateway.label("networking.istio.io/gatewayPort").map_or(Some(EAST_WEST_PORT), |port| port.parse().ok());
+    let is_usual = gateway.label("topology.istio.io/network").is_some() && read::number(listener, &["port"]) == port;
+    is_declared || is_usual
 }
 
 /// `*/host` is `host`; a host of one namespace only keeps its prefix, because it does not cover what others ask for.

@@ -104,7 +104,7 @@ fn port_finding(service: Object<'_>, what: String, verdicts: &mut Verdicts<'_>) 
         Code::TargetPortUnclear,
         &object,
         format!("{object} in cluster {}: {what}.", verdicts.cluster),
-        "Local pods are called on the target port, which has to be one number for all of them.",
+        "Local pods are called on the target port, which has to be one number for all of them. The port is left out of `ports`.",
         "Give the Service a numeric targetPort, or write the backend by hand with `ports = [{ number = 9080, target_port = 9080 }]`.",
     );
 }

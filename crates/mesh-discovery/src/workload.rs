@@ -155,15 +155,19 @@ pub(crate) fn members<'a>(inventory: &Inventory<'a>, namespace: Option<&'a str>)
             members.push(Member::template(object.namespace, format!("{name}/{}", object.name), template));
         }
     }
-    for set in objects(Kind::ReplicaSet) {
+    let sets = objects(Kind::ReplicaSet);
+    let newest = newest_revisions(&sets);
+    for set in sets {
         // the template of a Deployment's ReplicaSet is the Deployment's, now or once
-        if controller(set).is_some_and(|(kind, _)| kind == "Deployment") {
+        if controller(set).is_some_and(|(kind, _)| kind == "Deployment") || is_replaced(set, &newest) {
             continue;
         }
         let template = read::at(set.value, &["spec", "template"]).unwrap_or(&Value::Null);
         members.push(Member::template(set.namespace, format!("ReplicaSet/{}", set.name), template));
     }
-    members.extend(objects(Kind::Pod).into_iter().filter(|pod| is_alive(*pod)).map(Member::pod));
+    // pods of Jobs come and go, so no fact may depend on them
+    let is_lasting = |pod: &Object<'a>| is_alive(*pod) && controller(*pod).is_none_or(|(kind, _)| kind != "Job");
+    members.extend(objects(Kind::Pod).into_iter().filter(is_lasting).map(Member::pod));
     members
 }
 
@@ -184,6 +188,34 @@ pub(crate) fn workload_names<'m, 'a: 'm>(members: impl IntoIterator<Item = &'m M
 fn is_alive(pod: Object<'_>) -> bool {
     !matches!(read::text(pod.value, &["status", "phase"]), Some("Succeeded" | "Failed"))
         && read::text(pod.value, &["metadata", "deletionTimestamp"]).is_none()
+}
+
+/// Annotation by which Argo Rollouts counts the ReplicaSets of a Rollout.
+const ROLLOUT_REVISION: &str = "rollout.argoproj.io/revision";
+
+/// Namespace and name of a Rollout.
+type Rollout<'a> = (&'a str, &'a str);
+
+fn rollout_revision(set: Object<'_>) -> Option<(Rollout<'_>, u64)> {
+    let (_, name) = controller(set).filter(|(kind, _)| *kind == "Rollout")?;
+    let revision = read::text(set.value, &["metadata", "annotations", ROLLOUT_REVISION])?.parse().ok()?;
+    Some(((set.namespace, name), revision))
+}
+
+/// The newest revision of each Rollout.
+fn newest_revisions<'a>(sets: &[Object<'a>]) -> BTreeMap<Rollout<'a>, u64> {
+    let mut newest = BTreeMap::new();
+    for (rollout, revision) in sets.iter().filter_map(|set| rollout_revision(*set)) {
+        let known = newest.entry(rollout).or_insert(revision);
+        *known = revision.max(*known);
+    }
+    newest
+}
+
+/// Whether a ReplicaSet is kept for the history of its Rollout only: it is scaled to nothing, and a newer one is there.
+fn is_replaced(set: Object<'_>, newest: &BTreeMap<Rollout<'_>, u64>) -> bool {
+    read::number(set.value, &["spec", "replicas"]) == Some(0)
+        && rollout_revision(set).is_some_and(|(rollout, revision)| newest.get(&rollout).is_some_and(|newest| revision < *newest))
 }
 
 fn controller(object: Object<'_>) -> Option<(&str, &str)> {

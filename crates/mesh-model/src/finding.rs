@@ -273,7 +273,7 @@ codes! {
     /// The canonical name does not select exactly the pods of the Service.
     CanonicalNameUnclear = "GM3108", Error, "Canonical name does not select the Service's pods";
     /// A named target port has no number, or several.
-    TargetPortUnclear = "GM3109", Error, "Target port cannot be resolved";
+    TargetPortUnclear = "GM3109", Warning, "Target port cannot be resolved";
     /// Nothing shows under which service accounts the pods of a Service run.
     ServiceAccountsUnknown = "GM3110", Error, "Service accounts unknown";
     /// The region of a cluster cannot be told from its nodes; localities cannot rank it.

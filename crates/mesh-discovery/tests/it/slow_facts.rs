@@ -28,7 +28,8 @@ fn shuffle_lists(value: &mut Value, seed: &mut u64) {
             }
         }
         Value::Object(members) => {
-            members.iter_mut().filter(|(name, _)| *name != "args").for_each(|(_, member)| shuffle_lists(member, seed));
+            let is_free = |name: &str| !matches!(name, "args" | "ipFamilies");
+            members.iter_mut().filter(|(name, _)| is_free(name)).for_each(|(_, member)| shuffle_lists(member, seed));
         }
         _ => {}
     }

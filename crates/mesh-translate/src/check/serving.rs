@@ -71,7 +71,9 @@ impl<'a> Pods<'a> {
 
     /// Whether a policy applies to some of them, and how specific it is: for the mesh, the namespace, or by selector.
     fn reach(&self, policy: &Live<'_>, root: &str) -> Option<Reach> {
-        if policy.namespace != self.namespace && policy.namespace != root {
+        // those with a target are for gateways, waypoints or Services; sidecars leave them alone
+        let has_target = policy.at("/spec/targetRef").is_some() || !policy.list("/spec/targetRefs").is_empty();
+        if has_target || (policy.namespace != self.namespace && policy.namespace != root) {
             return None;
         }
         match policy.labels("/spec/selector/matchLabels") {
