@@ -6,7 +6,7 @@ use std::str::FromStr;
 use mesh_model::names::{Namespace, OwnerId};
 use sha2::{Digest as _, Sha256};
 
-/// Labels and annotations that the provider gives to every object.
+/// Labels and annotations by which objects are told apart, ours and those of Istio that we write.
 pub mod reserved {
     /// Label by which a state's objects are listed; see [`super::Claim::owner_label`].
     pub const OWNER_LABEL: &str = "gloo-terraform/owner";
@@ -14,6 +14,8 @@ pub mod reserved {
     pub const CLAIM_ANNOTATION: &str = "gloo-terraform/claim";
     /// Label of everything that belongs to one destination.
     pub const DESTINATION_LABEL: &str = "gloo-terraform/destination";
+    /// Label with the canonical name of a workload: the injector puts it on every pod, and Services normally do not select it.
+    pub const CANONICAL_NAME_LABEL: &str = "service.istio.io/canonical-name";
     /// Prefix of rank labels: `gloo-terraform-rank/1`.
     pub const RANK_PREFIX: &str = "gloo-terraform-rank/";
     /// Prefix of the annotations that are not part of `manifests`: the stored intent and what the engine notes for itself.

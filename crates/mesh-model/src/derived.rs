@@ -3,6 +3,7 @@
 //! Different inputs have different names: what is written out stays below a length that shortened names have exactly, and
 //! shortened names differ by 64 bits of SHA-256.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
@@ -15,7 +16,9 @@ pub const PREFIX: &str = "vd-";
 pub const NAME_LENGTH: usize = 200;
 /// Length of a shortened label value; values that are written out are shorter.
 pub const LABEL_LENGTH: usize = 63;
-/// Hex digits of the digest in a shortened text.
+/// Labels of the pods of an east-west gateway as Istio's own profile installs it.
+const USUAL_GATEWAY: (&str, &str) = ("istio", "eastwestgateway");
+/// Hex digits of a digest.
 const DIGEST_LENGTH: usize = 16;
 
 // `<Kind>-<name>.yaml` is a file name: 255 bytes at most on every file system in use. The longest kind's name is that of
@@ -35,11 +38,25 @@ pub fn destination_name(hostname: &Hostname) -> ObjectName {
 }
 
 /// The name of the Gateway that exposes a Service of a destination at one of a cluster's gateways:
-/// `vd-<hostname>.<service>.<namespace>`, and `vd<index>-…` from the second gateway on. The Service is part of it, so that
-/// another Service behind the destination gets a Gateway of its own before clients stop to use the old one.
+/// `vd-<hostname>.<service>.<namespace>`, and `vd<digest>-…` where the gateway's pods have other labels than Istio gives to
+/// east-west gateways. Service and labels are part of it, so that another Service behind the destination, or another gateway,
+/// gets an object of its own before clients stop to use the old one.
 #[must_use]
-pub fn exposure_name(hostname: &Hostname, service: &ServiceName, namespace: &Namespace, index: usize) -> ObjectName {
-    let prefix = if index == 0 { PREFIX.to_owned() } else { format!("vd{index}-") };
+pub fn exposure_name(
+    hostname: &Hostname,
+    service: &ServiceName,
+    namespace: &Namespace,
+    selector: &BTreeMap<String, String>,
+) -> ObjectName {
+    let (key, value) = USUAL_GATEWAY;
+    let is_usual = selector.len() == 1 && selector.get(key).is_some_and(|other| other == value);
+    let prefix = if is_usual {
+        PREFIX.to_owned()
+    } else {
+        // label keys and values contain neither '=' nor ','
+        let labels: Vec<String> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        format!("vd{}-", digest(&labels.join(",")))
+    };
     object_name(&format!("{prefix}{hostname}.{service}.{namespace}"))
 }
 
@@ -78,6 +95,13 @@ fn shortened(text: &str, length: usize) -> String {
         out.push('x');
     }
     out.push('-');
+    out.push_str(&digest(text));
+    out
+}
+
+/// The first hex digits of the SHA-256 of a text.
+fn digest(text: &str) -> String {
+    let mut out = String::with_capacity(DIGEST_LENGTH);
     for byte in Sha256::digest(text.as_bytes()).iter().take(DIGEST_LENGTH / 2) {
         write!(out, "{byte:02x}").expect("a String takes every text");
     }
@@ -86,8 +110,6 @@ fn shortened(text: &str, length: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use proptest::prelude::*;
     use proptest::strategy::ValueTree;
     use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
@@ -96,6 +118,10 @@ mod tests {
 
     fn hostname(text: &str) -> Hostname {
         text.parse().expect("a hostname")
+    }
+
+    fn selector(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
+        labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     }
 
     fn cluster(text: &str) -> ClusterName {
@@ -109,8 +135,8 @@ mod tests {
         assert_eq!(workload_entry_name(&host, &cluster("west"), 0).as_str(), "vd-reviews.mesh.internal.west");
         assert_eq!(workload_entry_name(&host, &cluster("west"), 12).as_str(), "vd-reviews.mesh.internal.west.12");
         let (service, namespace) = ("reviews".parse().expect("a Service"), "bookinfo".parse().expect("a namespace"));
-        assert_eq!(exposure_name(&host, &service, &namespace, 0).as_str(), "vd-reviews.mesh.internal.reviews.bookinfo");
-        assert_eq!(exposure_name(&host, &service, &namespace, 1).as_str(), "vd1-reviews.mesh.internal.reviews.bookinfo");
+        let exposure = |labels: &[(&str, &str)]| exposure_name(&host, &service, &namespace, &selector(labels)).to_string();
+        assert_eq!(exposure(&[("istio", "eastwestgateway")]), "vd-reviews.mesh.internal.reviews.bookinfo");
         assert_eq!(destination_label(&host).as_str(), "reviews.mesh.internal");
     }
 
@@ -159,6 +185,7 @@ mod tests {
         let mut entries: BTreeMap<ObjectName, (String, usize)> = BTreeMap::new();
         let mut labels: BTreeMap<LabelValue, String> = BTreeMap::new();
         let mut exposures: BTreeMap<ObjectName, (String, usize)> = BTreeMap::new();
+        let selectors = [&[("istio", "eastwestgateway")][..], &[("istio", "a")], &[("app", "eastwestgateway"), ("istio", "a")]].map(selector);
         let mut judge = |text: &str| {
             let Ok(host) = text.parse::<Hostname>() else { return 0 };
             for (position, name) in names_of(&host, &clusters).into_iter().enumerate() {
@@ -172,7 +199,7 @@ mod tests {
                 let service = ["a", "b"][position % 2].parse().expect("a Service");
                 let namespace = ["a", "ab"][position / 2 % 2].parse().expect("a namespace");
                 let input = (text.to_owned(), position);
-                let earlier = exposures.insert(exposure_name(&host, &service, &namespace, position / 4), input.clone());
+                let earlier = exposures.insert(exposure_name(&host, &service, &namespace, &selectors[position / 4]), input.clone());
                 assert!(earlier.is_none() || earlier == Some(input));
             }
             entries.len()

@@ -35,7 +35,6 @@ pub(crate) fn lower(linked: &Linked<'_>) -> BTreeMap<ClusterName, ClusterPlan> {
 /// One for every gateway workload, unless somebody else's Gateway exposes the Service there.
 fn exposures(linked: &Linked<'_>, member: &Member<'_>) -> Vec<Exposure> {
     let mut workloads: Vec<(&Namespace, &BTreeMap<String, String>)> = Vec::new();
-    let mut in_namespace: BTreeMap<&Namespace, usize> = BTreeMap::new();
     let mut exposures = Vec::new();
     for gateway in &member.facts.gateways {
         let workload = (&gateway.namespace, &gateway.selector);
@@ -43,15 +42,17 @@ fn exposures(linked: &Linked<'_>, member: &Member<'_>) -> Vec<Exposure> {
             continue;
         }
         workloads.push(workload);
-        let index = in_namespace.entry(&gateway.namespace).or_default();
-        let name = derived::exposure_name(&linked.intent.hostname, linked.service.name, linked.service.namespace, *index);
-        *index += 1;
         let same = member.facts.gateways.iter().filter(|other| (&other.namespace, &other.selector) == workload);
         if same.into_iter().any(|other| gateways::exposes(other, &linked.service)) {
             continue;
         }
         exposures.push(Exposure {
-            name,
+            name: derived::exposure_name(
+                &linked.intent.hostname,
+                linked.service.name,
+                linked.service.namespace,
+                &gateway.selector,
+            ),
             namespace: gateway.namespace.clone(),
             selector: gateway.selector.clone(),
             service_host: linked.service.host(),

@@ -70,8 +70,8 @@ pub struct ServicePort {
     pub name: PortName,
     /// `HTTP`
     pub protocol: String,
-    /// port of the selected pods; absent where there are none
-    pub target_port: Option<PortNumber>,
+    /// port of the selected workloads that do not name one for this port
+    pub target_port: PortNumber,
 }
 
 impl ToTree for ServicePort {
@@ -88,18 +88,19 @@ impl ToTree for ServicePort {
 
 /// Which workloads serve a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WorkloadSelector {
-    /// canonical name, which the injector puts on every pod and Services normally do not select
-    pub canonical_name: Leaf<CanonicalName>,
-    /// value of [`reserved::DESTINATION_LABEL`]; keeps apart two destinations on one canonical name where no pod has to match
-    pub destination: Option<String>,
+pub enum WorkloadSelector {
+    /// pods and entries of this canonical name, which the injector puts on every pod and Services normally do not select
+    CanonicalName(Leaf<CanonicalName>),
+    /// entries of this destination, by the value of [`reserved::DESTINATION_LABEL`], which no pod has
+    Destination(String),
 }
 
 impl ToTree for WorkloadSelector {
     fn to_tree(&self) -> Tree {
-        let Self { canonical_name, destination } = self;
-        let mut labels = BTreeMap::from([("service.istio.io/canonical-name".to_owned(), canonical_name.to_tree())]);
-        labels.extend(destination.as_ref().map(|value| (reserved::DESTINATION_LABEL.to_owned(), value.to_tree())));
-        Tree::map([("labels", Tree::Map(labels))])
+        let (label, value) = match self {
+            Self::CanonicalName(name) => (reserved::CANONICAL_NAME_LABEL, name.to_tree()),
+            Self::Destination(destination) => (reserved::DESTINATION_LABEL, destination.to_tree()),
+        };
+        Tree::map([("labels", Tree::Map(BTreeMap::from([(label.to_owned(), value)])))])
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use istio_objects::{Object, Tree};
+use istio_objects::{Object, Tree, reserved};
 use mesh_model::names::ClusterName;
 
 /// Planned objects of one cluster.
@@ -50,7 +50,10 @@ impl<'a> Planned<'a> {
 
     /// The port of the cluster's own pods, if they serve and call.
     pub(super) fn target_port(&self) -> Option<&'a str> {
-        self.of_kind("ServiceEntry").find_map(|entry| {
+        let selects_pods = |entry: &&Object| {
+            !labels(entry, &["spec", "workloadSelector", "labels"]).contains_key(reserved::DESTINATION_LABEL)
+        };
+        self.of_kind("ServiceEntry").filter(selects_pods).find_map(|entry| {
             let Some(Tree::List(ports)) = at(entry, &["spec", "ports"]) else { return None };
             ports.iter().find_map(|port| match port {
                 Tree::Map(port) => match port.get("targetPort") {

@@ -6,6 +6,10 @@
 //! where a NodePort or a load balancer makes them reachable on another one. Nothing is written where a Gateway of somebody
 //! else exposes the Service already, or where no other cluster calls.
 //!
+//! Its name follows from the workload that it is for, so that another selector is another Gateway, which comes before the old
+//! one goes. Where both select one workload, istiod takes the older one and skips the other one's server as a duplicate, until
+//! the older one goes: the same server name is passed to the same Service all the time.
+//!
 //! # Interacts with
 //! `mutual_tls`, whose server name leads here.
 
@@ -16,13 +20,14 @@ use super::{Feature, Slice};
 use crate::ir::Exposure;
 
 /// Where Istio's east-west gateways listen.
-const LISTENING_PORT: i64 = 15443;
+pub(super) fn listening_port() -> PortNumber {
+    PortNumber::new(15443).expect("15443 is a port")
+}
 
 pub(super) const FEATURE: Feature =
     Feature { name: "exposure", slices: &[Slice::Gateway(gateway, &["spec.selector", "spec.servers"])] };
 
 fn gateway(exposure: &Exposure) -> Gateway {
-    let port = PortNumber::new(LISTENING_PORT).expect("15443 is a port");
-    let server = PassthroughServer { port, hosts: vec![exposure.service_host.clone()] };
+    let server = PassthroughServer { port: listening_port(), hosts: vec![exposure.service_host.clone()] };
     Gateway { selector: Some(exposure.selector.clone()), servers: Some(vec![server]) }
 }

@@ -3,8 +3,10 @@
 //!
 //! # Renders
 //! The ServiceEntry: hosts, port, and a selector of pods and WorkloadEntries by canonical name. Where no pods of the cluster
-//! serve, the selector names the destination too, so that two destinations on one canonical name do not share entries; and
-//! there is no target port, because each entry brings its own.
+//! serve, the selector is the destination's label alone, which its entries have and nothing else does: two destinations on one
+//! canonical name share no entries, and another canonical name changes nothing about what is selected. The target port there
+//! is that of gateways: an entry brings its own by the name of the host's port, and has this one while that name changes,
+//! which takes a write of the host and one of the entry.
 //!
 //! # Interacts with
 //! `remote_entry`, whose labels it selects.
@@ -12,6 +14,7 @@
 use istio_objects::kinds::{DestinationRule, Location, Resolution, ServiceEntry, ServicePort, VirtualService, WorkloadSelector};
 use mesh_model::intent::Protocol;
 
+use super::exposure::listening_port;
 use super::{Feature, Slice};
 use crate::ir::{Host, LocalPods, Policy, RouteTable};
 
@@ -25,9 +28,9 @@ pub(super) const FEATURE: Feature = Feature {
 };
 
 fn host(host: &Host) -> ServiceEntry {
-    let (target_port, destination) = match host.local {
-        LocalPods::Serving { target_port } => (Some(target_port), None),
-        LocalPods::None => (None, Some(host.destination.clone())),
+    let (target_port, selector) = match host.local {
+        LocalPods::Serving { target_port } => (target_port, WorkloadSelector::CanonicalName(host.canonical_name.clone())),
+        LocalPods::None => (listening_port(), WorkloadSelector::Destination(host.destination.clone())),
     };
     let protocol = match host.protocol {
         Protocol::Http => "HTTP".to_owned(),
@@ -37,7 +40,7 @@ fn host(host: &Host) -> ServiceEntry {
         location: Some(Location::MeshInternal),
         resolution: Some(Resolution::Static),
         ports: Some(vec![ServicePort { number: host.port, name: host.port_name.clone(), protocol, target_port }]),
-        workload_selector: Some(WorkloadSelector { canonical_name: host.canonical_name.clone(), destination }),
+        workload_selector: Some(selector),
         ..ServiceEntry::default()
     }
 }
