@@ -110,6 +110,7 @@ impl<K: IntentKind> IntentResource<K> {
         }
         let mut state = planned;
         let (applied, drift) = landed_state(&goal, &outcome.landed);
+        let applied = if drift.is_empty() { unnoted(&outcome.landed, &self.anchors(&goal)) } else { applied };
         with(&mut state, "applied", applied_value(&applied));
         with(&mut state, "drift", drift_value(&drift));
         Ok(Applied { state: Some(state), private: notes.write(), diagnostics })
@@ -421,4 +422,17 @@ fn landed_state(
         }
     }
     (applied, drift)
+}
+
+/// `applied` where all manifests are there and a write failed nevertheless: what is missing is a note on the object that holds
+/// notes. No manifest shows it, so the digest leaves that object out, and the next plan writes it again.
+fn unnoted(
+    landed: &BTreeMap<ClusterName, BTreeMap<ObjectKey, Manifest>>,
+    anchors: &BTreeMap<ClusterName, ObjectKey>,
+) -> BTreeMap<ClusterName, String> {
+    let noted = |(cluster, holds): (&ClusterName, &BTreeMap<ObjectKey, Manifest>)| {
+        let anchor = anchors.get(cluster)?;
+        Some((cluster.clone(), digest(holds.iter().filter(|(key, _)| *key != anchor).map(|(_, manifest)| manifest))))
+    };
+    landed.iter().filter_map(noted).collect()
 }

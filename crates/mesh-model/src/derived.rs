@@ -185,7 +185,8 @@ mod tests {
         let mut entries: BTreeMap<ObjectName, (String, usize)> = BTreeMap::new();
         let mut labels: BTreeMap<LabelValue, String> = BTreeMap::new();
         let mut exposures: BTreeMap<ObjectName, (String, usize)> = BTreeMap::new();
-        let selectors = [&[("istio", "eastwestgateway")][..], &[("istio", "a")], &[("app", "eastwestgateway"), ("istio", "a")]].map(selector);
+        let selectors =
+            [&[("istio", "eastwestgateway")][..], &[("istio", "a")], &[("app", "eastwestgateway"), ("istio", "a")]].map(selector);
         let mut judge = |text: &str| {
             let Ok(host) = text.parse::<Hostname>() else { return 0 };
             for (position, name) in names_of(&host, &clusters).into_iter().enumerate() {
@@ -199,7 +200,8 @@ mod tests {
                 let service = ["a", "b"][position % 2].parse().expect("a Service");
                 let namespace = ["a", "ab"][position / 2 % 2].parse().expect("a namespace");
                 let input = (text.to_owned(), position);
-                let earlier = exposures.insert(exposure_name(&host, &service, &namespace, &selectors[position / 4]), input.clone());
+                let earlier =
+                    exposures.insert(exposure_name(&host, &service, &namespace, &selectors[position / 4]), input.clone());
                 assert!(earlier.is_none() || earlier == Some(input));
             }
             entries.len()

@@ -75,8 +75,49 @@ type Place = (ClusterName, Option<Namespace>);
 struct Situation {
     /// the host goes, and with it all its entries
     leaves: bool,
+    /// entries come or change
+    connects: bool,
+    /// ranks of entries that come
+    coming: Vec<BTreeSet<String>>,
+    /// their canonical names
+    coming_names: BTreeSet<String>,
     /// how the policy changes, where it does
     policy: Option<PolicyChange>,
+}
+
+impl Situation {
+    /// Neither policy suits old and new endpoints. Each is refused by one of the two, which a retry hides while another one
+    /// serves; so both are there while the policy changes. Only a rank that is not listed must not be.
+    fn overlaps(&self) -> bool {
+        self.policy.as_ref().is_some_and(|policy| {
+            let may_come = self.coming.is_empty() || self.coming.iter().any(|ranks| policy.lists(ranks));
+            !policy.new_suits_old() && !policy.old_suits_new() && !policy.drops_rank && may_come
+        })
+    }
+
+    /// What comes must come before what goes, and that before the policy, or with it.
+    fn hurries(&self) -> bool {
+        self.policy.as_ref().is_some_and(|policy| !policy.new_suits_old() && policy.old_suits_new()) || self.overlaps()
+    }
+
+    /// Whether entries that stay change before the policy: always when it drops a rank, which they may have.
+    fn changes_before(&self) -> bool {
+        let before = |policy: &PolicyChange| policy.drops_rank || (!policy.new_suits_old() && policy.old_suits_new());
+        self.policy.as_ref().is_some_and(before)
+    }
+
+    /// Whether the old policy lists the ranks of an entry.
+    fn is_ranked(&self, entry: &Manifest) -> bool {
+        self.policy.as_ref().is_some_and(|policy| policy.lists(&ranks(entry)))
+    }
+}
+
+/// Rank labels of an entry.
+fn ranks(entry: &Manifest) -> BTreeSet<String> {
+    let value = entry.value();
+    let labels = value.pointer(LABELS).and_then(Value::as_object);
+    let labels = labels.into_iter().flat_map(|labels| labels.keys());
+    labels.filter(|key| key.starts_with(reserved::RANK_PREFIX)).cloned().collect()
 }
 
 /// What a new policy of a host drops and adds.
@@ -84,7 +125,6 @@ struct Situation {
 struct PolicyChange {
     /// what the old one lists
     old_ranks: BTreeSet<String>,
-    adds_rank: bool,
     drops_rank: bool,
     adds_server: bool,
     drops_server: bool,
@@ -98,7 +138,6 @@ impl PolicyChange {
         let dropped = |list: &str| !strings(old, list).is_subset(&strings(new, list));
         Self {
             old_ranks: strings(old, RANKS).into_iter().map(str::to_owned).collect(),
-            adds_rank: added(RANKS),
             drops_rank: dropped(RANKS),
             adds_server: added(SERVERS),
             drops_server: dropped(SERVERS),
@@ -116,22 +155,8 @@ impl PolicyChange {
         !self.adds_server && !self.changes_service
     }
 
-    /// Neither policy suits old and new endpoints. Each is refused by one of the two, which a retry hides while another one
-    /// serves; so both are there while the policy changes. Only a rank that is not listed must not be.
-    fn overlaps(&self) -> bool {
-        !self.new_suits_old() && !self.old_suits_new() && !self.drops_rank && !self.adds_rank
-    }
-
-    /// What comes must come before what goes, and that before the policy, or all at once with it.
-    fn hurries(&self) -> bool {
-        !self.new_suits_old() && (self.old_suits_new() || self.overlaps())
-    }
-
-    /// Whether the old policy lists the ranks of an entry.
-    fn ranked(&self, entry: &Value) -> bool {
-        let labels = entry.pointer(LABELS).and_then(Value::as_object);
-        let mut ranks = labels.into_iter().flat_map(|labels| labels.keys()).filter(|key| key.starts_with(reserved::RANK_PREFIX));
-        ranks.all(|rank| self.old_ranks.contains(rank))
+    fn lists(&self, ranks: &BTreeSet<String>) -> bool {
+        ranks.is_subset(&self.old_ranks)
     }
 }
 
@@ -145,6 +170,12 @@ fn situations(changes: &[Change]) -> BTreeMap<Place, Situation> {
         let situation = places.entry(place(change)).or_default();
         match (change.key().kind.as_str(), &change.operation) {
             ("ServiceEntry", Operation::Delete(_)) => situation.leaves = true,
+            ("WorkloadEntry", Operation::Create(new)) => {
+                situation.connects = true;
+                situation.coming.push(ranks(new));
+                situation.coming_names.extend(label(&new.value(), LABELS, reserved::CANONICAL_NAME_LABEL));
+            }
+            ("WorkloadEntry", Operation::Update { .. }) => situation.connects = true,
             ("DestinationRule", Operation::Update { old, new }) => {
                 situation.policy = Some(PolicyChange::between(&old.value(), &new.value()));
             }
@@ -161,17 +192,14 @@ fn stage(change: &Change, situation: &Situation) -> Stage {
         ("DestinationRule", Operation::Create(_) | Operation::Update { .. }) => Stage::Policy,
         ("VirtualService", Operation::Create(_) | Operation::Update { .. }) => Stage::Route,
         ("ServiceEntry", Operation::Create(_)) => Stage::Announce,
-        ("ServiceEntry", Operation::Update { old, new }) => host_stage(old, new, situation.policy.as_ref()),
-        ("WorkloadEntry", Operation::Create(new)) => match &situation.policy {
-            Some(policy) if policy.hurries() && policy.ranked(&new.value()) => Stage::Precede,
-            _ => Stage::Connect,
-        },
-        ("WorkloadEntry", Operation::Update { new, .. }) => match &situation.policy {
-            Some(policy) if changes_before(policy) && policy.ranked(&new.value()) => Stage::Precede,
-            _ => Stage::Connect,
-        },
+        ("ServiceEntry", Operation::Update { old, new }) => host_stage(old, new, situation),
+        ("WorkloadEntry", Operation::Create(new)) if situation.hurries() && situation.is_ranked(new) => Stage::Precede,
+        ("WorkloadEntry", Operation::Update { new, .. }) if situation.changes_before() && situation.is_ranked(new) => {
+            Stage::Precede
+        }
+        ("WorkloadEntry", Operation::Create(_) | Operation::Update { .. }) => Stage::Connect,
         ("WorkloadEntry", Operation::Delete(_)) => match &situation.policy {
-            Some(policy) if !situation.leaves && !policy.new_suits_old() && !policy.overlaps() => Stage::Retire,
+            Some(policy) if !situation.leaves && !policy.new_suits_old() && !situation.overlaps() => Stage::Retire,
             // what replaces this entry comes first, be it another entry or pods
             _ => Stage::Replace,
         },
@@ -184,25 +212,29 @@ fn stage(change: &Change, situation: &Situation) -> Stage {
     }
 }
 
-/// Whether entries that stay change before the policy: always when it drops a rank, which they may have.
-fn changes_before(policy: &PolicyChange) -> bool {
-    policy.drops_rank || (!policy.new_suits_old() && policy.old_suits_new())
-}
-
-fn host_stage(old: &Manifest, new: &Manifest, policy: Option<&PolicyChange>) -> Stage {
+fn host_stage(old: &Manifest, new: &Manifest, situation: &Situation) -> Stage {
     let [(old_name, old_destination), (new_name, new_destination)] = [old, new].map(|manifest| {
-        let value = manifest.value();
-        let label = |name: &str| value.pointer(SELECTOR).and_then(|labels| labels.get(name)).cloned();
-        (label(reserved::CANONICAL_NAME_LABEL), label(reserved::DESTINATION_LABEL))
+        let of = |name: &str| label(&manifest.value(), SELECTOR, name);
+        (of(reserved::CANONICAL_NAME_LABEL), of(reserved::DESTINATION_LABEL))
     });
-    match (old_destination.is_some(), new_destination.is_some(), policy) {
-        (false, false, _) if old_name == new_name => Stage::Host,
-        (false, false, Some(policy)) if changes_before(policy) && policy.old_suits_new() => Stage::Adopt,
-        (false, false, _) => Stage::Switch,
-        // pods begin to serve besides entries
-        (true, false, Some(policy)) if policy.hurries() && !policy.changes_service => Stage::Precede,
+    // pods are called by their own address: the old policy needs to accept them, whatever Service it leads entries to
+    let accepts_pods = situation.policy.as_ref().is_some_and(|policy| !policy.new_suits_old() && !policy.adds_server);
+    match (old_destination.is_some(), new_destination.is_some()) {
+        (false, false) if old_name == new_name => Stage::Host,
+        (false, false) if accepts_pods => Stage::Adopt,
+        (false, false) => Stage::Switch,
+        // pods begin to serve, besides entries or in their place
+        (true, false) if accepts_pods || (situation.overlaps() && !situation.connects) => Stage::Precede,
+        // what comes has another name than the pods that stop to serve: only the new host selects it, besides what goes
+        (false, true) if situation.overlaps() && situation.coming_names.iter().any(|name| Some(name) != old_name.as_ref()) => {
+            Stage::Precede
+        }
         _ => Stage::Host,
     }
+}
+
+fn label(object: &Value, labels: &str, name: &str) -> Option<String> {
+    Some(object.pointer(labels)?.get(name)?.as_str()?.to_owned())
 }
 
 /// Where a DestinationRule lists ranks.

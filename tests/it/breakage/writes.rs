@@ -40,6 +40,13 @@ fn disturb(room: &Room) {
     fs::write(&entry, text.replace("gloo-terraform/owner: test-it", "elsewhere/owner: test-it")).unwrap();
 }
 
+fn serving(cluster: &str, name: &str) -> Json {
+    let mut backend = backend(cluster);
+    backend["service"] = json!(name);
+    backend["canonical_name"] = json!(name);
+    set(destination(), "/backends", json!([backend]))
+}
+
 fn journeys() -> Vec<Journey> {
     let three = || set(destination(), "/backends", json!([backend("east"), backend("west"), backend("north")]));
     let to = |name: &'static str, before: Json, goal: Json| Journey {
@@ -59,6 +66,9 @@ fn journeys() -> Vec<Journey> {
         to("remove a cluster of the mesh", destination(), without_north()),
         to("add a cluster of the mesh", without_north(), destination()),
         to("rank anew", three(), set(three(), "/failover", json!({ "order": ["north", "west", "east"] }))),
+        // nothing changes but what is noted on the hosts
+        to("a default written out", destination(), set(destination(), "/retries", json!({ "attempts": 3 }))),
+        to("another Service in another cluster", serving("east", "reviews"), serving("west", "books")),
         to("another hostname", destination(), set(destination(), "/hostname", json!("r.example.internal"))),
         to("another port", destination(), set(destination(), "/ports", json!([{ "number": 80, "service_port": 9080 }]))),
         to("another client namespace", destination(), set(destination(), "/client_namespace", json!({ "north": "edge" }))),

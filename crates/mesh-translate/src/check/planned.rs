@@ -50,9 +50,8 @@ impl<'a> Planned<'a> {
 
     /// The port of the cluster's own pods, if they serve and call.
     pub(super) fn target_port(&self) -> Option<&'a str> {
-        let selects_pods = |entry: &&Object| {
-            !labels(entry, &["spec", "workloadSelector", "labels"]).contains_key(reserved::DESTINATION_LABEL)
-        };
+        let selects_pods =
+            |entry: &&Object| !labels(entry, &["spec", "workloadSelector", "labels"]).contains_key(reserved::DESTINATION_LABEL);
         self.of_kind("ServiceEntry").filter(selects_pods).find_map(|entry| {
             let Some(Tree::List(ports)) = at(entry, &["spec", "ports"]) else { return None };
             ports.iter().find_map(|port| match port {

@@ -28,10 +28,10 @@ pub(crate) fn port(number: i64) -> PortNumber {
     PortNumber::new(number).expect("a port")
 }
 
-/// An address of a gateway; the third byte is the cluster's position in [`CLUSTERS`].
-fn address(cluster: usize, gateway: usize, index: usize) -> IpAddr {
+/// An address of a gateway; the third byte is the cluster's position in [`CLUSTERS`]. Other pods have other addresses.
+fn address(cluster: usize, gateway: usize, renewed: bool, index: usize) -> IpAddr {
     let byte = |number: usize| u8::try_from(number).expect("few clusters and gateways");
-    IpAddr::V4(Ipv4Addr::new(203, 0, byte(cluster), byte(gateway * 10 + index + 1)))
+    IpAddr::V4(Ipv4Addr::new(203, 0, byte(cluster), byte(gateway * 10 + usize::from(renewed) * 100 + index + 1)))
 }
 
 /// Which cluster has an address.
@@ -40,9 +40,19 @@ pub(crate) fn owner_of(address: &str) -> ClusterName {
     name(CLUSTERS[usize::from(address.octets()[2])])
 }
 
+/// The label of a gateway's pods.
+fn workload(gateway: usize, renewed: bool) -> String {
+    match (gateway, renewed) {
+        (0, false) => "eastwestgateway".to_owned(),
+        (_, false) => format!("gateway-{gateway}"),
+        (_, true) => format!("gateway-{gateway}-renewed"),
+    }
+}
+
 fn facts(index: usize) -> impl Strategy<Value = ClusterFacts> {
     let region = prop::option::of(prop::sample::select(&REGIONS[..]));
-    let gateways = prop::collection::vec((1..=2_usize, prop::bool::weighted(0.2), prop::bool::ANY), 1..=2);
+    let gateways =
+        prop::collection::vec((1..=2_usize, prop::bool::weighted(0.2), prop::bool::ANY, prop::bool::weighted(0.3)), 1..=2);
     (region, gateways).prop_map(move |(region, gateways)| ClusterFacts {
         istio_version: name("1.28"),
         revision: name("default"),
@@ -55,10 +65,12 @@ fn facts(index: usize) -> impl Strategy<Value = ClusterFacts> {
         gateways: gateways
             .into_iter()
             .enumerate()
-            .map(|(gateway, (addresses, covered, own_namespace))| GatewayFacts {
+            .map(|(gateway, (addresses, covered, own_namespace, renewed))| GatewayFacts {
                 namespace: name(if own_namespace { "gateways" } else { "istio-system" }),
-                selector: BTreeMap::from([("istio".to_owned(), format!("gateway-{gateway}"))]),
-                address: GatewayAddress::Addresses((0..addresses).map(|i| Leaf::Known(address(index, gateway, i))).collect()),
+                selector: BTreeMap::from([("istio".to_owned(), workload(gateway, renewed))]),
+                address: GatewayAddress::Addresses(
+                    (0..addresses).map(|i| Leaf::Known(address(index, gateway, renewed, i))).collect(),
+                ),
                 port: Leaf::Known(port(15443)),
                 exposed_hosts: if covered { vec!["*.local".to_owned()] } else { Vec::new() },
             })
@@ -109,10 +121,21 @@ pub(crate) fn destination() -> impl Strategy<Value = VirtualDestination> {
     let facts = facts.collect::<Vec<_>>().prop_map(|facts| facts.into_iter().collect::<BTreeMap<ClusterName, ClusterFacts>>());
     let backends = CLUSTERS.iter().map(|cluster| prop::option::weighted(0.6, backend(cluster))).collect::<Vec<_>>();
     let clients = names().prop_map(|names| names.into_iter().collect::<BTreeSet<_>>());
-    let knobs = (prop::sample::select(&["reviews.mesh.internal", "ratings.mesh.internal"][..]), 9080..=9081_i64, prop::bool::ANY);
+    let knobs = (
+        prop::sample::select(&["reviews.mesh.internal", "ratings.mesh.internal"][..]),
+        9080..=9081_i64,
+        prop::bool::ANY,
+        prop::sample::select(&["http", "http", "web"][..]),
+        prop::sample::select(&["reviews", "reviews", "books"][..]),
+        prop::sample::select(&["reviews", "reviews", "books"][..]),
+    );
     (facts, backends, clients, failover(), knobs)
-        .prop_map(|(clusters, backends, clients, failover, (hostname, number, moved))| {
-            let backends: Vec<Backend> = backends.into_iter().flatten().collect();
+        .prop_map(|(clusters, backends, clients, failover, (hostname, number, moved, port_name, service, canonical_name))| {
+            let mut backends: Vec<Backend> = backends.into_iter().flatten().collect();
+            for backend in &mut backends {
+                backend.service = name(service);
+                backend.canonical_name = Leaf::Known(name(canonical_name));
+            }
             let serving: BTreeSet<&ClusterName> = backends.iter().map(|backend| &backend.cluster).collect();
             let client_only = clients.iter().filter(|client| !serving.contains(client));
             let client_namespace =
@@ -124,7 +147,7 @@ pub(crate) fn destination() -> impl Strategy<Value = VirtualDestination> {
                 hostname: name(hostname),
                 ports: vec![Port {
                     number: port(number),
-                    name: name("http"),
+                    name: name(port_name),
                     protocol: Protocol::Http,
                     service_port: port(9080),
                 }],

@@ -75,7 +75,12 @@ fn set(intent: &mut VirtualDestination, which: &Which, unknown: bool) {
             put(facts(intent, cluster).network.as_mut().expect("it is set"), unknown, fleet::name("other"))
         }
         Which::DnsCapture(cluster) => put(facts(intent, cluster).dns_capture.as_mut().expect("it is set"), unknown, false),
-        Which::CanonicalName(index) => put(&mut intent.backends[*index].canonical_name, unknown, fleet::name("reviews")),
+        Which::CanonicalName(index) => {
+            // all backends have one name
+            let leaf = &mut intent.backends[*index].canonical_name;
+            let same = leaf.known().expect("it is known").clone();
+            put(leaf, unknown, same);
+        }
         Which::ServiceAccount(index, account) => {
             put(&mut intent.backends[*index].service_accounts[*account], unknown, fleet::name("other"));
         }

@@ -4,16 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use istio_objects::{Change, Manifest, ObjectKey, Operation, reserved};
+use mesh_model::Leaf;
+use mesh_model::facts::{Backend, GatewayAddress};
 use mesh_model::intent::VirtualDestination;
-use mesh_model::names::ClusterName;
+use mesh_model::names::{ClusterName, ServiceAccount};
 use mesh_translate::order;
 use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::fleet;
 
+/// Where an object is.
+type At = (ClusterName, ObjectKey);
+
 /// What is live, by cluster and key.
-type State = BTreeMap<(ClusterName, ObjectKey), Live>;
+type State = BTreeMap<At, Live>;
 
 /// A live object, parsed once.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +33,8 @@ impl From<Manifest> for Live {
     }
 }
 
-const SERVICE: &str = "reviews.bookinfo.svc.cluster.local";
+/// How many cuts are tried at most to find a better order.
+const TRIED: usize = 20_000;
 
 fn state(intent: Option<&VirtualDestination>) -> State {
     let manifests = intent.map(fleet::manifests).unwrap_or_default();
@@ -72,61 +78,209 @@ fn label(object: &Value) -> &str {
     object["metadata"]["labels"][reserved::DESTINATION_LABEL].as_str().expect("every object has the destination's label")
 }
 
-/// Clusters where somebody else exposes the Service.
-fn covered(intents: [Option<&VirtualDestination>; 2]) -> BTreeSet<ClusterName> {
-    let facts = intents.into_iter().flatten().flat_map(|intent| &intent.mesh.clusters);
-    facts
-        .filter(|(_, facts)| facts.gateways.iter().any(|gateway| !gateway.exposed_hosts.is_empty()))
-        .map(|(cluster, _)| cluster.clone())
-        .collect()
+/// Pods of a Service.
+struct Pods {
+    service: String,
+    canonical_name: String,
+    /// SPIFFE ids that they may have
+    servers: BTreeSet<String>,
+}
+
+impl From<&Backend> for Pods {
+    fn from(backend: &Backend) -> Self {
+        let known = |leaf: &Leaf<ServiceAccount>| leaf.known().expect("every leaf is known").to_string();
+        let servers = backend.service_accounts.iter().map(known);
+        Self {
+            service: format!("{}.{}.svc.cluster.local", backend.service, backend.namespace),
+            canonical_name: backend.canonical_name.known().expect("every leaf is known").to_string(),
+            servers: servers.map(|account| format!("spiffe://cluster.local/ns/{}/sa/{account}", backend.namespace)).collect(),
+        }
+    }
+}
+
+/// The pods of a gateway, by namespace and labels.
+#[derive(Debug, PartialEq)]
+struct Workload {
+    namespace: String,
+    selector: Value,
+    /// whether somebody else exposes everything there
+    covered: bool,
+}
+
+/// What runs while the change is applied.
+#[derive(Default)]
+struct World {
+    /// a cluster that the facts name has the pods that they name, not those of facts before it; a Service that the destination
+    /// leaves keeps its pods
+    pods: BTreeMap<ClusterName, Vec<Pods>>,
+    /// by address
+    gateways: BTreeMap<String, Vec<Workload>>,
+}
+
+impl World {
+    fn between(old: Option<&VirtualDestination>, new: Option<&VirtualDestination>) -> Self {
+        let mut world = Self::default();
+        for backend in new.iter().chain(&old).flat_map(|intent| &intent.backends) {
+            let pods = world.pods.entry(backend.cluster.clone()).or_default();
+            let there = Pods::from(backend);
+            if pods.iter().all(|pods| pods.service != there.service) {
+                pods.push(there);
+            }
+        }
+        for gateway in [old, new].into_iter().flatten().flat_map(|intent| intent.mesh.clusters.values()).flat_map(|f| &f.gateways)
+        {
+            let GatewayAddress::Addresses(addresses) = &gateway.address else { panic!("gateways of the fleet have addresses") };
+            for address in addresses.iter().filter_map(Leaf::known) {
+                world.gateways.entry(address.to_string()).or_default().push(Workload {
+                    namespace: gateway.namespace.to_string(),
+                    selector: serde_json::json!(gateway.selector),
+                    covered: !gateway.exposed_hosts.is_empty(),
+                });
+            }
+        }
+        world
+    }
+
+    /// Whether the gateway behind an address passes calls of a Service.
+    fn exposes(&self, now: &State, address: &str, service: &str) -> bool {
+        let target = fleet::owner_of(address);
+        let ours = |workload: &Workload| {
+            of_kind(now, &target, "Gateway").any(|gateway| {
+                gateway["metadata"]["namespace"] == workload.namespace
+                    && gateway["spec"]["selector"] == workload.selector
+                    && gateway["spec"]["servers"][0]["hosts"][0] == service
+            })
+        };
+        self.gateways[address].iter().any(|workload| workload.covered || ours(workload))
+    }
+
+    /// Whether the policy accepts whatever answers for its Service in a cluster, or has a canonical name there.
+    fn accepts(&self, rule: &Value, cluster: &ClusterName, is_meant: impl Fn(&Pods) -> bool) -> bool {
+        let listed = texts(&rule["spec"]["trafficPolicy"]["tls"]["subjectAltNames"]);
+        let mut meant = self.pods.get(cluster).into_iter().flatten().filter(|pods| is_meant(pods)).peekable();
+        meant.peek().is_some() && meant.all(|pods| pods.servers.iter().all(|server| listed.contains(server.as_str())))
+    }
+
+    /// Whether a host is served: by pods of its cluster, or by an entry whose gateway passes the call to servers that the
+    /// policy accepts.
+    fn serves(&self, now: &State, at: &At) -> bool {
+        let Some(host) = now.get(at).map(|live| &live.value) else { return false };
+        let Some(rule) = rule_of(now, &at.0, host) else { return false };
+        let selector = host["spec"]["workloadSelector"]["labels"].as_object().expect("hosts select");
+        let by_pods = selector.len() == 1
+            && selector
+                .get(reserved::CANONICAL_NAME_LABEL)
+                .is_some_and(|name| self.accepts(rule, &at.0, |pods| name == &pods.canonical_name));
+        by_pods
+            || of_kind(now, &at.0, "WorkloadEntry").any(|entry| {
+                let is_selected = entry["metadata"]["namespace"] == host["metadata"]["namespace"]
+                    && selector.iter().all(|(key, value)| entry["spec"]["labels"].get(key) == Some(value));
+                let port = &host["spec"]["ports"][0];
+                let reached = entry["spec"]["ports"].get(port["name"].as_str().expect("ports have names"));
+                is_selected && reached.unwrap_or(&port["targetPort"]) == 15443 && self.leads(now, rule, entry)
+            })
+    }
+
+    /// Whether calls to an entry end at servers that the policy accepts.
+    fn leads(&self, now: &State, rule: &Value, entry: &Value) -> bool {
+        let address = entry["spec"]["address"].as_str().expect("entries have an address");
+        let server_name = rule["spec"]["trafficPolicy"]["tls"]["sni"].as_str().expect("policies have a server name");
+        let (_, service) = server_name.split_once("_._.").expect("the Service is named");
+        self.exposes(now, address, service) && self.accepts(rule, &fleet::owner_of(address), |pods| pods.service == service)
+    }
+}
+
+fn ranks(rule: &Value) -> usize {
+    texts(&rule["spec"]["trafficPolicy"]["loadBalancer"]["localityLbSetting"]["failoverPriority"]).len()
+}
+
+fn texts(list: &Value) -> BTreeSet<&str> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// The policy of a host or an entry.
+fn rule_of<'s>(now: &'s State, cluster: &'s ClusterName, object: &Value) -> Option<&'s Value> {
+    of_kind(now, cluster, "DestinationRule")
+        .find(|rule| label(rule) == label(object) && rule["metadata"]["namespace"] == object["metadata"]["namespace"])
 }
 
 struct Move {
     old: State,
     new: State,
-    covered: BTreeSet<ClusterName>,
-    /// where pods of the Service run, before and after
-    pods: BTreeSet<ClusterName>,
+    world: World,
 }
 
 impl Move {
+    fn between(old: Option<&VirtualDestination>, new: Option<&VirtualDestination>) -> Self {
+        Self { old: state(old), new: state(new), world: World::between(old, new) }
+    }
+
     /// What is wrong in a state between old and new.
     fn forbidden(&self, now: &State) -> Option<String> {
         let clusters: BTreeSet<&ClusterName> = now.keys().chain(self.old.keys()).chain(self.new.keys()).map(|(c, _)| c).collect();
         for cluster in clusters {
-            for entry in of_kind(now, cluster, "WorkloadEntry") {
-                let name = entry["metadata"]["name"].to_string();
-                let rule = of_kind(now, cluster, "DestinationRule")
-                    .find(|rule| label(rule) == label(entry) && rule["metadata"]["namespace"] == entry["metadata"]["namespace"]);
-                let Some(rule) = rule else { return Some(format!("{cluster}: entry {name} without a DestinationRule")) };
-                let ranks = rule["spec"]["trafficPolicy"]["loadBalancer"]["localityLbSetting"]["failoverPriority"].to_string();
-                let labels = entry["spec"]["labels"].as_object().expect("entries have labels");
-                let rank = labels.keys().find(|key| key.starts_with(reserved::RANK_PREFIX)).expect("entries have a rank");
-                if !ranks.contains(&format!("{rank:?}")) {
-                    return Some(format!("{cluster}: entry {name} has {rank}, its rule lists {ranks}"));
-                }
-                let target = fleet::owner_of(entry["spec"]["address"].as_str().expect("entries have an address"));
-                let exposed =
-                    of_kind(now, &target, "Gateway").any(|gateway| gateway["spec"]["servers"][0]["hosts"][0] == SERVICE);
-                if !exposed && !self.covered.contains(&target) {
-                    return Some(format!("{cluster}: entry {name} leads to {target}, which exposes nothing"));
-                }
-            }
             let host = |state: &State| of_kind(state, cluster, "ServiceEntry").next().is_some();
             if host(&self.old) && host(&self.new) && !host(now) {
                 return Some(format!("{cluster}: the host is gone in between"));
             }
-            if let Some(kept) = self.lost_host(now, cluster) {
-                return Some(kept);
-            }
-            if let Some(host) = self.deserted_host(now, cluster) {
-                return Some(host);
-            }
-            if let Some(early) = self.early_host(now, cluster) {
-                return Some(early);
+            let wrong = self
+                .misled(now, cluster)
+                .or_else(|| self.lost_host(now, cluster))
+                .or_else(|| self.deserted_host(now, cluster))
+                .or_else(|| self.early_host(now, cluster));
+            if wrong.is_some() {
+                return wrong;
             }
         }
         None
+    }
+
+    /// An entry without its policy, with a rank that it does not list, or to a gateway that passes nothing. Where the policy
+    /// changes so that no endpoint suits both, some are refused while both are there.
+    fn misled(&self, now: &State, cluster: &ClusterName) -> Option<String> {
+        for entry in of_kind(now, cluster, "WorkloadEntry") {
+            let name = entry["metadata"]["name"].to_string();
+            let Some(rule) = rule_of(now, cluster, entry) else {
+                return Some(format!("{cluster}: entry {name} without a DestinationRule"));
+            };
+            let ranks = rule["spec"]["trafficPolicy"]["loadBalancer"]["localityLbSetting"]["failoverPriority"].to_string();
+            let labels = entry["spec"]["labels"].as_object().expect("entries have labels");
+            let rank = labels.keys().find(|key| key.starts_with(reserved::RANK_PREFIX)).expect("entries have a rank");
+            if !ranks.contains(&format!("{rank:?}")) {
+                return Some(format!("{cluster}: entry {name} has {rank}, its rule lists {ranks}"));
+            }
+            let is_swapped = self.swaps_servers(cluster, entry);
+            // of an entry that is there before and after, both must hold
+            let leads = |state: &State| {
+                let same = of_kind(state, cluster, "WorkloadEntry").find(|other| other["metadata"] == entry["metadata"]);
+                same.is_none_or(|same| rule_of(state, cluster, same).is_some_and(|rule| self.world.leads(state, rule, same)))
+            };
+            if !is_swapped && leads(&self.old) && leads(&self.new) && !self.world.leads(now, rule, entry) {
+                return Some(format!("{cluster}: entry {name} leads to a gateway which exposes nothing"));
+            }
+        }
+        None
+    }
+
+    /// Whether neither policy of a host or an entry suits what the other one leads to.
+    fn swaps_servers(&self, cluster: &ClusterName, object: &Value) -> bool {
+        let tls = |state: &State| rule_of(state, cluster, object).map(|rule| rule["spec"]["trafficPolicy"]["tls"].clone());
+        let (Some(old), Some(new)) = (tls(&self.old), tls(&self.new)) else { return false };
+        let [before, after] = [&old, &new].map(|tls| texts(&tls["subjectAltNames"]));
+        old["sni"] != new["sni"] || !(before.is_subset(&after) || after.is_subset(&before))
+    }
+
+    /// Names by which a host and its entries find each other.
+    fn names(state: &State, at: &At) -> BTreeSet<String> {
+        let around = state.iter().filter(|((cluster, key), _)| *cluster == at.0 && key.namespace == at.1.namespace);
+        let names = around.flat_map(|(_, live)| {
+            let spec = &live.value["spec"];
+            [&spec["workloadSelector"]["labels"], &spec["labels"]]
+                .map(|labels| &labels[reserved::CANONICAL_NAME_LABEL])
+                .into_iter()
+                .chain([&spec["ports"][0]["name"]])
+        });
+        names.filter_map(Value::as_str).map(str::to_owned).collect()
     }
 
     fn lost_host(&self, now: &State, cluster: &ClusterName) -> Option<String> {
@@ -137,44 +291,57 @@ impl Move {
         lost.map(|at| format!("{cluster}: {} is gone in between", at.1))
     }
 
-    /// A host that is served before and after is served in between: by local pods, or by an entry. Where other servers take
-    /// over from those that the policy stops to accept, no order can help.
+    /// A host that is served before and after is served in between, wherever there is an order of writes that does it.
     fn deserted_host(&self, now: &State, cluster: &ClusterName) -> Option<String> {
-        if self.servers(&self.old, cluster).difference(&self.servers(&self.new, cluster)).next().is_some() {
-            return None;
+        let served = |at: &&At| [&self.old, &self.new].iter().all(|state| self.world.serves(state, at));
+        let mut hosts = self.old.keys().filter(|at| at.0 == *cluster && at.1.kind == "ServiceEntry").filter(served);
+        let deserted = hosts.find(|at| !self.world.serves(now, at) && self.is_avoidable(at))?;
+        Some(format!("{cluster}: nobody serves {} in between", deserted.1))
+    }
+
+    /// Whether some order of the changes around a host keeps it served, all Gateways being there. A deletion names its object
+    /// only: where the policy drops a rank, any entry that goes may have it, and goes before. Where servers and names are replaced
+    /// in one change, no claim is made.
+    fn is_avoidable(&self, at: &At) -> bool {
+        if self.swaps_servers(&at.0, &self.old[at].value) && Self::names(&self.old, at) != Self::names(&self.new, at) {
+            return false;
         }
-        let more_servers = self.servers(&self.new, cluster) != self.servers(&self.old, cluster);
-        let hosts = self.old.keys().filter(|at| at.0 == *cluster && at.1.kind == "ServiceEntry" && self.new.contains_key(at));
-        for at in hosts {
-            let served = [&self.old, &self.new].iter().all(|state| self.is_served(state, at));
-            let ranks = |state: &State| {
-                of_kind(state, cluster, "DestinationRule")
-                    .map(Value::to_string)
-                    .map(|r| r.matches(reserved::RANK_PREFIX).count())
-                    .max()
-            };
-            let shrinks_for_others = more_servers && ranks(&self.new) < ranks(&self.old);
-            if served && !shrinks_for_others && !self.is_served(now, at) {
-                return Some(format!("{cluster}: nobody serves {} in between", at.1));
+        let mut now = self.old.clone();
+        let gateways = self.new.iter().filter(|((_, key), _)| key.kind == "Gateway");
+        now.extend(gateways.map(|(at, live)| (at.clone(), live.clone())));
+        let around = changes(&self.old, &self.new).into_iter().filter(|change| {
+            change.cluster == at.0 && change.key().namespace == at.1.namespace && change.key().kind != "VirtualService"
+        });
+        let around: Vec<Change> = around.filter(|change| change.key().kind != "Gateway").collect();
+        let is_policy = |change: &Change| change.key().kind == "DestinationRule";
+        let drops_rank = around.iter().any(|change| match &change.operation {
+            Operation::Update { old, new } if is_policy(change) => ranks(&old.value()) > ranks(&new.value()),
+            _ => false,
+        });
+        let deletions = (0..around.len()).filter(|position| matches!(around[*position].operation, Operation::Delete(_)));
+        let deletions: u64 = deletions.map(|position| 1 << position).sum();
+        let (mut seen, mut open) = (BTreeSet::new(), vec![(0_u64, now)]);
+        while let Some((done, now)) = open.pop() {
+            if done.count_ones() as usize == around.len() {
+                return true;
+            }
+            for (position, change) in around.iter().enumerate().filter(|(position, _)| done & (1 << position) == 0) {
+                if drops_rank && is_policy(change) && done & deletions != deletions {
+                    continue;
+                }
+                let done = done | (1 << position);
+                if seen.len() == TRIED || !seen.insert(done) {
+                    continue;
+                }
+                let mut next = now.clone();
+                apply(&mut next, change);
+                let is_ranked = self.misled(&next, &at.0).is_none_or(|wrong| wrong.ends_with("exposes nothing"));
+                if is_ranked && self.world.serves(&next, at) {
+                    open.push((done, next));
+                }
             }
         }
-        None
-    }
-
-    fn servers(&self, state: &State, cluster: &ClusterName) -> BTreeSet<String> {
-        let rules = of_kind(state, cluster, "DestinationRule");
-        rules.map(|rule| rule["spec"]["trafficPolicy"]["tls"]["subjectAltNames"].to_string()).collect()
-    }
-
-    fn is_served(&self, state: &State, at: &(ClusterName, ObjectKey)) -> bool {
-        let Some(host) = state.get(at) else { return false };
-        let selector = host.value["spec"]["workloadSelector"]["labels"].as_object().expect("hosts select");
-        let by_pods = !selector.contains_key(reserved::DESTINATION_LABEL) && self.pods.contains(&at.0);
-        let selects = |entry: &Value| {
-            entry["metadata"]["namespace"] == host.value["metadata"]["namespace"]
-                && selector.iter().all(|(key, value)| entry["spec"]["labels"].get(key) == Some(value))
-        };
-        by_pods || of_kind(state, &at.0, "WorkloadEntry").any(selects)
+        false
     }
 
     /// A new host appears with everything that belongs to it.
@@ -188,11 +355,7 @@ impl Move {
 }
 
 fn check(old: Option<&VirtualDestination>, new: Option<&VirtualDestination>, shuffle: &[usize]) -> Result<(), TestCaseError> {
-    let pods = |intent: Option<&VirtualDestination>| -> BTreeSet<ClusterName> {
-        intent.into_iter().flat_map(|intent| intent.backends.iter().map(|backend| backend.cluster.clone())).collect()
-    };
-    let pods = &pods(old) | &pods(new);
-    let step = Move { old: state(old), new: state(new), covered: covered([old, new]), pods };
+    let step = Move::between(old, new);
     let mut now = step.old.clone();
     prop_assert_eq!(step.forbidden(&now), None, "the old state");
     for (number, mut wave) in order(changes(&step.old, &step.new)).into_iter().enumerate() {
@@ -250,12 +413,7 @@ fn the_reverse_order_is_forbidden() {
     let mut found = BTreeSet::new();
     for _ in 0..50 {
         let [old, new] = [0; 2].map(|_| fleet::destination().new_tree(&mut runner).expect("there are destinations").current());
-        let step = Move {
-            old: state(Some(&old)),
-            new: state(Some(&new)),
-            covered: covered([Some(&old), Some(&new)]),
-            pods: BTreeSet::new(),
-        };
+        let step = Move::between(Some(&old), Some(&new));
         let mut now = step.old.clone();
         for change in order(changes(&step.old, &step.new)).into_iter().rev().flatten() {
             apply(&mut now, &change);
