@@ -12,7 +12,7 @@ use tf_server::{Applied, ApplyRequest, Cx, Private};
 use tf_value::{Diagnostic, Diagnostics, Value};
 use tokio_util::sync::CancellationToken;
 
-use super::handover::{Creating, Met, Settled};
+use super::handover::{Creating, Parted, Taking};
 use super::meet::{Asking, meet_clusters};
 use super::private::{Notes, new_nonce};
 use super::rights::Wishes;
@@ -55,15 +55,15 @@ impl<K: IntentKind> IntentResource<K> {
         let goal = Record::read(&planned)?;
         let before = prior.map(Record::read).transpose()?.unwrap_or_default();
         let claim = self.claim_of(&planned, &session)?;
-        let creating = match prior {
-            None => Some(session.hand_overs.begin(&claim).ok_or_else(|| created_twice(&claim))?),
-            Some(_) => None,
+        let takeover = Wishes::read(config).0.takeover(&claim).unwrap_or_default();
+        let taking = match prior {
+            None => Taking::create(&claim, takeover),
+            Some(_) => Taking::update(&claim, takeover),
         };
+        let creating = session.hand_overs.begin(&taking).ok_or_else(|| created_twice(&claim))?;
         let operation = if prior.is_some() { "update" } else { "create" };
         let cancel = limited(cx, config, operation, WRITE_LIMIT);
-        if let Some(creating) = &creating {
-            creating.alone(&cancel).await;
-        }
+        creating.alone(&cancel).await;
         let mut notes = Notes::read(&private);
         // a create is a new instance, also one that replaces another
         let mut known = notes.instance.take().filter(|_| prior.is_some());
@@ -81,23 +81,35 @@ impl<K: IntentKind> IntentResource<K> {
         let annotations = self.state_annotations(config, &goal);
         let instance = Instance { nonce, anchors: self.anchors(&goal) };
         let to_write = changes(&before, &goal, &annotations, &instance.anchors, &session);
+        let gives_up = prior.is_some() && to_write.iter().any(|change| matches!(change.operation, Operation::Delete(_)));
         let request = Request {
             takeover,
             adopt,
-            handed_over: creating.as_ref().map(Creating::leaving).unwrap_or_default(),
+            handed_over: creating.leaving(),
             instance: Some(instance),
             prior: before.manifests.clone(),
             shown_drift: before.drift.clone(),
             state_annotations: annotations,
             clusters_order: session.settings.clusters_order.clone(),
-            ..Request::new(claim, mesh_translate::order(to_write))
+            ..Request::new(claim.clone(), mesh_translate::order(to_write))
         };
-        let cleared = clear(&session, request, creating.as_ref(), &cancel).await.map_err(|findings| self.cook(&findings))?;
+        let cook = |findings: Findings| self.cook(&findings);
+        let mut cleared = clear(&session, request.clone(), &creating, &cancel).await.map_err(cook)?;
+        // what the update gives up may be what another call of this run takes over; two that take from each other do not wait
+        let mut _parted = None;
+        if gives_up && taking.is_empty() {
+            let parted = session.hand_overs.part(&claim, None, &cancel).await;
+            let parted = parted.map_err(|taker| self.cook(&vec![not_handed_over(&claim, &taker)]))?;
+            if parted.has_waited {
+                cleared = kube_apply::preflight(&session.fleet, request).await.map_err(cook)?;
+            }
+            _parted = Some(parted);
+        }
         let outcome = kube_apply::write(&session.fleet, cleared, &cancel).await;
         cancel.cancel();
         let mut diagnostics = self.cook(&outcome.findings);
         if outcome.is_complete {
-            creating.into_iter().for_each(Creating::finish);
+            creating.finish();
             let private = Notes { adopts: false, ..notes }.write();
             return Ok(Applied { state: Some(planned), private, diagnostics });
         }
@@ -150,29 +162,21 @@ impl<K: IntentKind> IntentResource<K> {
         let cancel = limited(cx, prior, "delete", WRITE_LIMIT);
         let cook = |findings: Findings| self.cook(&findings);
         let mut cleared = kube_apply::preflight(&session.fleet, request.clone()).await.map_err(cook)?;
-        // the last moment before the first deletion: what another call of this run is about to take stays
-        let mut is_handed_over = false;
-        let mut _going = None;
-        match session.hand_overs.leave(&claim, notes.instance.as_deref().unwrap_or_default()) {
-            Met::Nobody(going) => _going = Some(going),
-            Met::Failed => return Err(self.cook(&vec![not_handed_over(&claim)])),
-            Met::Create(leaving) => match leaving.settled(&cancel).await {
-                Settled::Done => {
-                    is_handed_over = true;
-                    cleared = kube_apply::preflight(&session.fleet, request).await.map_err(cook)?;
-                }
-                Settled::Failed => return Err(self.cook(&vec![not_handed_over(&claim)])),
-                Settled::Absent => {}
-            },
+        // the last moment before the first deletion: what other calls of this run are about to take stays
+        let nonce = notes.instance.as_deref().unwrap_or_default();
+        let parted = session.hand_overs.part(&claim, Some(nonce), &cancel).await;
+        let parted: Parted = parted.map_err(|taker| self.cook(&vec![not_handed_over(&claim, &taker)]))?;
+        if parted.has_waited {
+            cleared = kube_apply::preflight(&session.fleet, request).await.map_err(cook)?;
         }
         let mut outcome = kube_apply::write(&session.fleet, cleared, &cancel).await;
         cancel.cancel();
-        if is_handed_over {
+        if !parted.takers.is_empty() {
             outcome.findings.retain(|finding| finding.code != Code::ClaimMoved);
         }
         let diagnostics = self.cook(&summarised(std::mem::take(&mut outcome.findings)));
         if outcome.is_complete {
-            if !is_handed_over {
+            if !parted.takers.contains(&claim) {
                 session.announced.withdraw(&claim);
             }
             return Ok(Deleted { left: None, diagnostics });
@@ -274,16 +278,22 @@ fn created_twice(claim: &Claim) -> Diagnostic {
     )
 }
 
-fn not_handed_over(claim: &Claim) -> Finding {
-    Finding::new(
-        Code::HandOverFailed,
-        AttributePath::default(),
-        format!(
-            "The objects of {claim} were to become those of the resource that this run creates with the same namespace and name, and it was not created."
-        ),
-        "They were kept, so that no client loses them; the resource stays in the state.",
-        "Correct what kept the other resource from being created, and apply again. A renamed resource is better moved:\n\n  moved {\n    from = <old address>\n    to   = <new address>\n  }",
-    )
+fn not_handed_over(claim: &Claim, taker: &Claim) -> Finding {
+    let (what, fix) = if claim == taker {
+        (
+            format!(
+                "The objects of {claim} were to become those of the resource that this run creates with the same namespace and name, and it was not created."
+            ),
+            "Correct what kept the other resource from being created, and apply again. A renamed resource is better moved:\n\n  moved {\n    from = <old address>\n    to   = <new address>\n  }",
+        )
+    } else {
+        (
+            format!("Objects of {claim} were to be taken over by {taker} in this run, and that failed."),
+            "Correct what kept the other resource from taking them, and apply again.",
+        )
+    };
+    let why = "They were kept, so that no client loses them; this resource stays in the state as it was.";
+    Finding::new(Code::HandOverFailed, AttributePath::default(), what, why, fix)
 }
 
 /// A resource that came from another provider, destroyed before it was ever applied here.
@@ -301,7 +311,7 @@ fn forgotten(state: &Value) -> Finding {
 async fn clear(
     session: &Session,
     mut request: Request,
-    creating: Option<&Creating>,
+    creating: &Creating,
     cancel: &CancellationToken,
 ) -> Result<Cleared, Findings> {
     let refused = match kube_apply::preflight(&session.fleet, request.clone()).await {
@@ -309,9 +319,9 @@ async fn clear(
         Err(findings) => findings,
     };
     let mut errors = refused.iter().filter(|finding| finding.code.severity() == Severity::Error);
-    let Some(creating) = creating.filter(|_| errors.all(|finding| finding.code == Code::OtherInstance)) else {
+    if !errors.all(|finding| finding.code == Code::OtherInstance) {
         return Err(refused);
-    };
+    }
     let own = request.instance.as_ref().map(|instance| instance.nonce.as_str());
     let others = Census::take(&session.fleet, &request.claim).await.others(own);
     if !creating.wait(&others, cancel).await {

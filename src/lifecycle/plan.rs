@@ -9,6 +9,7 @@ use tf_server::{PlanRequest, Planned};
 use tf_value::schema::Mode;
 use tf_value::{Diagnostic, Diagnostics, Path, Value};
 
+use super::handover::Taking;
 use super::meet::{Asking, meet_clusters};
 use super::private::{Notes, inputs_digest};
 use super::render::{Rendered, render};
@@ -34,15 +35,31 @@ impl<K: IntentKind> IntentResource<K> {
             Ok(session) => session,
             Err(diagnostics) => return Planned { diagnostics, ..Planned::default() },
         };
-        // a private nonce without a prior state is that of the instance which this one replaces
-        let is_new = purpose == Purpose::Plan && request.prior.is_none() && Notes::read(&request.private).instance.is_none();
-        let coming = self.written_claim(&request.config, &session).filter(|_| is_new);
-        coming.iter().for_each(|claim| session.hand_overs.plan(claim));
+        let coming = self.taking(purpose, &request, &session);
+        let prior = request.prior.clone();
+        coming.iter().for_each(|taking| session.hand_overs.plan(taking));
         let planned = self.plan_in(&session, request).await;
-        if planned.value.is_none() {
-            coming.iter().for_each(|claim| session.hand_overs.refuse(claim));
+        if let Some(taking) = &coming {
+            match &planned.value {
+                None => session.hand_overs.refuse(taking),
+                Some(value) if prior.as_ref() == Some(value) => session.hand_overs.forget(taking),
+                Some(_) => {}
+            }
         }
         planned
+    }
+
+    /// Whose objects the planned call may take, besides those of the resource itself and of the one that it replaces.
+    fn taking(&self, purpose: Purpose, request: &PlanRequest, session: &Session) -> Option<Taking> {
+        let own = self.written_claim(&request.config, session).filter(|_| purpose == Purpose::Plan)?;
+        let mut takeover = Wishes::read(&request.config).0.takeover(&own).unwrap_or_default();
+        let replaced = session.leaving.claims();
+        let before = request.prior.as_ref().and_then(|prior| self.claim_of(prior, session).ok());
+        takeover.retain(|claim| !replaced.contains(claim) && before.as_ref() != Some(claim));
+        // a private nonce without a prior state is that of the instance which this one replaces
+        let is_new = request.prior.is_none() && Notes::read(&request.private).instance.is_none();
+        let taking = if is_new { Taking::create(&own, takeover) } else { Taking::update(&own, takeover) };
+        (!taking.is_empty()).then_some(taking)
     }
 
     async fn plan_in(&self, session: &Session, request: PlanRequest) -> Planned {

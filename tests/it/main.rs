@@ -9,6 +9,7 @@ mod istio_object;
 mod mesh;
 mod ownership;
 mod provider_block;
+mod relay;
 mod rerender;
 mod schemas;
 mod support;
