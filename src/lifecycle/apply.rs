@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::handover::{Creating, Parted, Taking};
 use super::meet::{Asking, meet_clusters};
-use super::private::{Notes, new_nonce};
+use super::private::{Notes, Residues, new_nonce};
 use super::rights::Wishes;
-use super::state::{Drift, Record, applied_value, digest, drift_value, with};
+use super::state::{Drift, Landed, Record, applied_value, digest, drift_value, residues, with};
 use super::{IntentKind, IntentResource, Shape, limited, protect};
 use crate::session::{PerCluster, Session};
 
@@ -80,7 +80,7 @@ impl<K: IntentKind> IntentResource<K> {
         let notes = notes.settled();
         let annotations = self.state_annotations(config, &goal);
         let instance = Instance { nonce, anchors: self.anchors(&goal) };
-        let to_write = changes(&before, &goal, &annotations, &instance.anchors, &session);
+        let to_write = changes(&before, &goal, &annotations, &instance.anchors, &notes.residues, &session);
         let gives_up = prior.is_some() && to_write.iter().any(|change| matches!(change.operation, Operation::Delete(_)));
         let request = Request {
             takeover,
@@ -89,6 +89,7 @@ impl<K: IntentKind> IntentResource<K> {
             instance: Some(instance),
             prior: before.manifests.clone(),
             shown_drift: before.drift.clone(),
+            residues: notes.residues.clone(),
             state_annotations: annotations,
             clusters_order: session.settings.clusters_order.clone(),
             ..Request::new(claim.clone(), mesh_translate::order(to_write))
@@ -110,7 +111,7 @@ impl<K: IntentKind> IntentResource<K> {
         let mut diagnostics = self.cook(&outcome.findings);
         if outcome.is_complete {
             creating.finish();
-            let private = Notes { adopts: false, ..notes }.write();
+            let private = Notes { adopts: false, residues: Residues::new(), ..notes }.write();
             return Ok(Applied { state: Some(planned), private, diagnostics });
         }
         if prior.is_none() {
@@ -125,7 +126,8 @@ impl<K: IntentKind> IntentResource<K> {
         let applied = if drift.is_empty() { unnoted(&outcome.landed, &self.anchors(&goal)) } else { applied };
         with(&mut state, "applied", applied_value(&applied));
         with(&mut state, "drift", drift_value(&drift));
-        Ok(Applied { state: Some(state), private: notes.write(), diagnostics })
+        let residues = residues(&before, &goal, &notes.residues, &outcome.landed);
+        Ok(Applied { state: Some(state), private: Notes { residues, ..notes }.write(), diagnostics })
     }
 
     pub(super) async fn apply_delete(&self, cx: &Cx, request: ApplyRequest) -> Applied {
@@ -351,7 +353,7 @@ fn summarised(findings: Findings) -> Findings {
 
 /// What must happen so that nothing is left.
 fn deletions(before: &Record, session: &Session) -> Vec<Change> {
-    changes(before, &Record::default(), &Annotations::new(), &BTreeMap::new(), session)
+    changes(before, &Record::default(), &Annotations::new(), &BTreeMap::new(), &Residues::new(), session)
 }
 
 /// What must happen so that the clusters hold the goal: what differs from the state, what the last refresh saw drift,
@@ -361,6 +363,7 @@ fn changes(
     goal: &Record,
     notes: &Annotations,
     anchors: &BTreeMap<ClusterName, ObjectKey>,
+    residues: &Residues,
     session: &Session,
 ) -> Vec<Change> {
     let mut changes = Vec::new();
@@ -377,7 +380,8 @@ fn changes(
             let operation = match old.get(key) {
                 None => Operation::Create((*manifest).clone()),
                 Some(old) => {
-                    let drifted = before.drift.contains_key(&format!("{cluster}/{key}"));
+                    let object = format!("{cluster}/{key}");
+                    let drifted = before.drift.contains_key(&object) || residues.contains_key(&object);
                     let is_noted = notes.contains_key(*key) || anchors.get(cluster) == Some(*key);
                     if old == manifest && landed && !drifted && !is_noted {
                         continue;
@@ -406,10 +410,7 @@ fn by_key<'a>(manifests: &'a PerCluster, cluster: &ClusterName) -> BTreeMap<&'a 
 }
 
 /// `applied` and `drift` after writes that did not all succeed: `landed` is what each cluster holds now.
-fn landed_state(
-    goal: &Record,
-    landed: &BTreeMap<ClusterName, BTreeMap<ObjectKey, Manifest>>,
-) -> (BTreeMap<ClusterName, String>, Drift) {
+fn landed_state(goal: &Record, landed: &Landed) -> (BTreeMap<ClusterName, String>, Drift) {
     let nothing = BTreeMap::new();
     let mut applied = BTreeMap::new();
     let mut drift = Drift::new();

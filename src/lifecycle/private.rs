@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 
+use kube_apply::Residue;
 use mesh_model::names::OwnerId;
 use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
@@ -22,7 +23,12 @@ pub(crate) struct Notes {
     pub(crate) owner: Option<String>,
     /// whether the next apply takes objects that nobody claims: the state came from another provider
     pub(crate) adopts: bool,
+    /// what failed updates were to take off objects and did not, by `<cluster>/<Kind>/<namespace>/<name>`
+    pub(crate) residues: Residues,
 }
+
+/// Labels and annotations that are still to be taken off, by object.
+pub(crate) type Residues = BTreeMap<String, Residue>;
 
 impl Notes {
     /// Reads private bytes; those of another version say nothing.
@@ -30,7 +36,15 @@ impl Notes {
         let json: Json = serde_json::from_slice(private).unwrap_or_default();
         let text = |name: &str| json.get(name).and_then(Json::as_str).map(str::to_owned);
         let adopts = json.get("adopts").and_then(Json::as_bool).unwrap_or_default();
-        Self { inputs: text("inputs"), instance: text("instance"), planned: text("planned"), owner: text("owner"), adopts }
+        let residues = json.get("residues").and_then(Json::as_object).into_iter().flatten();
+        Self {
+            inputs: text("inputs"),
+            instance: text("instance"),
+            planned: text("planned"),
+            owner: text("owner"),
+            adopts,
+            residues: residues.map(|(object, names)| (object.clone(), residue(names))).collect(),
+        }
     }
 
     /// Those of a planned state, when the state before is kept.
@@ -45,7 +59,7 @@ impl Notes {
 
     /// The private bytes.
     pub(crate) fn write(&self) -> Private {
-        let Self { inputs, instance, planned, owner, adopts } = self;
+        let Self { inputs, instance, planned, owner, adopts, residues } = self;
         let mut json = json!({ "inputs": inputs, "instance": instance, "owner": owner });
         if let Some(planned) = planned {
             json["planned"] = planned.as_str().into();
@@ -53,8 +67,19 @@ impl Notes {
         if *adopts {
             json["adopts"] = true.into();
         }
+        for (object, Residue { labels, annotations }) in residues {
+            json["residues"][object] = json!({ "labels": labels, "annotations": annotations });
+        }
         json.to_string().into_bytes()
     }
+}
+
+fn residue(names: &Json) -> Residue {
+    let of = |member: &str| {
+        let names = names.get(member).and_then(Json::as_array).into_iter().flatten();
+        names.filter_map(Json::as_str).map(str::to_owned).collect()
+    };
+    Residue { labels: of("labels"), annotations: of("annotations") }
 }
 
 /// The digest of what manifests are rendered from: the arguments and what the provider block adds to every object.

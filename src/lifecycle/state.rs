@@ -2,11 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use istio_objects::{Digest, Manifest};
+use istio_objects::{Digest, Manifest, ObjectKey};
+use kube_apply::Residue;
 use mesh_model::names::ClusterName;
 use tf_value::{Diagnostic, Value};
 
+use super::private::Residues;
 use crate::session::PerCluster;
+
+/// What each cluster holds of a resource after writes.
+pub(crate) type Landed = BTreeMap<ClusterName, BTreeMap<ObjectKey, Manifest>>;
 
 /// Drift by `<cluster>/<Kind>/<namespace>/<name>`, one line for each field.
 pub(crate) type Drift = BTreeMap<String, Vec<String>>;
@@ -64,6 +69,34 @@ impl Record {
         let manifests = self.manifests.get(cluster).map(Vec::as_slice).unwrap_or_default();
         self.applied.get(cluster).is_some_and(|digest| *digest == Digest::of(manifests).to_string())
     }
+}
+
+/// What is still to be taken off after an update that has not landed as a whole: what it, or one before it, has written and
+/// the goal does not name. The state holds the goal, which says nothing of it.
+pub(crate) fn residues(before: &Record, goal: &Record, earlier: &Residues, landed: &Landed) -> Residues {
+    let mut residues = Residues::new();
+    for (cluster, holds) in landed {
+        for (key, there) in holds {
+            let manifest =
+                |record: &Record| record.manifests.get(cluster)?.iter().find(|manifest| manifest.key() == key).cloned();
+            let goal = manifest(goal);
+            if goal.as_ref() == Some(there) {
+                continue;
+            }
+            let object = format!("{cluster}/{key}");
+            let mut residue = earlier.get(&object).cloned().unwrap_or_default();
+            if let Some(before) = manifest(before) {
+                residue = residue.with(&Residue::of(&before));
+            }
+            if let Some(goal) = &goal {
+                residue = residue.without(goal);
+            }
+            if !residue.is_empty() {
+                residues.insert(object, residue);
+            }
+        }
+    }
+    residues
 }
 
 fn strings(map: &Value) -> BTreeMap<String, String> {

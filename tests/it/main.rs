@@ -11,5 +11,6 @@ mod ownership;
 mod provider_block;
 mod relay;
 mod rerender;
+mod residue;
 mod schemas;
 mod support;

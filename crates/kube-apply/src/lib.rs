@@ -73,6 +73,7 @@ pub use drift::{MISSING, drift_lines};
 pub use error::{Class, ClusterError, Words};
 pub use fleet::{Fleet, Member, Standing};
 pub use instance::{Census, Instance, nonce_of};
+pub use ownership::Residue;
 pub use preflight::{Adopt, Cleared, OnUnreachable, Request, preflight};
 pub use refresh::{LEFTOVER, Refreshed, Taker, is_missing, refresh, refresh_instance, taker, unconfigured};
 pub use write::{Outcome, rollback, write};

@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::drift::drift_lines;
 use crate::fleet::{Fleet, Slot, Standing};
 use crate::instance::{Census, Instance, mark_of, nonce_of};
+use crate::ownership::Residue;
 use crate::port::{LiveObject, Write};
 use crate::{Class, parallel, refresh};
 use judge::{Verdict, judge};
@@ -39,6 +40,8 @@ pub struct Request {
     pub waves: Vec<Wave>,
     /// `drift` as the plan showed it ([`crate::Refreshed::drift`])
     pub shown_drift: BTreeMap<String, Vec<String>>,
+    /// what earlier writes failed to take off, keyed like `shown_drift`
+    pub residues: BTreeMap<String, Residue>,
     /// annotations under [`istio_objects::reserved::STATE_PREFIX`] that an object gets, in every cluster
     pub state_annotations: BTreeMap<ObjectKey, BTreeMap<String, String>>,
     /// clusters that are written first within a wave, one after the other
@@ -82,6 +85,7 @@ impl Request {
             prior: BTreeMap::new(),
             waves,
             shown_drift: BTreeMap::new(),
+            residues: BTreeMap::new(),
             state_annotations: BTreeMap::new(),
             clusters_order: Vec::new(),
             on_unreachable: OnUnreachable::Fail,
@@ -231,7 +235,7 @@ pub async fn preflight(fleet: &Fleet, request: Request) -> Result<Cleared, Findi
         match judge(&request, &census, change, there.get(change.key()), live) {
             Verdict::Do(action) => {
                 // until the write has happened, what is there counts, also where the state says something else
-                there_is(there, change.key(), seen);
+                there_is(there, &action, seen);
                 let step = Step { cluster: change.cluster.clone(), slot: Arc::clone(slot), action };
                 steps.entry(*wave).or_default().push(step);
             }
@@ -275,11 +279,19 @@ fn is_of_another_instance(answer: &Result<Looked, tokio::task::JoinError>, claim
 }
 
 /// Puts what was seen of an object in the place of what the state says of it, if that differs.
-fn there_is(there: &mut BTreeMap<ObjectKey, Manifest>, key: &ObjectKey, seen: Option<Value>) {
+fn there_is(there: &mut BTreeMap<ObjectKey, Manifest>, action: &Action, seen: Option<Value>) {
+    let key = action.key();
     let Some(seen) = seen else {
         there.remove(key);
         return;
     };
+    // with what was to be taken off, it is not the manifest that the state has
+    if let Action::Apply { old: Some(old), .. } = action
+        && drift_lines(old, Some(&seen)).is_empty()
+    {
+        there.insert(key.clone(), old.clone());
+        return;
+    }
     if there.get(key).is_some_and(|known| drift_lines(known, Some(&seen)).is_empty()) {
         return;
     }

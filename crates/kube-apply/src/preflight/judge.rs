@@ -124,15 +124,18 @@ fn apply(request: &Request, change: &Change, manifest: &Manifest, old: Option<&M
     {
         state_annotations.insert(reserved::COMPLETE_ANNOTATION.to_owned(), own.nonce.clone());
     }
+    let residue = request.residues.get(&entry(&change.cluster, manifest.key()));
+    let with_residue = residue.zip(live.as_ref()).and_then(|(residue, live)| residue.on(old.unwrap_or(manifest), &live.json));
+    let old = with_residue.or_else(|| old.cloned());
     let write = Write {
         manifest: manifest.clone(),
-        previous: old.cloned(),
+        previous: old.clone(),
         state_annotations,
         precondition: live.as_ref().map_or(Precondition::Absent, |live| Precondition::Unchanged(live.seen())),
     };
     match live {
         Some(live) if ownership::is_as_written(&write, &live.json) => Verdict::IsThere(manifest.clone()),
-        live => Verdict::Do(Action::Apply { write, old: old.cloned(), live }),
+        live => Verdict::Do(Action::Apply { write, old, live }),
     }
 }
 
