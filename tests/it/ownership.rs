@@ -221,8 +221,8 @@ async fn leftovers_of_an_interrupted_create_are_adopted() {
             .map(|(file, _)| file)
             .collect();
         assert_eq!(marked.len(), if type_name == OBJECT { 2 } else { 3 }, "one object of each cluster: {marked:?}");
-        // one cluster was not marked yet: that is enough
-        unmark(&world, &marked[0]);
+        // the last cluster was not marked yet
+        unmark(&world, marked.last().unwrap());
         let core = world.beside(|_| {}).await;
         let plan = core.plan(type_name, None, config.clone()).await.unwrap();
         assert!(plan.diagnostics.is_empty(), "{:?}", plan.diagnostics);
@@ -232,6 +232,23 @@ async fn leftovers_of_an_interrupted_create_are_adopted() {
         assert!(found.iter().all(|(_, text)| text.contains(&format!("state.gloo-terraform/instance: {nonce}"))), "{found:?}");
         assert_eq!(found.iter().filter(|(_, text)| text.contains(&format!("complete: {nonce}"))).count(), marked.len());
     }
+}
+
+#[tokio::test]
+async fn a_mark_that_was_taken_off_gives_no_instance_away() {
+    let world = World::new().await;
+    world.create(DESTINATION, destination()).await;
+    let marked = contents(&world).into_iter().filter(|(_, text)| text.contains("state.gloo-terraform/complete"));
+    unmark(&world, &marked.map(|(file, _)| file).next().unwrap());
+    let before = contents(&world);
+    let core = world.beside(|_| {}).await;
+    let plan = core.plan(DESTINATION, None, destination()).await.unwrap();
+    assert_eq!(warnings(&plan.diagnostics), ["Objects of another instance (GM3013)"]);
+    tokio::time::pause();
+    let refused = core.apply(&plan).await;
+    tokio::time::resume();
+    assert!(refused.says("Managed by another instance with this owner (GM4014)"), "{:?}", refused.diagnostics);
+    assert_eq!(contents(&world), before, "nothing was written");
 }
 
 #[tokio::test]

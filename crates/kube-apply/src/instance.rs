@@ -2,9 +2,14 @@
 //!
 //! A claim says which resource of which owner an object belongs to. Two states that share an `owner` by mistake have the
 //! same claims, so every object also carries the nonce of the instance that wrote it, and one object of each cluster, the
-//! anchor, a mark with that nonce, written after all objects of a create are there. An instance is complete when every
-//! cluster that has objects of it has its mark; an incomplete one is the leftover of an interrupted create, and anybody
-//! with the claim may take it.
+//! anchor, a mark with that nonce, written after all objects of a create are there. Marks are written in the order of the
+//! clusters' names as far as it matters: the last cluster gets its mark when all others have theirs. An instance is complete
+//! when the last cluster that has objects of it has its mark; an incomplete one is the leftover of an interrupted create, and
+//! anybody with the claim may take it.
+//!
+//! Why not any mark: a create that is killed between two marks has not returned, so no state holds it; the next create must
+//! be free to take what it left. Why not all marks: whoever takes one off by hand would give the whole instance away. Objects
+//! that an update creates carry the mark from the beginning, so that a cluster that is being added makes nothing incomplete.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -51,7 +56,7 @@ impl Census {
     /// Whether an instance has finished its create.
     #[must_use]
     pub fn is_complete(&self, nonce: &str) -> bool {
-        self.0.get(nonce).is_some_and(|clusters| clusters.values().all(|is_marked| *is_marked))
+        self.0.get(nonce).and_then(BTreeMap::last_key_value).is_some_and(|(_, is_marked)| *is_marked)
     }
 
     /// The one instance that there is; `None` when there is none, or several.

@@ -119,8 +119,12 @@ pub(super) fn marks_at_once(request: &Request, own: &Instance, change: &Change) 
 
 fn apply(request: &Request, change: &Change, manifest: &Manifest, old: Option<&Manifest>, live: Option<LiveObject>) -> Verdict {
     let mut state_annotations = annotations(request, manifest.key());
+    // what an instance in a state creates is no part of an interrupted create
+    let is_added = !request.prior.is_empty() && live.is_none();
     if let Some(own) = &request.instance
-        && (marks_at_once(request, own, change) || live.as_ref().and_then(|live| mark_of(&live.json)) == Some(&own.nonce))
+        && (is_added
+            || marks_at_once(request, own, change)
+            || live.as_ref().and_then(|live| mark_of(&live.json)) == Some(&own.nonce))
     {
         state_annotations.insert(reserved::COMPLETE_ANNOTATION.to_owned(), own.nonce.clone());
     }

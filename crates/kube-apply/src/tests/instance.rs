@@ -21,7 +21,7 @@ fn object(nonce: Option<&str>, mark: Option<&str>) -> Value {
 }
 
 #[test]
-fn an_instance_is_complete_when_every_cluster_has_its_mark() {
+fn an_instance_is_complete_when_its_last_cluster_has_the_mark() {
     let (east, west): (ClusterName, ClusterName) = (cluster("east"), cluster("west"));
     let mut census = Census::default();
     census.note(&east, &object(Some("a"), Some("a")));
@@ -37,6 +37,31 @@ fn an_instance_is_complete_when_every_cluster_has_its_mark() {
     assert_eq!(census.others(Some("a")), BTreeSet::new());
     census.note(&west, &object(None, None));
     assert!(!census.is_complete("unknown"));
+    let mut stripped = Census::default();
+    stripped.note(&east, &object(Some("a"), None));
+    stripped.note(&west, &object(Some("a"), Some("a")));
+    assert!(stripped.is_complete("a"), "the last mark is written when all others are: one of them was taken off");
+}
+
+#[test]
+fn a_cluster_that_is_being_added_makes_no_instance_incomplete() {
+    runtime().block_on(async {
+        let writes = 2;
+        for write in 0..writes {
+            let (fleet, fakes) = fakes(&["east", "west"], &Breakages::none());
+            let first = Request { instance: instance("one", &["east"]), ..Request::new(claim(), creates(&["east"])) };
+            let outcome = apply(&fleet, first, &CancellationToken::new()).await.unwrap();
+            let added = Request { waves: creates(&["west"]), prior: prior(&outcome.landed), ..request_of("one") };
+            let mut cut = added.clone();
+            cut.waves.truncate(write + 1);
+            apply(&fleet, cut, &CancellationToken::new()).await.unwrap();
+            let mut census = Census::default();
+            for (name, fake) in ["east", "west"].into_iter().zip(&fakes) {
+                fake.objects().values().for_each(|object| census.note(&cluster(name), object));
+            }
+            assert!(census.is_complete("one"), "after write {write} in the new cluster");
+        }
+    });
 }
 
 fn instance(nonce: &str, clusters: &[&str]) -> Option<Instance> {

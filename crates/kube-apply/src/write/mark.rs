@@ -1,7 +1,8 @@
 //! The last writes of a create: one object of each cluster gets the mark that says that all are there.
 //!
 //! Contract: nothing is marked before everything is written, so whatever interrupts a create leaves an instance that is not
-//! complete. What is marked already is not written again.
+//! complete. The last cluster by name is marked alone, after all others: its mark is the one that counts. What is marked
+//! already is not written again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,9 +21,19 @@ use crate::{Class, ClusterError, ownership, parallel, refresh};
 pub(super) async fn mark(
     fleet: &Fleet,
     outcome: &mut Outcome,
-    marks: BTreeMap<ClusterName, Mark>,
+    mut marks: BTreeMap<ClusterName, Mark>,
     cancel: &CancellationToken,
 ) -> usize {
+    let last = marks.pop_last();
+    let not_started = mark_all(fleet, outcome, marks, cancel).await;
+    if !outcome.is_complete {
+        return not_started + usize::from(last.is_some());
+    }
+    mark_all(fleet, outcome, last.into_iter().collect(), cancel).await
+}
+
+/// Marks beside each other.
+async fn mark_all(fleet: &Fleet, outcome: &mut Outcome, marks: BTreeMap<ClusterName, Mark>, cancel: &CancellationToken) -> usize {
     let asked: Vec<(Mark, Manifest)> = marks
         .into_iter()
         .filter_map(|(cluster, mark)| {
