@@ -84,8 +84,8 @@ pub(crate) type Inventories = BTreeMap<ClusterName, Vec<serde_json::Value>>;
 pub(crate) struct Announced(Mutex<BTreeMap<Claim, PerCluster>>);
 
 impl Announced {
-    /// Announces what `claim` is about to write; the result is what others have announced before.
-    pub(crate) fn announce(&self, claim: &Claim, goal: &PerCluster) -> Inventories {
+    /// Announces what `claim` is about to write, until the announcement is dropped; with it comes what others have announced.
+    pub(crate) fn announce<'a>(&'a self, claim: &Claim, goal: &PerCluster) -> (Announcement<'a>, Inventories) {
         let mut announced = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         announced.insert(claim.clone(), goal.clone());
         let mut others = Inventories::new();
@@ -94,12 +94,35 @@ impl Announced {
                 others.entry(cluster.clone()).or_default().extend(manifests.iter().map(Manifest::value));
             }
         }
-        others
+        (Announcement { announced: self, claim: claim.clone(), is_kept: false }, others)
     }
 
-    /// Takes an announcement back: nothing was written.
+    /// Takes an announcement back: nothing is there.
     pub(crate) fn withdraw(&self, claim: &Claim) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(claim);
+    }
+}
+
+/// What was announced, and is taken back when this is dropped: nobody shall meet what a refused resource did not write.
+#[must_use]
+pub(crate) struct Announcement<'a> {
+    announced: &'a Announced,
+    claim: Claim,
+    is_kept: bool,
+}
+
+impl Announcement<'_> {
+    /// It was written, or part of it was: it stays for the rest of the run.
+    pub(crate) fn keep(mut self) {
+        self.is_kept = true;
+    }
+}
+
+impl Drop for Announcement<'_> {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            self.announced.withdraw(&self.claim);
+        }
     }
 }
 

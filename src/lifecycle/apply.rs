@@ -18,7 +18,7 @@ use super::private::{Notes, Residues, new_nonce};
 use super::rights::Wishes;
 use super::state::{Drift, Landed, Record, applied_value, digest, drift_value, residues, with};
 use super::{IntentKind, IntentResource, Shape, limited, protect};
-use crate::session::{PerCluster, Session};
+use crate::session::{Announcement, PerCluster, Session};
 
 /// Arguments that are for one apply: no import restores them.
 const TRANSIENT: &[&str] = &["takeover_from", "adopt"];
@@ -72,7 +72,7 @@ impl<K: IntentKind> IntentResource<K> {
             // a provider that died in an apply leaves the state before without its private bytes: the objects still know
             known = Census::take(&session.fleet, &claim).await.sole().map(str::to_owned);
         }
-        let (takeover, adopt) =
+        let (takeover, adopt, announcement) =
             self.meet_before_writing(&session, config, (&claim, &goal), prior.is_some(), known.as_deref(), moved).await?;
         let nonce = known.unwrap_or_else(new_nonce);
         notes.instance = Some(nonce.clone());
@@ -111,6 +111,7 @@ impl<K: IntentKind> IntentResource<K> {
         let mut diagnostics = self.cook(&outcome.findings);
         if outcome.is_complete {
             creating.finish();
+            announcement.keep();
             let private = Notes { adopts: false, residues: Residues::new(), ..notes }.write();
             return Ok(Applied { state: Some(planned), private, diagnostics });
         }
@@ -121,6 +122,7 @@ impl<K: IntentKind> IntentResource<K> {
             diagnostics.extend(self.cook(&rest.findings));
             return Ok(Applied { state: None, private: Private::new(), diagnostics });
         }
+        announcement.keep();
         let mut state = planned;
         let (applied, drift) = landed_state(&goal, &outcome.landed);
         let applied = if drift.is_empty() { unnoted(&outcome.landed, &self.anchors(&goal)) } else { applied };
@@ -192,15 +194,15 @@ impl<K: IntentKind> IntentResource<K> {
     }
 
     /// The checks of the plan once more, on what the clusters hold now and on what other resources are about to write.
-    async fn meet_before_writing(
+    async fn meet_before_writing<'a>(
         &self,
-        session: &Session,
+        session: &'a Session,
         config: &Value,
         (claim, goal): (&Claim, &Record),
         exists: bool,
         instance: Option<&str>,
         moved: bool,
-    ) -> Result<(BTreeSet<Claim>, Adopt), Diagnostics> {
+    ) -> Result<(BTreeSet<Claim>, Adopt, Announcement<'a>), Diagnostics> {
         let (wishes, mut findings) = Wishes::read(config);
         findings.extend(wishes.against(claim));
         let (Some(takeover), Some(adopt)) = (wishes.takeover(claim), wishes.adopt) else {
@@ -211,9 +213,9 @@ impl<K: IntentKind> IntentResource<K> {
             (false, true) => Adopt::Unclaimed,
             (false, false) => Adopt::Nothing,
         };
-        let granted = (takeover.clone(), granted);
+        let (announcement, others) = session.announced.announce(claim, &goal.manifests);
+        let granted = (takeover.clone(), granted, announcement);
         let Shape::Objects(objects) = self.kind.interpret(config).shape else { return Ok(granted) };
-        let others = session.announced.announce(claim, &goal.manifests);
         let asking = Asking {
             session,
             rights: Rights { claim, takeover: Some(takeover), adopt: Some(adopt || moved) },
@@ -230,7 +232,6 @@ impl<K: IntentKind> IntentResource<K> {
         if findings.is_empty() {
             return Ok(granted);
         }
-        session.announced.withdraw(claim);
         Err(self.cook(&findings))
     }
 

@@ -138,11 +138,14 @@ impl Group {
             Code::MetInstance,
             AttributePath::default(),
             format!("{} with the claim {claim} exist, written by another instance:{}", self.count(), shown(&self.objects)),
-            "If this run destroys that instance (the resource was renamed), the objects are handed over when both meet; \
-             otherwise the apply refuses.",
+            "If this run destroys that instance too, because the resource was renamed, tainted or is replaced, the objects are \
+             handed over in place when both calls meet. A delete that begins before anything is known of the create deletes \
+             them, and they are created again. With create_before_destroy the old instance is deleted after the create, so \
+             they cannot meet, and the apply refuses; so it does if nothing destroys that instance.",
             "A renamed resource is better moved:\n\n  moved {\n    from = <old address>\n    to   = <new \
-             address>\n  }\n\nIf the state was lost, import the resource. If two states share one `owner`, give each its own. \
-             To take the objects whoever has them:\n\n  adopt = true",
+             address>\n  }\n\nA tainted one, or one that `-replace` names, is better left: an apply repairs its objects in \
+             place (terraform untaint). If the state was lost, import the resource. If two states share one `owner`, give \
+             each its own. To take the objects whoever has them, also with create_before_destroy:\n\n  adopt = true",
         )
     }
 

@@ -341,6 +341,85 @@ async fn a_new_name_is_handed_the_host_when_it_comes_first() {
 }
 
 #[tokio::test]
+async fn a_resource_replaced_by_itself_says_how_or_is_handed_its_own_objects() {
+    for (type_name, config) in [(DESTINATION, destination()), (OBJECT, object())] {
+        let world = World::new().await;
+        let instance = Instance { tainted: true, ..world.create(type_name, config.clone()).await };
+        let before = contents(&world);
+        let core = world.beside(|_| {}).await;
+        let plan = core.plan(type_name, Some(&instance), config.clone()).await.unwrap();
+        assert_eq!((plan.action, warnings(&plan.diagnostics)), (Action::Replace, vec!["Objects of another instance (GM3013)"]));
+        let warned = plan.diagnostics.iter().next().unwrap().detail.clone();
+        tokio::time::pause();
+        let refused = core.apply_create_first(&plan, config.clone()).await;
+        tokio::time::resume();
+        assert!(refused.says("Managed by another instance with this owner (GM4014)"), "{:?}", refused.diagnostics);
+        let told = refused.diagnostics.iter().next().unwrap().detail.clone();
+        for text in [warned, told] {
+            for word in ["create_before_destroy", "`-replace`", "adopt = true"] {
+                assert!(text.contains(word), "{word}: {text}");
+            }
+        }
+        assert_eq!(contents(&world), before, "nothing was written");
+
+        let adopting = set(config.clone(), "/adopt", json!(true));
+        let core = world.beside(|_| {}).await;
+        let plan = core.plan(type_name, Some(&instance), adopting.clone()).await.unwrap();
+        let outcome = core.apply_create_first(&plan, adopting.clone()).await;
+        assert!(outcome.deposed.is_none(), "{:?}", outcome.diagnostics);
+        let new = outcome.success().unwrap().unwrap();
+        assert_eq!(core.plan(type_name, Some(&new), adopting).await.unwrap().action, Action::NoOp);
+        assert_eq!(world.files(), before.iter().map(|(file, _)| file.clone()).collect::<Vec<_>>(), "in place");
+
+        // destroyed first, it is deleted and created
+        let core = world.beside(|_| {}).await;
+        let tainted = Instance { tainted: true, ..new };
+        let plan = core.plan(type_name, Some(&tainted), config.clone()).await.unwrap();
+        let core = world.beside(|_| {}).await;
+        core.apply(&plan).await.success().unwrap();
+        assert_eq!(world.files(), before.iter().map(|(file, _)| file.clone()).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn a_rename_whose_delete_comes_before_anything_is_known_of_the_create_creates_anew_as_it_says() {
+    let world = World::new().await;
+    let old = world.create(DESTINATION, destination()).await;
+    let before = world.files();
+    let planned = world.beside(|_| {}).await;
+    let going = planned.plan_destroy(&old).await.unwrap();
+    let coming = planned.plan(DESTINATION, None, destination()).await.unwrap();
+    assert_eq!(warnings(&coming.diagnostics), ["Objects of another instance (GM3013)"]);
+    let detail = &coming.diagnostics.iter().next().unwrap().detail;
+    assert!(detail.contains("before anything is known of the create deletes them, and they are created again"), "{detail}");
+    // the process of the apply has planned nothing yet
+    let core = world.beside(|_| {}).await;
+    core.apply(&going).await.success().unwrap();
+    assert_eq!(world.files(), Vec::<String>::new());
+    core.apply(&coming).await.success().unwrap();
+    assert_eq!(world.files(), before);
+}
+
+#[tokio::test]
+async fn a_refused_resource_is_in_nobodys_way() {
+    let world = World::new().await;
+    let old = world.create(DESTINATION, destination()).await;
+    let mut details = backend("east");
+    details["service"] = json!("details");
+    details["canonical_name"] = json!("details");
+    details["selector"] = json!({ "app": "details" });
+    let away = set(destination(), "/hostname", json!("away.mesh.internal"));
+    let other = set(set(away.clone(), "/name", json!("details")), "/backends", json!([details]));
+    let core = world.beside(|_| {}).await;
+    let update = core.plan(DESTINATION, Some(&old), away).await.unwrap();
+    let create = core.plan(DESTINATION, None, other).await.unwrap();
+    world.edit("east", ROUTE, "reviews.mesh.internal", "changed.mesh.internal");
+    let refused = core.apply(&update).await;
+    assert!(refused.says("Changed since the plan (GM4005)"), "{:?}", refused.diagnostics);
+    core.apply(&create).await.success().unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[tokio::test]
 async fn a_replaced_object_is_warned_about() {
     let world = World::new().await;
     let old = world.create(OBJECT, object()).await;

@@ -190,11 +190,11 @@ fn other_instance(change: &Change) -> Finding {
             change.key(),
             change.cluster
         ),
-        "Two states share one `owner` by mistake (a copied root, a second workspace), or the state of this resource was lost. \
-         Nothing was written in any cluster.",
+        "Two states share one `owner` by mistake (a copied root, a second workspace), or the state of this resource was lost, \
+         or create_before_destroy creates it while its old instance still has the objects. Nothing was written in any cluster.",
         "Give every state an `owner` of its own. If the state was lost, import the resource with terraform import. If it was \
-         renamed, write a `moved` block. If this state shall have the objects whatever else does, take them over:\n\n  adopt = \
-         true"
+         renamed, write a `moved` block. If it was tainted or named by `-replace`, leave that out: an apply repairs the \
+         objects in place. If this state shall have the objects whatever else does, take them over in place:\n\n  adopt = true"
             .to_owned(),
     )
 }
