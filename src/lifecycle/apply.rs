@@ -16,7 +16,7 @@ use super::handover::{Creating, Parted, Taking};
 use super::meet::{Asking, meet_clusters};
 use super::private::{Notes, Residues, new_nonce};
 use super::rights::Wishes;
-use super::state::{Drift, Landed, Record, applied_value, digest, drift_value, residues, with};
+use super::state::{Drift, Landed, Record, applied_value, changed, digest, drift_value, residues, with};
 use super::{IntentKind, IntentResource, Shape, limited, protect};
 use crate::session::{Announcement, PerCluster, Session};
 
@@ -49,7 +49,8 @@ impl<K: IntentKind> IntentResource<K> {
     ) -> Result<Applied, Diagnostics> {
         let session = self.configured.session()?;
         let planned = planned.ok_or_else(|| not_known("the planned state"))?;
-        if let Some(name) = ["manifests", "applied", "id"].into_iter().find(|name| !planned.get(name).is_wholly_known()) {
+        if let Some(name) = ["manifests", "applied", "id", "drift"].into_iter().find(|name| !planned.get(name).is_wholly_known())
+        {
             return Err(not_known(name));
         }
         let goal = Record::read(&planned)?;
@@ -72,8 +73,10 @@ impl<K: IntentKind> IntentResource<K> {
             // a provider that died in an apply leaves the state before without its private bytes: the objects still know
             known = Census::take(&session.fleet, &claim).await.sole().map(str::to_owned);
         }
-        let (takeover, adopt, announcement) =
-            self.meet_before_writing(&session, config, (&claim, &goal), prior.is_some(), known.as_deref(), moved).await?;
+        // as the plan has it: what others have stays theirs while nothing else is to be done
+        let is_idle = prior.is_some_and(|prior| changed(prior, &planned).next().is_none());
+        let meeting = Meeting { exists: prior.is_some(), instance: known.as_deref(), is_moved: moved, is_idle };
+        let (takeover, adopt, announcement) = self.meet_before_writing(&session, config, (&claim, &goal), meeting).await?;
         let nonce = known.unwrap_or_else(new_nonce);
         notes.instance = Some(nonce.clone());
         notes.owner = Some(claim.owner.to_string());
@@ -199,15 +202,14 @@ impl<K: IntentKind> IntentResource<K> {
         session: &'a Session,
         config: &Value,
         (claim, goal): (&Claim, &Record),
-        exists: bool,
-        instance: Option<&str>,
-        moved: bool,
+        meeting: Meeting<'_>,
     ) -> Result<(BTreeSet<Claim>, Adopt, Announcement<'a>), Diagnostics> {
         let (wishes, mut findings) = Wishes::read(config);
         findings.extend(wishes.against(claim));
         let (Some(takeover), Some(adopt)) = (wishes.takeover(claim), wishes.adopt) else {
             return Err(not_known("`takeover_from` or `adopt`"));
         };
+        let Meeting { exists, instance, is_moved: moved, is_idle } = meeting;
         let granted = match (adopt, moved) {
             (true, _) => Adopt::Instances,
             (false, true) => Adopt::Unclaimed,
@@ -222,7 +224,7 @@ impl<K: IntentKind> IntentResource<K> {
             takes_instances: Some(adopt),
             instance,
             exists,
-            changes: true,
+            changes: !is_idle,
             others: &others,
             leaving: &BTreeSet::new(),
         };
@@ -236,13 +238,14 @@ impl<K: IntentKind> IntentResource<K> {
     }
 
     /// The object of each cluster that carries the mark of a complete instance: one that holds the stored intent, or the
-    /// first.
+    /// first; none where somebody else has it.
     fn anchors(&self, goal: &Record) -> BTreeMap<ClusterName, ObjectKey> {
         let anchor = |manifests: &[Manifest]| {
             let keys = manifests.iter().map(Manifest::key);
             keys.min_by_key(|key| (Some(key.kind.as_str()) != self.kind.anchor(), *key)).cloned()
         };
-        goal.manifests.iter().filter_map(|(cluster, manifests)| Some((cluster.clone(), anchor(manifests)?))).collect()
+        let anchors = goal.manifests.iter().filter_map(|(cluster, manifests)| Some((cluster.clone(), anchor(manifests)?)));
+        anchors.filter(|(cluster, key)| !goal.is_given_up(&format!("{cluster}/{key}"))).collect()
     }
 
     /// The stored intent, for every object that holds one.
@@ -252,6 +255,19 @@ impl<K: IntentKind> IntentResource<K> {
         let anchors = goal.manifests.values().flatten().map(Manifest::key).filter(|key| key.kind == anchor);
         anchors.map(|key| (key.clone(), BTreeMap::from([(reserved::INTENT_ANNOTATION.to_owned(), intent.clone())]))).collect()
     }
+}
+
+/// Who meets the clusters before the first write.
+#[derive(Clone, Copy)]
+struct Meeting<'a> {
+    /// whether the resource is in the state
+    exists: bool,
+    /// its instance, as far as it is known
+    instance: Option<&'a str>,
+    /// whether it was moved here from another provider
+    is_moved: bool,
+    /// whether no object is to change
+    is_idle: bool,
 }
 
 /// Annotations that are not part of a manifest, by object.
@@ -382,6 +398,9 @@ fn changes(
                 None => Operation::Create((*manifest).clone()),
                 Some(old) => {
                     let object = format!("{cluster}/{key}");
+                    if old == manifest && goal.is_given_up(&object) {
+                        continue;
+                    }
                     let drifted = before.drift.contains_key(&object) || residues.contains_key(&object);
                     let is_noted = notes.contains_key(*key) || anchors.get(cluster) == Some(*key);
                     if old == manifest && landed && !drifted && !is_noted {

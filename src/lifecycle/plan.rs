@@ -14,7 +14,7 @@ use super::meet::{Asking, meet_clusters};
 use super::private::{Notes, inputs_digest};
 use super::render::{Rendered, render};
 use super::rights::Wishes;
-use super::state::{Drift, Record, drift_value, with};
+use super::state::{Drift, Record, changed, drift_value, with};
 use super::{IntentKind, IntentResource, Shape, protect};
 use crate::schema::HANDLING;
 use crate::session::{Inventories, Session};
@@ -105,11 +105,19 @@ impl<K: IntentKind> IntentResource<K> {
             takeover: wishes.takeover(claim),
             adopt: if notes.adopts { Some(true) } else { wishes.adopt },
         });
-        let gone = rights.as_ref().map(|rights| taken_for_good(&record.drift, rights, wishes.adopt)).unwrap_or_default();
-        diagnostics.extend(self.cook(&gone_findings(&gone)));
-        with(&mut value, "drift", drift_value(&gone));
+        match taken_for_good(&record.drift, rights.as_ref(), wishes.adopt) {
+            Some(gone) => {
+                diagnostics.extend(self.cook(&gone_findings(&gone)));
+                with(&mut value, "drift", drift_value(&gone));
+            }
+            None => with(&mut value, "drift", Value::unknown()),
+        }
 
-        let moved = prior.as_ref().is_some_and(|prior| prior.get("id") != value.get("id"));
+        if prior.is_some() && interpretation.identity.is_none() {
+            diagnostics.extend(self.cook(&vec![may_be_another(K::IDENTITY)]));
+        }
+        let is_known = interpretation.identity.is_some();
+        let moved = is_known && prior.as_ref().is_some_and(|prior| prior.get("id") != value.get("id"));
         if moved && notes.adopts && prior.is_some() {
             diagnostics.extend(self.cook(&vec![renamed_while_moved(K::IDENTITY)]));
         }
@@ -129,9 +137,7 @@ impl<K: IntentKind> IntentResource<K> {
         }
         if let (Shape::Objects(objects), Some(claim), Some(rights)) = (&interpretation.shape, &claim, rights) {
             diagnostics.extend(self.cook(&wishes.against(claim)));
-            let changes = prior
-                .as_ref()
-                .is_none_or(|prior| ["manifests", "applied", "drift"].iter().any(|name| prior.get(name) != value.get(name)));
+            let changes = prior.as_ref().is_none_or(|prior| changed(prior, &value).next().is_some());
             let asking = Asking {
                 session,
                 rights,
@@ -235,14 +241,35 @@ pub(super) fn owner_changed(notes: &Notes, session: &Session, resource_type: &st
     })
 }
 
-/// What of the drift stays: objects that somebody else has, and that this resource does not take back.
-fn taken_for_good(drift: &Drift, rights: &Rights<'_>, adopt: Option<bool>) -> Drift {
+/// What of the drift stays: objects that somebody else has, and that this resource does not take back; `None`: that depends
+/// on what is known only after apply.
+fn taken_for_good(drift: &Drift, rights: Option<&Rights<'_>>, adopt: Option<bool>) -> Option<Drift> {
     let stays = |lines: &[String]| match kube_apply::taker(lines) {
-        Some(Taker::Claim(claim)) => rights.takeover.as_ref().is_some_and(|takeover| !takeover.contains(&claim)),
-        Some(Taker::Instance) => adopt == Some(false),
-        None => false,
+        Some(Taker::Claim(claim)) => Some(!rights?.takeover.as_ref()?.contains(&claim)),
+        Some(Taker::Instance) => rights.and(adopt).map(|adopt| !adopt),
+        None => Some(false),
     };
-    drift.iter().filter(|(_, lines)| stays(lines)).map(|(object, lines)| (object.clone(), lines.clone())).collect()
+    let mut gone = Drift::new();
+    for (object, lines) in drift {
+        if stays(lines)? {
+            gone.insert(object.clone(), lines.clone());
+        }
+    }
+    Some(gone)
+}
+
+/// Core does not let an update become a replacement: what the apply says then is not the provider's to choose.
+fn may_be_another(identity: &[&str]) -> Finding {
+    let what = identity.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
+    Finding::new(
+        Code::UnknownShape,
+        identity.first().map(|name| AttributePath::of(name)).unwrap_or_default(),
+        format!("Whether this is still the same resource depends on {what}, which is known only after apply."),
+        "It is planned as an update. If it turns out to be another one, the apply ends with \"Provider produced inconsistent \
+         final plan\" before anything of it is changed.",
+        "Plan again in that case: the new plan shows the replacement. To know it at once, write kind, namespace and name as \
+         literals or variables.",
+    )
 }
 
 /// One finding for all that one other has.
@@ -292,7 +319,11 @@ fn may_equal(value: &Value, known: &Value) -> bool {
     match (value, known) {
         (Value::Unknown(_), _) => true,
         (Value::List(a), Value::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| may_equal(a, b)),
-        (Value::Map(a), Value::Map(b)) => a.keys().eq(b.keys()) && a.iter().all(|(key, a)| may_equal(a, &b[key])),
+        // a member that turns out to be null is none
+        (Value::Map(a), Value::Map(b)) => a.keys().chain(b.keys()).all(|key| {
+            let of = |map: &BTreeMap<String, Value>| map.get(key).cloned().unwrap_or(Value::Null);
+            may_equal(&of(a), &of(b))
+        }),
         (Value::Set(_) | Value::Dynamic(_), _) if !value.is_wholly_known() => true,
         _ => value == known,
     }

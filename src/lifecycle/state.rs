@@ -64,6 +64,11 @@ impl Record {
         self.drift.keys().filter_map(|object| object.split('/').next()?.parse().ok()).collect()
     }
 
+    /// Whether a planned state leaves an object, `<cluster>/<Kind>/<namespace>/<name>`, to whoever took it.
+    pub(crate) fn is_given_up(&self, object: &str) -> bool {
+        self.drift.get(object).is_some_and(|lines| kube_apply::taker(lines).is_some())
+    }
+
     /// Whether `cluster` holds exactly what the state says, as far as the last apply knows.
     pub(crate) fn landed(&self, cluster: &ClusterName) -> bool {
         let manifests = self.manifests.get(cluster).map(Vec::as_slice).unwrap_or_default();
@@ -102,6 +107,11 @@ pub(crate) fn residues(before: &Record, goal: &Record, earlier: &Residues, lande
 fn strings(map: &Value) -> BTreeMap<String, String> {
     let entries = map.as_map().into_iter().flatten();
     entries.filter_map(|(key, value)| value.as_str().map(|text| (key.clone(), text.to_owned()))).collect()
+}
+
+/// What of the objects differs between a state and the one that is planned for it.
+pub(crate) fn changed<'a>(prior: &'a Value, planned: &'a Value) -> impl Iterator<Item = &'static str> + 'a {
+    ["manifests", "applied", "drift"].into_iter().filter(|name| prior.get(name) != planned.get(name))
 }
 
 /// `drift` as a value.

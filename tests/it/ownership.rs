@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Value as Json, json};
-use tf_server::testing::{Action, Core, Instance};
+use tf_server::testing::{Action, Core, Instance, unknown};
 
 use crate::support::{DESTINATION, World, backend, destination, set};
 
@@ -459,4 +459,87 @@ async fn protection_keeps_a_backend_for_every_client() {
     let all = set(base, "/backends", json!([backend("east"), backend("west"), backend("north")]));
     let instance = step(&world.core, DESTINATION, Some(&instance), all).await;
     step(&world.core, DESTINATION, Some(&instance), swapped).await;
+}
+
+#[tokio::test]
+async fn what_is_taken_back_is_unknown_while_the_wish_is() {
+    let world = World::new().await;
+    let old = world.create(OBJECT, object()).await;
+    let taker = "team/other//gloo_istio_object/bookinfo/VirtualService/reviews";
+    let other = world.beside(owned_by("team/other")).await;
+    step(&other, OBJECT, None, set(object(), "/takeover_from", json!(["test/it"]))).await;
+    let written = contents(&world);
+    let core = world.beside(|_| {}).await;
+    let seen = core.refresh(&old).await.unwrap().unwrap();
+    let wish = |entry: Json| set(object(), "/takeover_from", json!([entry]));
+    for (entry, is_back) in [("team/nobody", false), (taker, true)] {
+        let plan = core.plan(OBJECT, Some(&seen), wish(unknown())).await.unwrap_or_else(|failure| panic!("{failure}"));
+        assert!(plan.planned.get("drift").is_unknown());
+        let outcome = core.apply_with(&plan, wish(json!(entry))).await;
+        let instance = outcome.success().unwrap_or_else(|failure| panic!("{entry}: {failure}")).unwrap();
+        assert_eq!(instance.state["drift"] == json!({}), is_back, "{entry}");
+        assert_eq!(contents(&world) == written, !is_back, "{entry}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_taken_from_another_instance_is_unknown_while_the_wish_is() {
+    for (wish, is_back) in [(false, false), (true, true)] {
+        let world = World::new().await;
+        let first = world.create(OBJECT, object()).await;
+        let core = world.beside(|_| {}).await;
+        step(&core, OBJECT, None, set(object(), "/adopt", json!(true))).await;
+        let written = contents(&world);
+        let core = world.beside(|_| {}).await;
+        let seen = core.refresh(&first).await.unwrap().unwrap();
+        let plan = core.plan(OBJECT, Some(&seen), set(object(), "/adopt", unknown())).await.unwrap();
+        assert!(plan.planned.get("drift").is_unknown());
+        let outcome = core.apply_with(&plan, set(object(), "/adopt", json!(wish))).await;
+        let instance = outcome.success().unwrap_or_else(|failure| panic!("{wish}: {failure}")).unwrap();
+        assert_eq!(instance.state["drift"] == json!({}), is_back, "{wish}");
+        assert_eq!(contents(&world) == written, !is_back, "{wish}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_may_be_another_is_updated_and_never_replaced_by_surprise() {
+    let world = World::new().await;
+    let old = world.create(OBJECT, object()).await;
+    let hidden = set(object(), "/manifest", unknown());
+    let plan = world.core.plan(OBJECT, Some(&old), hidden.clone()).await.unwrap_or_else(|failure| panic!("{failure}"));
+    assert_eq!(plan.action, Action::Update);
+    let told: Vec<&str> = plan.diagnostics.iter().map(|diagnostic| diagnostic.detail.as_str()).collect();
+    assert!(told.iter().any(|text| text.contains("Provider produced inconsistent final plan")), "{told:?}");
+    let before = contents(&world);
+    let other = set(object(), "/manifest/metadata/name", json!("other"));
+    let refused = world.core.apply_with(&plan, other.clone()).await;
+    assert!(
+        refused.violations.iter().any(|text| text.contains("an update has become a replacement")),
+        "{:?}",
+        refused.violations
+    );
+    assert_eq!(contents(&world), before, "nothing was changed");
+    assert_eq!(world.core.plan(OBJECT, Some(&old), other).await.unwrap().action, Action::Replace);
+    for config in [object(), set(object(), "/manifest/spec/hosts", json!(["others"]))] {
+        let outcome = world.core.apply_with(&plan, config.clone()).await;
+        let new = outcome.success().unwrap_or_else(|failure| panic!("{failure}")).unwrap();
+        assert_eq!(world.core.plan(OBJECT, Some(&new), config).await.unwrap().action, Action::NoOp);
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_overlay_in_one_cluster_may_make_all_of_them_one() {
+    let world = World::new().await;
+    let patch = json!("{\"metadata\":{\"labels\":{\"team\":\"blue\"}}}");
+    let overlay = |cluster: &str, patch: &Json| json!({ "kind": "VirtualService", "cluster": cluster, "merge_patch": patch });
+    let config = |east: Json| {
+        let overlays = json!([overlay("west", &patch), overlay("north", &patch), overlay("east", &east)]);
+        set(destination(), "/overlays", overlays)
+    };
+    let plan = world.core.plan(DESTINATION, None, config(unknown())).await.unwrap();
+    let outcome = world.core.apply_with(&plan, config(patch.clone())).await;
+    let made = outcome.success().unwrap_or_else(|failure| panic!("{failure}")).unwrap();
+    let plain = world.core.converge(DESTINATION, Some(&made), destination()).await.unwrap();
+    let plan = world.core.plan(DESTINATION, Some(&plain), config(unknown())).await.unwrap();
+    world.core.apply_with(&plan, config(patch.clone())).await.success().unwrap_or_else(|failure| panic!("{failure}"));
 }

@@ -45,15 +45,27 @@ pub fn fold(sealed: &BTreeMap<ClusterName, Vec<Sealed>>) -> Folded {
     Folded::Entries(entries)
 }
 
-/// Whether unknown leaves could still make all of them the same. What is known to differ stays apart, whatever is unknown.
+/// Whether unknown leaves could still make all of them the same. What is known to differ stays apart, whatever is unknown; but
+/// a spec that is unknown as a whole is hidden by an overlay, which may also have a say in labels and annotations.
 fn may_be_equal(holders: &[(&ClusterName, &Sealed)]) -> bool {
-    let trees: Vec<(bool, Tree)> = holders.iter().map(|(_, object)| (object.unknown().is_none(), object.tree())).collect();
+    let trees: Vec<(bool, Tree)> = holders
+        .iter()
+        .map(|(_, object)| (object.unknown().is_none(), object.tree()))
+        .filter(|(_, tree)| !is_hidden(tree))
+        .collect();
+    if trees.is_empty() {
+        return true;
+    }
     let first_known = trees.iter().find(|(known, _)| *known);
     let beside_first_known =
         trees.iter().filter(|(known, _)| *known).all(|(_, tree)| first_known.is_none_or(|(_, first)| first == tree));
     beside_first_known
         && trees.iter().all(|(_, tree)| tree.may_equal(&trees[0].1))
         && trees.windows(2).all(|pair| pair[0].1.may_equal(&pair[1].1))
+}
+
+fn is_hidden(tree: &Tree) -> bool {
+    matches!(tree, Tree::Map(members) if matches!(members.get("spec"), Some(Tree::Unknown(_))))
 }
 
 /// What each cluster of `clusters` holds, from the stored entries of `manifests`.

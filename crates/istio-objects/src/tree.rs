@@ -65,7 +65,12 @@ impl Tree {
                 one.len() == other.len() && one.iter().zip(other).all(|(a, b)| a.may_equal(b))
             }
             (Self::Map(one), Self::Map(other)) => {
-                one.keys().eq(other.keys()) && one.values().zip(other.values()).all(|(a, b)| a.may_equal(b))
+                // a member that turns out to be nothing is left out
+                let may_be_nothing = |member: Option<&Self>| matches!(member, None | Some(Self::Unknown(_)));
+                one.keys().chain(other.keys()).all(|key| match (one.get(key), other.get(key)) {
+                    (Some(a), Some(b)) => a.may_equal(b),
+                    (a, b) => may_be_nothing(a) && may_be_nothing(b),
+                })
             }
             _ => self == other,
         }
