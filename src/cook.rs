@@ -23,6 +23,8 @@ pub(crate) fn cook(finding: &Finding, ty: &Type) -> Diagnostic {
             detail.push_str(part);
         }
     }
+    // names and values of foreign objects are in it
+    let detail = kube_apply::printable(&detail);
     let diagnostic = match finding.code.severity() {
         Severity::Error => Diagnostic::error(summary, detail),
         Severity::Warning => Diagnostic::warning(summary, detail),

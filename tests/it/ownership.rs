@@ -543,3 +543,26 @@ async fn an_unknown_overlay_in_one_cluster_may_make_all_of_them_one() {
     let plan = world.core.plan(DESTINATION, Some(&plain), config(unknown())).await.unwrap();
     world.core.apply_with(&plan, config(patch.clone())).await.success().unwrap_or_else(|failure| panic!("{failure}"));
 }
+
+#[tokio::test]
+async fn what_foreign_objects_say_is_never_obeyed_by_a_terminal() {
+    let world = World::new().await;
+    world.create(DESTINATION, destination()).await;
+    for (field, text) in [
+        ("gloo-terraform/claim", "a/b//gloo_istio_object/x/\\e[2Jname\\u202E"),
+        ("gloo-terraform/claim", "\\e]0;title\\a//x/y/z"),
+        ("gloo-terraform/claim", "team/other//gloo_\\u2066type/x/name"),
+    ] {
+        let path = world.file("east", ROUTE);
+        let before = fs::read_to_string(&path).unwrap();
+        let line = before.lines().find(|line| line.contains(field)).unwrap();
+        fs::write(&path, before.replace(line, &format!("    {field}: \"{text}\""))).unwrap();
+        let other = world.beside(owned_by("team/third")).await;
+        let refused = other.plan(DESTINATION, None, destination()).await.unwrap_err();
+        let told = format!("{refused}");
+        assert!(told.contains("vd-reviews.mesh.internal"), "{told}");
+        let is_obeyed = |c: char| (c.is_control() && c != '\n') || "\u{202e}\u{2066}".contains(c);
+        assert!(!told.contains(is_obeyed), "{told:?}");
+        fs::write(&path, before).unwrap();
+    }
+}

@@ -80,6 +80,10 @@ impl FromStr for Claim {
         let (Some(resource_type), Some(namespace), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(invalid());
         };
+        // a claim is shown, and read again from what was shown
+        if !text.chars().all(|c| c.is_ascii_graphic()) {
+            return Err(invalid());
+        }
         Ok(Self {
             owner: owner.parse().map_err(|_| invalid())?,
             resource_type: resource_type.to_owned(),

@@ -32,7 +32,24 @@ pub fn drift_lines(manifest: &Manifest, live: Option<&Value>) -> Vec<String> {
     keep_ours(&mut live, &intent);
     let mut lines = Vec::new();
     compare(&mut lines, "", &live, &intent);
-    lines
+    lines.iter().map(|line| printable(line)).collect()
+}
+
+/// The text without characters that a terminal obeys instead of showing them, or that change the order in which text is read:
+/// they become `\u202e` and the like. Line ends stay. What clusters hold reaches people through this alone.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        let is_obeyed = (c.is_control() && c != '\n')
+            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        if is_obeyed {
+            shown.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 /// Whether two states of an object differ in nothing but `status` and `metadata`.

@@ -69,7 +69,7 @@ mod write;
 pub mod yaml;
 
 pub use directory::DirectoryCluster;
-pub use drift::{MISSING, drift_lines};
+pub use drift::{MISSING, drift_lines, printable};
 pub use error::{Class, ClusterError, Words};
 pub use fleet::{Fleet, Member, Standing};
 pub use instance::{Census, Instance, nonce_of};

@@ -6,7 +6,7 @@ use istio_objects::{Manifest, object_key};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::drift_lines;
+use super::{drift_lines, printable};
 
 fn object(spec: Value) -> Value {
     json!({
@@ -157,4 +157,20 @@ proptest! {
         prop_assert_eq!(first == second, one == other, "{:?}", first);
         prop_assert_eq!(first.is_empty(), one == intent);
     }
+}
+
+#[test]
+fn what_a_terminal_obeys_is_shown_and_not_sent() {
+    let hostile = "a\u{1b}[2J\u{202e}b\u{7f}\u{9b}31m\u{2066}c\u{feff}";
+    let intent = manifest(&object(json!({"hosts": ["a"]})));
+    let mut live = intent.value();
+    live["spec"]["hosts"][0] = json!(hostile);
+    live["spec"][hostile] = json!({ "name": hostile });
+    live["metadata"]["generateName"] = json!(hostile);
+    let lines = drift_lines(&intent, Some(&live));
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    let is_safe = |c: char| !c.is_control() && !"\u{202e}\u{2066}\u{feff}".contains(c);
+    assert!(lines.iter().flat_map(|line| line.chars()).all(is_safe), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("\\u202eb\\u007f\\u009b31m\\u2066c\\ufeff")), "{lines:?}");
+    assert_eq!(printable("two\nlines – and ‘more’"), "two\nlines – and ‘more’");
 }
