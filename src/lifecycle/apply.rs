@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use istio_objects::{Change, Claim, Manifest, ObjectKey, Operation, reserved};
+use istio_objects::{Change, Claim, Manifest, ObjectKey, Operation, Wave, object_key, reserved};
 use kube_apply::{Adopt, Census, Cleared, Instance, Request, Standing};
 use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings, Severity};
@@ -18,7 +18,7 @@ use super::private::{Notes, Residues, new_nonce};
 use super::rights::Wishes;
 use super::state::{Drift, Landed, Record, applied_value, changed, digest, drift_value, residues, with};
 use super::{IntentKind, IntentResource, Shape, limited, protect};
-use crate::session::{Announcement, PerCluster, Session};
+use crate::session::{Announcement, Inventories, PerCluster, Session};
 
 /// Arguments that are for one apply: no import restores them.
 const TRANSIENT: &[&str] = &["takeover_from", "adopt"];
@@ -76,7 +76,8 @@ impl<K: IntentKind> IntentResource<K> {
         // as the plan has it: what others have stays theirs while nothing else is to be done
         let is_idle = prior.is_some_and(|prior| changed(prior, &planned).next().is_none());
         let meeting = Meeting { exists: prior.is_some(), instance: known.as_deref(), is_moved: moved, is_idle };
-        let (takeover, adopt, announcement) = self.meet_before_writing(&session, config, (&claim, &goal), meeting).await?;
+        let Granted { takeover, adopt, announcement, inventories } =
+            self.meet_before_writing(&session, config, (&claim, &goal), meeting).await?;
         let nonce = known.unwrap_or_else(new_nonce);
         notes.instance = Some(nonce.clone());
         notes.owner = Some(claim.owner.to_string());
@@ -95,7 +96,7 @@ impl<K: IntentKind> IntentResource<K> {
             residues: notes.residues.clone(),
             state_annotations: annotations,
             clusters_order: session.settings.clusters_order.clone(),
-            ..Request::new(claim.clone(), mesh_translate::order(to_write))
+            ..Request::new(claim.clone(), in_order(to_write, &inventories))
         };
         let cook = |findings: Findings| self.cook(&findings);
         let mut cleared = clear(&session, request.clone(), &creating, &cancel).await.map_err(cook)?;
@@ -203,7 +204,7 @@ impl<K: IntentKind> IntentResource<K> {
         config: &Value,
         (claim, goal): (&Claim, &Record),
         meeting: Meeting<'_>,
-    ) -> Result<(BTreeSet<Claim>, Adopt, Announcement<'a>), Diagnostics> {
+    ) -> Result<Granted<'a>, Diagnostics> {
         let (wishes, mut findings) = Wishes::read(config);
         findings.extend(wishes.against(claim));
         let (Some(takeover), Some(adopt)) = (wishes.takeover(claim), wishes.adopt) else {
@@ -216,7 +217,8 @@ impl<K: IntentKind> IntentResource<K> {
             (false, false) => Adopt::Nothing,
         };
         let (announcement, others) = session.announced.announce(claim, &goal.manifests);
-        let granted = (takeover.clone(), granted, announcement);
+        let inventories = Inventories::new();
+        let granted = Granted { takeover: takeover.clone(), adopt: granted, announcement, inventories };
         let Shape::Objects(objects) = self.kind.interpret(config).shape else { return Ok(granted) };
         let asking = Asking {
             session,
@@ -228,11 +230,12 @@ impl<K: IntentKind> IntentResource<K> {
             others: &others,
             leaving: &BTreeSet::new(),
         };
-        findings.extend(meet_clusters(&asking, &objects).await);
+        let (met, inventories) = meet_clusters(&asking, &objects).await;
+        findings.extend(met);
         // warnings were shown by the plan
         findings.retain(|finding| finding.code.severity() == Severity::Error);
         if findings.is_empty() {
-            return Ok(granted);
+            return Ok(Granted { inventories, ..granted });
         }
         Err(self.cook(&findings))
     }
@@ -255,6 +258,15 @@ impl<K: IntentKind> IntentResource<K> {
         let anchors = goal.manifests.values().flatten().map(Manifest::key).filter(|key| key.kind == anchor);
         anchors.map(|key| (key.clone(), BTreeMap::from([(reserved::INTENT_ANNOTATION.to_owned(), intent.clone())]))).collect()
     }
+}
+
+/// What the clusters let a resource do.
+struct Granted<'a> {
+    takeover: BTreeSet<Claim>,
+    adopt: Adopt,
+    announcement: Announcement<'a>,
+    /// what there is in clusters that get objects
+    inventories: Inventories,
 }
 
 /// Who meets the clusters before the first write.
@@ -366,6 +378,28 @@ fn summarised(findings: Findings) -> Findings {
         told[position].what.push_str(&format!(" (and so with {count} more objects)"));
     }
     told
+}
+
+/// The changes in their order. What is to be created and exists, because it is taken over, is ordered by the change that it
+/// is: as an update of what is there.
+fn in_order(mut changes: Vec<Change>, inventories: &Inventories) -> Vec<Wave> {
+    let mut existing = BTreeMap::new();
+    for Change { cluster, operation } in &mut changes {
+        let Operation::Create(new) = operation else { continue };
+        let is_it = |live: &&serde_json::Value| object_key(live).as_ref() == Some(new.key());
+        let live = inventories.get(cluster).and_then(|live| live.iter().find(is_it));
+        if let Some(old) = live.and_then(|live| Manifest::from_stored(new.key().clone(), &live.to_string()).ok()) {
+            existing.insert((cluster.clone(), new.key().clone()), new.clone());
+            *operation = Operation::Update { old, new: new.clone() };
+        }
+    }
+    let mut waves = mesh_translate::order(changes);
+    for change in waves.iter_mut().flatten() {
+        if let Some(new) = existing.remove(&(change.cluster.clone(), change.key().clone())) {
+            change.operation = Operation::Create(new);
+        }
+    }
+    waves
 }
 
 /// What must happen so that nothing is left.

@@ -34,8 +34,8 @@ pub(super) struct Asking<'a> {
     pub(super) leaving: &'a BTreeSet<Claim>,
 }
 
-/// What the clusters have to say about the planned objects.
-pub(super) async fn meet_clusters(asking: &Asking<'_>, objects: &BTreeMap<ClusterName, Vec<Object>>) -> Findings {
+/// What the clusters have to say about the planned objects, and what there is in them.
+pub(super) async fn meet_clusters(asking: &Asking<'_>, objects: &BTreeMap<ClusterName, Vec<Object>>) -> (Findings, Inventories) {
     let Asking { session, changes, others, leaving, .. } = *asking;
     let mut findings = Findings::new();
     let mut inventories = Inventories::new();
@@ -69,7 +69,7 @@ pub(super) async fn meet_clusters(asking: &Asking<'_>, objects: &BTreeMap<Cluste
     let labelled = with_default_labels(objects, &session.settings);
     findings.extend(mesh_translate::check_inventory(&labelled, &asking.rights, &inventories));
     findings.extend(taking::findings(asking, &labelled, &inventories));
-    findings
+    (findings, inventories)
 }
 
 /// The objects with the labels that every object gets: selectors see those too.

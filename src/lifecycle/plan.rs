@@ -148,7 +148,7 @@ impl<K: IntentKind> IntentResource<K> {
                 others: &Inventories::new(),
                 leaving: &session.leaving.claims(),
             };
-            diagnostics.extend(self.cook(&meet_clusters(&asking, objects).await));
+            diagnostics.extend(self.cook(&meet_clusters(&asking, objects).await.0));
         }
         let requires_replace = if moved { K::IDENTITY.iter().map(|name| Path::of(name)).collect() } else { Vec::new() };
         let failed = diagnostics.has_errors();

@@ -1,7 +1,7 @@
 //! The lifecycle under failure: writes are broken at the n-th one, for every n.
 
 mod folders;
-mod forbidden;
+pub(crate) mod forbidden;
 mod model;
 mod rig;
 mod writers;
