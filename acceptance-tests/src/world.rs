@@ -225,7 +225,15 @@ impl World {
     /// # Panics
     /// When it succeeds.
     pub fn plan_refused(&self) -> Diagnostics {
-        let outcome = self.run(&["plan", "-input=false", "-json"]);
+        self.plan_refused_with(&[])
+    }
+
+    /// `plan` with more arguments that must fail.
+    ///
+    /// # Panics
+    /// When it succeeds.
+    pub fn plan_refused_with(&self, more: &[&str]) -> Diagnostics {
+        let outcome = self.run(&[&["plan", "-input=false", "-json"], more].concat());
         assert!(!outcome.is_success(), "the plan should have been refused");
         outcome.diagnostics()
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use acceptance_tests::{Case, Rig, World, case};
 use xtask::cli::Kind;
 
-use super::{CLUSTERS, DESTINATION, PROVIDER, by_hand};
+use super::{APPLY, CLUSTERS, DESTINATION, PROVIDER, by_hand};
 
 pub fn cases() -> Vec<Case> {
     vec![
@@ -50,7 +50,6 @@ struct Journey {
 /// Every journey here has at least as many writes.
 const LEAST_WRITES: usize = 10;
 
-const APPLY: &[&str] = &["apply", "-input=false", "-auto-approve", "-json"];
 const DESTROY: &[&str] = &["destroy", "-input=false", "-auto-approve", "-json"];
 
 impl Journey {

@@ -1,15 +1,22 @@
 //! Every acceptance case, by subject.
 
-use acceptance_tests::Case;
+use std::collections::BTreeMap;
 
+use acceptance_tests::{Case, Rig, World};
+
+mod arrival;
 mod breakage;
 mod drift;
 mod examples;
 mod harness;
 mod lifecycle;
+mod overlays;
 mod ownership;
 mod plans;
+mod protection;
 mod protocol;
+mod replacement;
+mod takeover;
 mod unknowns;
 
 /// All cases.
@@ -20,6 +27,11 @@ pub fn all() -> Vec<Case> {
         lifecycle::cases(),
         drift::cases(),
         ownership::cases(),
+        takeover::cases(),
+        replacement::cases(),
+        protection::cases(),
+        arrival::cases(),
+        overlays::cases(),
         unknowns::cases(),
         plans::cases(),
         breakage::cases(),
@@ -89,4 +101,69 @@ resource "gloo_virtual_destination" "reviews" {
 /// [`BY_HAND`] with these expressions for the address and the hostname.
 fn by_hand(address: &str, hostname: &str) -> String {
     BY_HAND.replace("EAST_ADDRESS", address).replace("HOSTNAME", hostname)
+}
+
+/// [`BY_HAND`] with the usual address and hostname, and these lines in the destination besides.
+fn with(lines: &str) -> String {
+    let text = by_hand("\"203.0.113.10\"", "\"reviews.mesh.internal\"");
+    let open = text.strip_suffix("}\n").expect("the destination comes last");
+    format!("{open}{lines}\n}}\n")
+}
+
+/// [`with`] these lines, and another Terraform name and resource name of the destination.
+fn renamed(address: &str, name: &str, lines: &str) -> String {
+    let block = format!("\"gloo_virtual_destination\" \"{address}\"");
+    let text = with(lines).replace("\"gloo_virtual_destination\" \"reviews\"", &block);
+    text.replace("name         = \"reviews\"", &format!("name         = \"{name}\""))
+}
+
+/// [`PROVIDER`] with another owner, for a root [`World::beside`] the one with the clusters.
+fn beside(owner: &str) -> String {
+    PROVIDER.replace("tests/acceptance", owner).replace("clusters/", "../work/clusters/")
+}
+
+/// The clusters under [`PROVIDER`] and these resources, applied.
+fn applied(rig: &Rig, resources: &str) -> World {
+    let world = World::clusters(rig);
+    world.config(&format!("{PROVIDER}{resources}"));
+    world.apply(&world.plan());
+    world
+}
+
+/// Every file of both clusters, byte for byte, as `<cluster>/<path>`.
+fn files(world: &World) -> BTreeMap<String, String> {
+    let of = |name: &&str| {
+        let name = (*name).to_owned();
+        world.cluster(&name).files().into_iter().map(move |(path, text)| (format!("{name}/{path}"), text)).collect::<Vec<_>>()
+    };
+    CLUSTERS.iter().flat_map(of).collect()
+}
+
+/// The paths of [`files`].
+fn paths(world: &World) -> Vec<String> {
+    files(world).into_keys().collect()
+}
+
+/// Fails unless there are objects and each carries this claim.
+fn assert_claimed(world: &World, claim: &str) {
+    let files = files(world);
+    assert!(!files.is_empty(), "there are objects");
+    for (path, text) in files {
+        assert!(text.contains(&format!("gloo-terraform/claim: {claim}")), "{path} should be claimed by {claim}:\n{text}");
+    }
+}
+
+/// A whole run, as a person types it.
+const APPLY: &[&str] = &["apply", "-input=false", "-auto-approve", "-json"];
+
+/// A breakage that a takeover of these objects never reaches: each is written once and, last, one of each cluster gets the
+/// mark of a complete instance. A deletion, and what is written again after one, would be a write more.
+fn one_write_too_many(objects: &[String]) -> String {
+    format!("kill:before:{}", objects.len() + CLUSTERS.len() + 1)
+}
+
+/// Whether this CLI has identities: the state file says it by itself.
+fn knows_identity(rig: &Rig) -> bool {
+    let mut numbers = rig.cli.version.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (1, 12)
 }

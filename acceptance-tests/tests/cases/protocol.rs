@@ -9,6 +9,8 @@ use serde_json::Value;
 use xtask::cli::{Kind, SOURCE};
 use xtask::workspace::{Workspace, stage_provider};
 
+use super::knows_identity;
+
 pub fn cases() -> Vec<Case> {
     vec![
         case!(a_write_only_value_is_sent_and_stored_nowhere),
@@ -164,12 +166,6 @@ fn a_move_that_is_not_known_is_refused_with_both_types(rig: &Rig) {
     write(&world, &format!("resource \"toy_letter\" \"a\" {{\n  title = \"a\"\n}}\n\n{moved}"));
     let refused = world.plan_refused();
     refused.error_with(&["cannot become the state of toy_letter", "toy_note"]);
-}
-
-/// Whether this CLI has identities: the state file says it by itself.
-fn knows_identity(rig: &Rig) -> bool {
-    let mut numbers = rig.cli.version.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (1, 12)
 }
 
 fn a_resource_has_an_identity_where_the_cli_knows_them(rig: &Rig) {
