@@ -106,6 +106,14 @@ impl World {
         world
     }
 
+    /// Lets the CLI find the provider of another source (`hashicorp/kubernetes`) in this folder.
+    ///
+    /// # Panics
+    /// When the CLI's configuration cannot be written.
+    pub fn add_provider(&self, source: &str, folder: &Path) {
+        self.sandbox.add_provider(source, folder).unwrap_or_else(|problem| panic!("{problem}"));
+    }
+
     /// The working directory.
     pub fn folder(&self) -> &Path {
         &self.work

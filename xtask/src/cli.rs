@@ -123,6 +123,17 @@ impl Sandbox {
         Ok(Self { home, config })
     }
 
+    /// Makes one more provider known, for tests of what comes from others; `folder` holds its binary.
+    ///
+    /// # Errors
+    /// When the CLI's configuration cannot be read or written.
+    pub fn add_provider(&self, source: &str, folder: &Path) -> Result<()> {
+        let text = std::fs::read_to_string(&self.config).map_err(Problem::file("read", &self.config))?;
+        let quoted = Value::String(folder.display().to_string());
+        let text = text.replacen("dev_overrides {\n", &format!("dev_overrides {{\n    \"{source}\" = {quoted}\n"), 1);
+        std::fs::write(&self.config, text).map_err(Problem::file("write", &self.config))
+    }
+
     /// The CLI with an empty environment, ready for arguments, running in `folder`.
     pub fn command(&self, cli: &Cli, folder: &Path) -> Command {
         let mut command = Command::new(&cli.path);

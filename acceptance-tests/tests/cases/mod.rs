@@ -1,8 +1,10 @@
 //! Every acceptance case, by subject.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use acceptance_tests::{Case, Rig, World};
+use xtask::workspace::Workspace;
 
 mod arrival;
 mod breakage;
@@ -10,6 +12,7 @@ mod drift;
 mod examples;
 mod harness;
 mod lifecycle;
+mod moves;
 mod overlays;
 mod ownership;
 mod plans;
@@ -31,6 +34,7 @@ pub fn all() -> Vec<Case> {
         replacement::cases(),
         protection::cases(),
         arrival::cases(),
+        moves::cases(),
         overlays::cases(),
         unknowns::cases(),
         plans::cases(),
@@ -166,4 +170,13 @@ fn one_write_too_many(objects: &[String]) -> String {
 fn knows_identity(rig: &Rig) -> bool {
     let mut numbers = rig.cli.version.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (1, 12)
+}
+
+/// The binary of an example of the protocol layer.
+fn built_example(name: &str) -> PathBuf {
+    let workspace = Workspace::find().unwrap_or_else(|problem| panic!("{problem}"));
+    let build = ["build", "--quiet", "--package", "tf-server", "--example", name];
+    let status = xtask::workspace::cargo(&workspace.root).args(build).status().expect("cargo runs us");
+    assert!(status.success(), "the example {name} does not build");
+    workspace.target.join("debug/examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }

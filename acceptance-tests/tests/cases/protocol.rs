@@ -7,9 +7,9 @@ use std::sync::OnceLock;
 use acceptance_tests::{Action, Case, Outcome, Rig, World, case};
 use serde_json::Value;
 use xtask::cli::{Kind, SOURCE};
-use xtask::workspace::{Workspace, stage_provider};
+use xtask::workspace::stage_provider;
 
-use super::knows_identity;
+use super::{built_example, knows_identity};
 
 pub fn cases() -> Vec<Case> {
     vec![
@@ -27,13 +27,8 @@ pub fn cases() -> Vec<Case> {
 fn toy(rig: &Rig) -> Rig {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let folder = BUILT.get_or_init(|| {
-        let workspace = Workspace::find().unwrap_or_else(|problem| panic!("{problem}"));
-        let build = ["build", "--quiet", "--package", "tf-server", "--example", "toy"];
-        let status = xtask::workspace::cargo(&workspace.root).args(build).status().expect("cargo runs us");
-        assert!(status.success(), "the toy does not build");
-        let binary = workspace.target.join("debug/examples").join(format!("toy{}", std::env::consts::EXE_SUFFIX));
         let folder = rig.provider.join("toy");
-        stage_provider(&binary, &folder).unwrap_or_else(|problem| panic!("{problem}"));
+        stage_provider(&built_example("toy"), &folder).unwrap_or_else(|problem| panic!("{problem}"));
         folder
     });
     Rig { provider: folder.clone(), ..rig.clone() }
