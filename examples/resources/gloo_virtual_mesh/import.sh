@@ -1,2 +1,2 @@
-# The id is the name of the mesh.
+# The id is the name of the mesh. It is restored from the virtual destinations that belong to it; without any, declare it.
 terraform import gloo_virtual_mesh.prod prod

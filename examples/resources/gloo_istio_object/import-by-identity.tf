@@ -1,0 +1,8 @@
+import {
+  to = gloo_istio_object.strict
+  identity = {
+    kind      = "PeerAuthentication"
+    namespace = "bookinfo"
+    name      = "strict"
+  }
+}

@@ -1,0 +1,4 @@
+import {
+  to = gloo_istio_object.strict
+  id = "PeerAuthentication/bookinfo/strict"
+}

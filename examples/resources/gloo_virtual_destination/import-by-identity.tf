@@ -1,0 +1,7 @@
+import {
+  to = gloo_virtual_destination.ratings
+  identity = {
+    namespace = "bookinfo"
+    name      = "ratings"
+  }
+}

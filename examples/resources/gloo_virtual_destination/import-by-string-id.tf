@@ -1,0 +1,4 @@
+import {
+  to = gloo_virtual_destination.ratings
+  id = "bookinfo/ratings"
+}

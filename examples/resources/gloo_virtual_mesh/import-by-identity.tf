@@ -1,0 +1,6 @@
+import {
+  to = gloo_virtual_mesh.prod
+  identity = {
+    name = "prod"
+  }
+}
