@@ -69,7 +69,7 @@ fn imports(by_identity: bool) -> String {
 fn generated_configuration_plans_without_a_change(rig: &Rig) {
     for (lines, by_identity) in [("", false), (LINES, knows_identity(rig))] {
         let world = applied(rig, &(with(lines) + ROUTE));
-        let before = files(&world);
+        let (before, state) = (files(&world), world.state());
         world.lose_state();
         world.config(&format!("{PROVIDER}{}", imports(by_identity)));
         let plan = world.plan_with(&["-generate-config-out=generated.tf"]);
@@ -81,7 +81,9 @@ fn generated_configuration_plans_without_a_change(rig: &Rig) {
         assert_eq!(files(&world), before, "an import writes nothing");
         // the import blocks have done their work; the generated file stays as the configuration
         world.config(PROVIDER);
-        assert_eq!(world.state().addresses().len(), 3);
+        for address in [MESH, DESTINATION, OBJECT] {
+            assert_eq!(world.state().values(address), state.values(address), "{address} after import");
+        }
         world.assert_clean();
         let generated = std::fs::read_to_string(world.folder().join("generated.tf")).expect("the CLI wrote it");
         world.note(&generated);

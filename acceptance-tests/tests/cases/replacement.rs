@@ -2,7 +2,7 @@
 
 use acceptance_tests::{Action, Case, Rig, case};
 
-use super::{DESTINATION, PROVIDER, applied, assert_claimed, files, one_write_too_many, paths, renamed, with};
+use super::{APPLY, DESTINATION, PROVIDER, applied, assert_claimed, files, one_write_too_many, paths, renamed, with};
 
 pub fn cases() -> Vec<Case> {
     vec![
@@ -56,15 +56,22 @@ fn a_replacement_that_was_asked_for_destroys_first(rig: &Rig) {
     world.plan().assert_empty("after the replacement");
 }
 
+/// The new instance comes under the claim of the old one, whose delete waits for it: that is refused, unless `adopt` lets it
+/// take the objects.
 fn a_replacement_that_was_asked_for_with_create_before_destroy_keeps_the_host(rig: &Rig) {
-    let world = applied(rig, &with(CREATE_FIRST));
-    let before = paths(&world);
-    let plan = world.plan_with(&[&format!("-replace={DESTINATION}")]);
+    let world = applied(&rig.breakable(), &with(CREATE_FIRST));
+    let before = files(&world);
+    let replace = format!("-replace={DESTINATION}");
+    let plan = world.plan_with(&[&replace]);
     assert_eq!(plan.action(DESTINATION), Action::CreateThenDelete);
-    let outcome = world.run(&["apply", "-input=false", "-json", &plan.file.display().to_string()]);
-    if !outcome.is_success() {
-        outcome.diagnostics().error_with(&["create_before_destroy"]);
-    }
+    world.apply_refused(&plan).error_with(&["GM4014", "create_before_destroy", "adopt = true"]);
+    assert_eq!(files(&world), before, "a refusal writes nothing");
+
+    world.config(&format!("{PROVIDER}{}", with(&format!("  adopt = true\n{CREATE_FIRST}"))));
+    let before = paths(&world);
+    let arguments = [APPLY, &[replace.as_str()]].concat();
+    let (outcome, is_reached) = world.run_broken(&one_write_too_many(&before), &arguments);
+    assert!(outcome.is_success() && !is_reached, "{}{}", outcome.diagnostics(), outcome.stderr);
     assert_eq!(paths(&world), before, "no object came or went");
     world.plan().assert_empty("after the replacement");
 }
