@@ -119,8 +119,9 @@ pub(super) fn marks_at_once(request: &Request, own: &Instance, change: &Change) 
 
 fn apply(request: &Request, change: &Change, manifest: &Manifest, old: Option<&Manifest>, live: Option<LiveObject>) -> Verdict {
     let mut state_annotations = annotations(request, manifest.key());
-    // what an instance in a state creates is no part of an interrupted create
-    let is_added = !request.prior.is_empty() && live.is_none();
+    // a cluster that an instance in a state gains is no part of an interrupted create, not with its first object either
+    let is_new = request.prior.get(&change.cluster).is_none_or(Vec::is_empty);
+    let is_added = !request.prior.is_empty() && is_new && live.is_none();
     if let Some(own) = &request.instance
         && (is_added
             || marks_at_once(request, own, change)
