@@ -15,6 +15,7 @@ use tf_server::transport::{Mode, Options};
 use tokio_util::sync::CancellationToken;
 
 mod catalog;
+mod connection;
 mod cook;
 mod data_sources;
 mod input;

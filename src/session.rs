@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use istio_objects::{Claim, Manifest};
 use kube_apply::{DirectoryCluster, Fleet, Member, Standing};
+use kube_cluster::{KubeCluster, Limits};
 use mesh_model::names::ClusterName;
 use tf_value::Diagnostics;
 
 use crate::lifecycle::HandOvers;
 use crate::provider::Decorate;
-use crate::settings::{Connection, Settings};
+use crate::connection::Connection;
+use crate::settings::Settings;
 
 /// Settings and clusters of the configured provider; empty before `ConfigureProvider`.
 #[derive(Default)]
@@ -128,11 +130,17 @@ impl Drop for Announcement<'_> {
 
 /// The clusters that the settings name, not contacted yet.
 fn fleet(settings: &Settings, decorate: &Decorate) -> Fleet {
+    let limits = Limits::new(settings.max_in_flight, settings.request_timeout);
+    let user_agent = format!("terraform-provider-gloo/{} (owner {})", env!("CARGO_PKG_VERSION"), settings.owner);
     let members = settings.clusters.iter().flatten().map(|(name, connection)| {
         let member = match connection {
             Connection::Directory(folder) => {
                 let cluster = DirectoryCluster::new(name.clone(), folder, settings.owner.clone());
                 Member::Ready(decorate(Arc::new(cluster.with_lock_wait(settings.request_timeout))))
+            }
+            Connection::Kubernetes { access, namespaces } => {
+                let cluster = KubeCluster::new(name.clone(), access.clone(), &settings.owner, &user_agent, limits.clone());
+                Member::Ready(decorate(Arc::new(cluster.in_namespaces(namespaces.clone()))))
             }
             Connection::Unknown => Member::Unknown,
         };

@@ -1,12 +1,13 @@
 //! The provider block, decoded: what it says and what of it is not known yet.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
 use mesh_model::names::{ClusterName, OwnerId, is_label_key, is_label_value};
 use tf_value::schema::{Attribute, Kind, Schema};
 use tf_value::{Diagnostics, Path, Reader, Tf, Type, Value};
+
+use crate::connection::{self, Connection};
 
 /// The provider block of one configured provider.
 #[derive(Clone, Debug)]
@@ -31,15 +32,6 @@ pub(crate) struct Settings {
     pub(crate) max_in_flight: usize,
 }
 
-/// How a cluster is reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Connection {
-    /// a folder
-    Directory(PathBuf),
-    /// not known yet
-    Unknown,
-}
-
 /// When stored manifests are rendered anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rerender {
@@ -60,11 +52,6 @@ pub(crate) enum Unreachable {
 
 /// Schema of the provider block.
 pub(crate) fn schema() -> Schema {
-    let cluster = vec![Attribute::optional(
-        "directory",
-        Type::String,
-        "A folder that stands for the cluster, relative to the working directory: `inventory/` holds what `kubectl get -o yaml` prints, `manifests/` is what the provider writes. Default: environment variable `GLOO_CLUSTER_<NAME>_DIRECTORY`, name in upper case and `_` for `-`.",
-    )];
     Schema {
         version: 0,
         description: "Makes many Istio clusters one mesh, without a management plane: intents in HCL become Istio objects that the plan shows, and that are written to every cluster in an order that never drops traffic.".to_owned(),
@@ -76,7 +63,7 @@ pub(crate) fn schema() -> Schema {
             ),
             Attribute::optional(
                 "clusters",
-                Kind::map(cluster),
+                Kind::map(connection::attributes()),
                 "Clusters by name. An ordinary expression: it may be built with `for`, and every part may be known only after apply.",
             ),
             Attribute::optional("default_labels", Type::map(Type::String), "Labels of every object that is written."),
@@ -130,7 +117,7 @@ pub(crate) fn decode(config: &Value, environment: &dyn Fn(&str) -> Option<String
     let root = Reader::root(config);
     let d = &mut diagnostics;
     let owner = decode_owner(&root.attribute("owner"), d);
-    let clusters = decode_clusters(&root.attribute("clusters"), environment, d);
+    let clusters = connection::decode(&root.attribute("clusters"), environment, d);
     let default_labels = decode_labels(&root.attribute("default_labels"), d);
     let rerender = decode_choice(
         &root.attribute("rerender"),
@@ -194,84 +181,6 @@ pub(crate) fn owner_is_unknown() -> Diagnostics {
         "The value of `owner` is known only after apply.\n\nThe owner is part of every object that is planned, so nothing can be planned without it. Write it as a literal or from a variable:\n\n  owner = \"platform/prod\"",
     );
     diagnostics
-}
-
-fn decode_clusters(
-    clusters: &Reader<'_>,
-    environment: &dyn Fn(&str) -> Option<String>,
-    d: &mut Diagnostics,
-) -> Option<BTreeMap<ClusterName, Connection>> {
-    let entries = match clusters.entries() {
-        Tf::Unknown => return None,
-        Tf::Null => return Some(BTreeMap::new()),
-        Tf::Known(entries) => entries,
-    };
-    let mut decoded = BTreeMap::new();
-    let mut folders: BTreeMap<PathBuf, &str> = BTreeMap::new();
-    for (key, entry) in entries {
-        let name: ClusterName = match key.parse() {
-            Ok(name) => name,
-            Err(error) => {
-                d.error(
-                    &entry.path,
-                    "Invalid cluster name",
-                    format!("{error}.\n\nThe name is part of object names and of the keys of `manifests`. Rename the key in `clusters`."),
-                );
-                continue;
-            }
-        };
-        let directory = entry.attribute("directory");
-        let connection = match directory.string() {
-            _ if entry.value.is_unknown() => Connection::Unknown,
-            Tf::Unknown => Connection::Unknown,
-            Tf::Known("") => {
-                d.error(
-                    &directory.path,
-                    "Invalid directory",
-                    format!("The directory of cluster {name} is empty.\n\nWrite the cluster's folder:\n\n  {name} = {{ directory = \"clusters/{name}\" }}"),
-                );
-                continue;
-            }
-            Tf::Known(path) => Connection::Directory(PathBuf::from(path)),
-            Tf::Null => {
-                let variable = environment_variable(&name);
-                match environment(&variable).filter(|path| !path.is_empty()) {
-                    Some(path) => Connection::Directory(PathBuf::from(path)),
-                    None => {
-                        d.error(
-                            &entry.path,
-                            "Cluster without a connection",
-                            format!("Cluster {name} has none of the attributes that connect it: `directory`. Members with other names are dropped before the provider sees them.\n\nWrite the cluster's folder, or set the environment variable {variable}:\n\n  {name} = {{ directory = \"clusters/{name}\" }}"),
-                        );
-                        continue;
-                    }
-                }
-            }
-        };
-        if let Connection::Directory(path) = &connection
-            && let Some(other) = folders.insert(target(path), key)
-        {
-            d.error(
-                &entry.path,
-                "Two clusters share a directory",
-                format!("Clusters {other} and {name} both write to the directory {}.\n\nEach would overwrite and delete the other's objects. Give every cluster a folder of its own.", path.display()),
-            );
-        }
-        decoded.insert(name, connection);
-    }
-    Some(decoded)
-}
-
-/// Where objects are written, through links and `..`; as it is spelled while the folder is not there.
-fn target(folder: &FilePath) -> PathBuf {
-    let manifests = folder.join("manifests");
-    let real = std::fs::canonicalize(&manifests).or_else(|_| std::fs::canonicalize(folder).map(|real| real.join("manifests")));
-    real.unwrap_or_else(|_| std::path::absolute(&manifests).unwrap_or(manifests))
-}
-
-/// The environment variable that names the folder of a cluster.
-fn environment_variable(cluster: &ClusterName) -> String {
-    format!("GLOO_CLUSTER_{}_DIRECTORY", cluster.as_str().to_ascii_uppercase().replace('-', "_"))
 }
 
 fn decode_labels(labels: &Reader<'_>, d: &mut Diagnostics) -> Option<BTreeMap<String, String>> {

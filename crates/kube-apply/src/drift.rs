@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 use istio_objects::{Manifest, reserved};
 use serde_json::{Map, Value};
 
+use crate::port::LiveObject;
+
 /// The whole drift of an object that is not there.
 pub const MISSING: &str = "missing";
 
@@ -50,6 +52,16 @@ pub fn printable(text: &str) -> String {
         }
     }
     shown
+}
+
+/// The same lines, each with who made it so, where the cluster knows: `…; by kubectl-edit at 2026-08-20T10:02:11Z (Update)`.
+#[must_use]
+pub(crate) fn signed_drift_lines(manifest: &Manifest, live: Option<&LiveObject>) -> Vec<String> {
+    let lines = drift_lines(manifest, live.map(|live| &live.json));
+    match live.and_then(|live| Some((live, live.authors.as_ref()?))) {
+        Some((live, authors)) => lines.into_iter().map(|line| authors.sign(line, &live.json)).collect(),
+        None => lines,
+    }
 }
 
 /// Whether two states of an object differ in nothing but `status` and `metadata`.

@@ -49,6 +49,7 @@
 //! }
 //! ```
 
+pub mod authors;
 #[cfg(any(test, feature = "breakage"))]
 pub mod breakage;
 mod directory;

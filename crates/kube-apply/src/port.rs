@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use istio_objects::{Change, Claim, Manifest, ObjectKey, object_key, reserved};
 use mesh_model::names::{ClusterName, OwnerId};
@@ -13,6 +14,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::ClusterError;
+use crate::authors::Authors;
 
 /// What a port returns: a future that may be sent between threads.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, ClusterError>> + Send + 'a>>;
@@ -114,6 +116,8 @@ pub struct LiveObject {
     pub claim: Option<Result<Claim, String>>,
     /// its state
     pub revision: Revision,
+    /// who wrote which part of it; `None` where the cluster does not know
+    pub authors: Option<Arc<Authors>>,
 }
 
 impl LiveObject {
@@ -123,7 +127,14 @@ impl LiveObject {
         let key = object_key(&json)?;
         let claim = json.pointer("/metadata/annotations").and_then(|annotations| annotations.get(reserved::CLAIM_ANNOTATION));
         let claim = claim.map(|text| text.as_str().ok_or_else(|| format!("{text} is no claim"))?.parse());
-        Some(Self { key, json, claim, revision })
+        Some(Self { key, json, claim, revision, authors: None })
+    }
+
+    /// The same, with the record of who wrote what.
+    #[must_use]
+    pub fn written_by(mut self, authors: Authors) -> Self {
+        self.authors = Some(Arc::new(authors));
+        self
     }
 
     /// The claim, if a readable one is there.

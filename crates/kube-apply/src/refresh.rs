@@ -10,7 +10,7 @@ use istio_objects::{Claim, Manifest, ManifestKey, ObjectKey, Scope};
 use mesh_model::names::{ClusterName, OwnerId};
 use mesh_model::{AttributePath, Code, Finding, Findings};
 
-use crate::drift::{self, drift_lines};
+use crate::drift::{self, signed_drift_lines};
 use crate::fleet::{Fleet, Slot, Standing};
 use crate::instance::{Census, nonce_of};
 use crate::port::LiveObject;
@@ -165,7 +165,7 @@ async fn refresh_cluster(
             (live, None) => {
                 found.present += usize::from(live.is_some());
                 found.ours.extend(live.as_ref().filter(|live| live.claimed_by() == Some(claim)).cloned());
-                drift_lines(manifest, live.as_ref().map(|live| &live.json))
+                signed_drift_lines(manifest, live.as_ref())
             }
         };
         if !lines.is_empty() {

@@ -6,6 +6,7 @@ use istio_objects::{Change, Claim, Manifest, ObjectKey, Operation, reserved};
 use mesh_model::{AttributePath, Code, Finding};
 
 use super::{Action, Adopt, Request};
+use crate::authors::unsigned;
 use crate::drift::drift_lines;
 use crate::instance::{Census, Instance, mark_of, nonce_of};
 use crate::ownership;
@@ -36,6 +37,9 @@ pub(super) fn judge(
 ) -> Verdict {
     let is_others = live.as_ref().is_some_and(|live| is_of_other_instance(request, census, live));
     let shown = request.shown_drift.get(&entry(&change.cluster, change.key())).map_or(&[][..], Vec::as_slice);
+    // who made it so may write again without changing it
+    let shown: Vec<String> = shown.iter().map(|line| unsigned(line).to_owned()).collect();
+    let shown = shown.as_slice();
     match (&change.operation, live) {
         (Operation::Create(manifest), None) => apply(request, change, manifest, None, None),
         (Operation::Create(_) | Operation::Update { .. }, Some(_)) if is_others && request.adopt < Adopt::Instances => {
