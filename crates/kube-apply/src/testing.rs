@@ -2,6 +2,10 @@
 //!
 //! Contract: keeps the promises of the port, except where a [`Breakage`] says otherwise.
 
+mod contract;
+
+pub use contract::{Others, contract, owner};
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -7,3 +7,4 @@ mod engine;
 mod instance;
 mod inventory;
 mod support;
+mod contract;

@@ -1,1 +1,9 @@
-//! Tests against a server in this process.
+//! Tests against a server in this process, and against a real one where there is one.
+#![allow(clippy::unwrap_used)]
+
+mod connecting;
+mod fake;
+mod objects;
+mod real;
+mod requests;
+mod support;
