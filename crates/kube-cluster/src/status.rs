@@ -62,6 +62,12 @@ impl Reply {
         self.status == StatusCode::FORBIDDEN && !is_admission
     }
 
+    /// Whether it is an error without a reason: what server-side apply answers to an object that its schema does not allow
+    /// (seen on 1.36: an unknown field, two items with one key), besides failures of the storage.
+    pub(crate) fn is_untyped_refusal(&self) -> bool {
+        self.status == StatusCode::INTERNAL_SERVER_ERROR && self.body.get("kind").is_some_and(|kind| kind == "Status") && self.reason().is_empty()
+    }
+
     /// What the server says, with the causes that it lists.
     fn message(&self) -> String {
         let message = self.body.get("message").and_then(Value::as_str).or(self.body.as_str()).unwrap_or_default();
@@ -111,7 +117,7 @@ impl Reply {
                 said,
                 "Apply again later, or send less at once:\n\n  limits = { max_in_flight = 4 }",
             ),
-            status if status.is_server_error() => ClusterError::new(
+            status if status.is_server_error() && !(verb == "patch" && self.is_untyped_refusal()) => ClusterError::new(
                 Class::Unreachable,
                 cluster,
                 format!("cluster {cluster} failed to {verb} {subject}"),
@@ -127,7 +133,8 @@ impl Reply {
             ),
         };
         match key {
-            Some(key) if !matches!(self.status, StatusCode::UNAUTHORIZED) && !self.status.is_server_error() => error.at(key),
+            // those concern the whole cluster
+            Some(key) if error.class != Class::Unreachable && self.status != StatusCode::UNAUTHORIZED => error.at(key),
             _ => error,
         }
     }

@@ -128,11 +128,17 @@ impl Transport {
         let deadline = asked + SILENCE;
         let mut is_renewed = false;
         let mut attempt = 0;
+        let mut held = None;
         loop {
             attempt += 1;
-            let permits = self.permits(&call).await?;
+            // a silent server is asked once more in the same turn: those who wait get the verdict instead of a turn
+            let permits = match held.take() {
+                Some(permits) => permits,
+                None => self.permits(&call).await?,
+            };
             self.stop_if_silent(asked)?;
             let (generation, connection) = self.connection(None).await?;
+            self.paused(&call).await?;
             if call.cancel.is_some_and(CancellationToken::is_cancelled) {
                 return Err(self.cancelled());
             }
@@ -141,7 +147,6 @@ impl Transport {
                 Ok(result) => result,
                 Err(_) => Err(Failure::Timeout),
             };
-            drop(permits);
             let may_repeat = attempt < ATTEMPTS && Instant::now() < deadline;
             match result {
                 Ok((status, headers, bytes)) => {
@@ -151,19 +156,27 @@ impl Transport {
                         self.connection(Some(generation)).await?;
                         continue;
                     }
-                    // nothing was done on 429; what a 5xx has done is known for a read only: nothing
-                    let is_busy = status == StatusCode::TOO_MANY_REQUESTS
-                        || (status.is_server_error() && (call.is_read() || is_refused_unread(status, &headers)));
-                    if is_busy && may_repeat {
-                        self.pause(&call, attempt, retry_after(&headers)).await?;
-                        continue;
-                    }
                     let body = if bytes.is_empty() { Value::Null } else { parse(&bytes) };
-                    return Ok(Reply { status, body, warnings: warnings(&headers) });
+                    let reply = Reply { status, body, warnings: warnings(&headers) };
+                    // nothing was done on 429; what a 5xx has done is known for a read only: nothing
+                    let is_repeatable = call.is_read() && !(call.method == Method::PATCH && reply.is_untyped_refusal());
+                    let is_busy = status == StatusCode::TOO_MANY_REQUESTS
+                        || (status.is_server_error() && (is_repeatable || is_refused_unread(status, &headers)));
+                    if !(is_busy && may_repeat) {
+                        return Ok(reply);
+                    }
+                    drop(permits);
+                    self.pause(&call, attempt, retry_after(&headers)).await?;
                 }
-                Err(Failure::Connect(_)) if may_repeat && attempt < 4 => self.pause(&call, attempt, None).await?,
-                Err(Failure::Lost(_)) if may_repeat && attempt < 4 && call.is_read() => self.pause(&call, attempt, None).await?,
-                Err(Failure::Timeout) if may_repeat && attempt < 2 && call.is_read() => {}
+                Err(Failure::Connect(_)) if may_repeat && attempt < 4 => {
+                    drop(permits);
+                    self.pause(&call, attempt, None).await?;
+                }
+                Err(Failure::Lost(_)) if may_repeat && attempt < 4 && call.is_read() => {
+                    drop(permits);
+                    self.pause(&call, attempt, None).await?;
+                }
+                Err(Failure::Timeout) if may_repeat && attempt < 2 && call.is_read() => held = Some(permits),
                 Err(failure) => return Err(self.silent(&connection.server, failure, asked)),
             }
         }
@@ -232,6 +245,21 @@ impl Transport {
                 biased;
                 () = cancel.cancelled() => return Err(self.cancelled()),
                 () = pause => {}
+            },
+        }
+        Ok(())
+    }
+
+    /// Waits until the server wants requests again.
+    async fn paused(&self, call: &Call<'_>) -> Result<(), ClusterError> {
+        let until = self.state.lock().unwrap_or_else(PoisonError::into_inner).paused_until;
+        let Some(until) = until.filter(|until| *until > Instant::now()) else { return Ok(()) };
+        match call.cancel {
+            None => tokio::time::sleep_until(until).await,
+            Some(cancel) => tokio::select! {
+                biased;
+                () = cancel.cancelled() => return Err(self.cancelled()),
+                () = tokio::time::sleep_until(until) => {}
             },
         }
         Ok(())
