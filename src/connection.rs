@@ -86,8 +86,16 @@ pub(crate) fn attributes() -> Vec<Attribute> {
             Type::String,
             "PEM certificates to which the server's certificate must lead. Default: those of the system.",
         ),
-        Attribute::optional("tls_server_name", Type::String, "Name that the server's certificate must have, when not the host's."),
-        Attribute::optional("insecure", Type::Bool, "`true`: the server's certificate is not checked. Never for anything that matters."),
+        Attribute::optional(
+            "tls_server_name",
+            Type::String,
+            "Name that the server's certificate must have, when not the host's.",
+        ),
+        Attribute::optional(
+            "insecure",
+            Type::Bool,
+            "`true`: the server's certificate is not checked. Never for anything that matters.",
+        ),
         Attribute::optional(
             "proxy_url",
             Type::String,
@@ -99,14 +107,22 @@ pub(crate) fn attributes() -> Vec<Attribute> {
             Type::set(Type::String),
             "Namespaces in which objects are looked for, where the identity may not list the whole cluster. Default: all.",
         ),
-        Attribute::optional("auth", Kind::single(auth), "As whom: one of `token`, `token_file`, `client_certificate` with `client_key`, `exec`, `in_cluster`."),
+        Attribute::optional(
+            "auth",
+            Kind::single(auth),
+            "As whom: one of `token`, `token_file`, `client_certificate` with `client_key`, `exec`, `in_cluster`.",
+        ),
     ]
 }
 
 type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Decodes `clusters`; `None`: the map is not known yet.
-pub(crate) fn decode(clusters: &Reader<'_>, environment: Environment<'_>, d: &mut Diagnostics) -> Option<BTreeMap<ClusterName, Connection>> {
+pub(crate) fn decode(
+    clusters: &Reader<'_>,
+    environment: Environment<'_>,
+    d: &mut Diagnostics,
+) -> Option<BTreeMap<ClusterName, Connection>> {
     let entries = match clusters.entries() {
         Tf::Unknown => return None,
         Tf::Null => return Some(BTreeMap::new()),
@@ -133,12 +149,16 @@ pub(crate) fn decode(clusters: &Reader<'_>, environment: Environment<'_>, d: &mu
             let (summary, detail) = if kind == "directory" {
                 (
                     "Two clusters share a directory",
-                    format!("Clusters {other} and {name} both name the directory {place}.\n\nEach would overwrite and delete the other's objects. Give every cluster a folder of its own."),
+                    format!(
+                        "Clusters {other} and {name} both name the directory {place}.\n\nEach would overwrite and delete the other's objects. Give every cluster a folder of its own."
+                    ),
                 )
             } else {
                 (
                     "Two names for one cluster",
-                    format!("Clusters {other} and {name} are both reached by {place}.\n\nEach would overwrite and delete the other's objects. Name every cluster once."),
+                    format!(
+                        "Clusters {other} and {name} are both reached by {place}.\n\nEach would overwrite and delete the other's objects. Name every cluster once."
+                    ),
                 )
             };
             d.error(&entry.path, summary, detail);
@@ -246,7 +266,12 @@ fn decode_entry(name: &ClusterName, entry: &Reader<'_>, environment: Environment
     }
 }
 
-fn decode_kubeconfig(name: &ClusterName, kubeconfig: &Reader<'_>, environment: Environment<'_>, d: &mut Diagnostics) -> Option<Access> {
+fn decode_kubeconfig(
+    name: &ClusterName,
+    kubeconfig: &Reader<'_>,
+    environment: Environment<'_>,
+    d: &mut Diagnostics,
+) -> Option<Access> {
     let text = |attribute: &str| match kubeconfig.attribute(attribute).string() {
         Tf::Known(text) => Some(text.to_owned()),
         _ => None,
@@ -304,12 +329,15 @@ fn decode_host(
         return None;
     }
     let insecure = entry.attribute("insecure").bool() == Tf::Known(true);
-    let ca_certificate = text("ca_certificate").or_else(|| environment(&variable(name, "CA_CERTIFICATE")).filter(|pem| !pem.is_empty()));
+    let ca_certificate =
+        text("ca_certificate").or_else(|| environment(&variable(name, "CA_CERTIFICATE")).filter(|pem| !pem.is_empty()));
     if insecure && ca_certificate.is_some() {
         d.error(
             &entry.path,
             "Conflicting arguments",
-            format!("Cluster {name} has `insecure` and `ca_certificate`: the one says not to look at the other.\n\nRemove `insecure`."),
+            format!(
+                "Cluster {name} has `insecure` and `ca_certificate`: the one says not to look at the other.\n\nRemove `insecure`."
+            ),
         );
     }
     let auth = decode_auth(name, &entry.attribute("auth"), environment, d)?;
@@ -428,7 +456,8 @@ fn decode_namespaces(namespaces: &Reader<'_>, d: &mut Diagnostics) -> Option<Vec
         d.error(
             &namespaces.path,
             "Empty collection",
-            "Nothing could be found in no namespace.\n\nName at least one, or leave `namespaces` out to look everywhere.".to_owned(),
+            "Nothing could be found in no namespace.\n\nName at least one, or leave `namespaces` out to look everywhere."
+                .to_owned(),
         );
         return None;
     }

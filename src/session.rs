@@ -9,9 +9,9 @@ use kube_cluster::{KubeCluster, Limits};
 use mesh_model::names::ClusterName;
 use tf_value::Diagnostics;
 
+use crate::connection::Connection;
 use crate::lifecycle::HandOvers;
 use crate::provider::Decorate;
-use crate::connection::Connection;
 use crate::settings::Settings;
 
 /// Settings and clusters of the configured provider; empty before `ConfigureProvider`.

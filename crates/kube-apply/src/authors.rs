@@ -71,11 +71,15 @@ impl Authors {
         self.of(path).into_iter().find(|author| author.manager != self.own)
     }
 
+    /// The latest but us who holds what a drift line of `object` is about.
+    #[must_use]
+    pub fn of_line<'a>(&'a self, line: &str, object: &Value) -> Option<&'a Author> {
+        self.other(&locate(path_of(line)?, object)?)
+    }
+
     /// The drift line of `object` with the one who made it so, if that is known and not us.
     pub(crate) fn sign(&self, line: String, object: &Value) -> String {
-        let path = line.split_once(": live ").or_else(|| line.split_once(": order live ")).map(|(path, _)| path);
-        let author = path.and_then(|path| self.other(&locate(path, object)?));
-        match author {
+        match self.of_line(&line, object) {
             Some(author) => {
                 let manager: String = author.manager.chars().filter(|c| !c.is_control() && *c != ';').collect();
                 let operation = if author.is_applier { APPLY } else { UPDATE };
@@ -89,6 +93,12 @@ impl Authors {
 const BY: &str = "; by ";
 const APPLY: &str = "(Apply)";
 const UPDATE: &str = "(Update)";
+
+/// The path that a drift line is about.
+#[must_use]
+pub fn path_of(line: &str) -> Option<&str> {
+    line.split_once(": live ").or_else(|| line.split_once(": order live ")).map(|(path, _)| path)
+}
 
 /// A drift line without the one who made it so: what it says of the live object.
 #[must_use]

@@ -13,6 +13,8 @@ pub enum Class {
     Forbidden,
     /// a precondition no longer holds; nothing was written
     Conflict,
+    /// somebody else applies a field that is to be changed; nothing was written
+    Held,
     /// what is stored cannot be understood
     Damaged,
     /// something that is not ours is in the way
@@ -35,6 +37,7 @@ impl Class {
             Self::Unreachable => Code::ClusterUnreachable,
             Self::Forbidden => Code::ClusterForbidden,
             Self::Conflict => Code::ChangedDuringApply,
+            Self::Held => Code::HeldByAnother,
             Self::Damaged => Code::DamagedObject,
             Self::Foreign => Code::ForeignFile,
             Self::Inventory => Code::InvalidInventory,

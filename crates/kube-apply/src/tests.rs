@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod breakage;
+mod contract;
 mod directory;
 mod engine;
 mod instance;
 mod inventory;
 mod support;
-mod contract;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::Method;
 use istio_objects::{Change, Claim, Kind, Manifest, ObjectKey, Operation, reserved};
+use kube_apply::authors::path_of;
 use kube_apply::port::{Answer, Cluster, Kinds, LiveObject, Precondition, Seen, Write};
 use kube_apply::{Class, ClusterError};
 use mesh_model::names::{ClusterName, Namespace, OwnerId};
@@ -284,7 +285,8 @@ impl Inner {
                 return Err(reply.error(self.cluster(), "list", known, None));
             }
             let mut body = reply.body;
-            token = body.pointer("/metadata/continue").and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned);
+            token =
+                body.pointer("/metadata/continue").and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned);
             let Some(items) = body.get_mut("items").map(Value::take) else {
                 return Err(self.unreadable(known));
             };
@@ -326,7 +328,8 @@ impl Inner {
         let all: Inventory = lists
             .into_iter()
             .map(|(known, mut items)| {
-                let name = |item: &Value, member: &str| item.pointer(member).and_then(Value::as_str).unwrap_or_default().to_owned();
+                let name =
+                    |item: &Value, member: &str| item.pointer(member).and_then(Value::as_str).unwrap_or_default().to_owned();
                 items.sort_by_key(|item| (name(item, "/metadata/namespace"), name(item, "/metadata/name")));
                 if items.is_empty() {
                     // the kind is there and has no objects, which is not the same as not knowing
@@ -369,6 +372,11 @@ impl Inner {
             state_annotations: BTreeMap::new(),
             precondition: Precondition::Absent,
         };
+        if let Some(old) = old
+            && let Some(there) = self.read(known, None, manifest.key()).await?.and_then(|there| there.live())
+        {
+            self.check_held(old, manifest, &there)?;
+        }
         let reply = self.patch(known, &version, &write, &object::applied(&write, None), "&dryRun=All", None).await?;
         match reply.not_found(known) {
             Some(what @ (NotFound::Namespace | NotFound::Kind)) => {
@@ -378,6 +386,35 @@ impl Inner {
             _ if reply.is_success() => Ok(reply.warnings),
             _ => Err(reply.error(self.cluster(), "patch", known, Some(manifest.key()))),
         }
+    }
+
+    /// Refuses a change of what somebody else applies with the same value. Where the live value is another one, that is
+    /// drift, which the plan shows and which is compared before the write; other states of this provider have claims.
+    fn check_held(&self, old: &Manifest, new: &Manifest, there: &LiveObject) -> Result<(), ClusterError> {
+        let Some(authors) = &there.authors else { return Ok(()) };
+        let drifted = kube_apply::drift_lines(old, Some(&there.json));
+        let drifted: Vec<&str> = drifted.iter().filter_map(|line| path_of(line)).collect();
+        let changes = kube_apply::drift_lines(new, Some(&there.json));
+        let held = changes.iter().find_map(|line| {
+            let path = path_of(line).filter(|path| !drifted.contains(path))?;
+            let author = authors.of_line(line, &there.json)?;
+            (author.is_applier && !author.manager.starts_with("gloo-terraform:")).then_some((path, author))
+        });
+        let Some((path, author)) = held else { return Ok(()) };
+        let manager: String = author.manager.chars().filter(|c| !c.is_control()).collect();
+        let error = ClusterError::new(
+            Class::Held,
+            self.cluster(),
+            format!("{path} of {} in cluster {} is also applied by {manager}, since {}", old.key(), self.cluster(), author.time),
+            "It has the same value there until now, and would be set back after this change. Nothing was written in any cluster.",
+            format!(
+                "Take the object out of what {manager} applies, and its fields out of its name:\n\n  kubectl apply --server-side \
+                 --field-manager={manager} …   # without this field\n\nOr leave the object to {manager}: remove it here. An \
+                 object that another owner of this provider has is taken over with `takeover_from`, one that nobody claims \
+                 with `adopt`."
+            ),
+        );
+        Err(error.at(old.key()))
     }
 
     /// Server-side apply of an object. What others hold is taken from them: that the plan has shown it was checked before.

@@ -158,7 +158,9 @@ fn read_token(path: &Path) -> Result<Credential, Refusal> {
 
 async fn from_kubeconfig(source: &KubeconfigSource, context: Option<&str>) -> Result<(Config, Source, bool), Refusal> {
     let (kubeconfig, from_file) = match source {
-        KubeconfigSource::Inline(text) => (Kubeconfig::from_yaml(text.expose()).map_err(|error| unreadable("it", &error))?, false),
+        KubeconfigSource::Inline(text) => {
+            (Kubeconfig::from_yaml(text.expose()).map_err(|error| unreadable("it", &error))?, false)
+        }
         KubeconfigSource::Files(paths) => {
             let mut merged = Kubeconfig::default();
             for path in paths {

@@ -32,7 +32,10 @@ pub(crate) async fn run(plugin: &ExecPlugin, cluster: Option<Value>, limit: Dura
         Refusal::new(
             format!("the credential plugin {} gave no credential", plugin.command),
             why,
-            format!("Run it by hand: `{}` with its arguments must print an ExecCredential without asking anything.", plugin.command),
+            format!(
+                "Run it by hand: `{}` with its arguments must print an ExecCredential without asking anything.",
+                plugin.command
+            ),
         )
     };
     let mut spec = json!({"interactive": false});

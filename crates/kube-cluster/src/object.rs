@@ -51,7 +51,11 @@ impl Raw {
             let there = metadata.get(member).and_then(Value::as_object).into_iter().flatten();
             let ours = there.filter(|(name, _)| {
                 let path = [Step::Member("metadata"), Step::Member(member), Step::Member(name)];
-                is_reserved(name) || self.authors.own().is_some_and(|_| !self.authors.of(&path).is_empty() && self.authors.other(&path).is_none())
+                is_reserved(name)
+                    || self
+                        .authors
+                        .own()
+                        .is_some_and(|_| !self.authors.of(&path).is_empty() && self.authors.other(&path).is_none())
             });
             kept.insert(member.to_owned(), ours.map(|(name, value)| (name.clone(), value.clone())).collect());
         }
@@ -115,13 +119,16 @@ pub(crate) fn rest(write: &Write, there: &Raw) -> Rest {
     let manifest = write.manifest.value();
     let mut rest = Vec::new();
     let mut record = Vec::new();
-    let names: Vec<&String> = there.json.as_object().into_iter().flatten().map(|(name, _)| name).filter(|name| is_body(name)).collect();
+    let names: Vec<&String> =
+        there.json.as_object().into_iter().flatten().map(|(name, _)| name).filter(|name| is_body(name)).collect();
     for name in names {
         let mut path = vec![Step::Member(name)];
         compare(&there.authors, &mut path, &there.json[name.as_str()], manifest.get(name), &mut rest, &mut record);
     }
     for member in ["labels", "annotations"] {
-        let of = |object: &Value| object.pointer(&format!("/metadata/{member}")).and_then(Value::as_object).cloned().unwrap_or_default();
+        let of = |object: &Value| {
+            object.pointer(&format!("/metadata/{member}")).and_then(Value::as_object).cloned().unwrap_or_default()
+        };
         let previous = write.previous.as_ref().map(|previous| of(&previous.value())).unwrap_or_default();
         let ours = of(&manifest);
         for (name, value) in of(&there.json) {

@@ -65,7 +65,9 @@ impl Reply {
     /// Whether it is an error without a reason: what server-side apply answers to an object that its schema does not allow
     /// (seen on 1.36: an unknown field, two items with one key), besides failures of the storage.
     pub(crate) fn is_untyped_refusal(&self) -> bool {
-        self.status == StatusCode::INTERNAL_SERVER_ERROR && self.body.get("kind").is_some_and(|kind| kind == "Status") && self.reason().is_empty()
+        self.status == StatusCode::INTERNAL_SERVER_ERROR
+            && self.body.get("kind").is_some_and(|kind| kind == "Status")
+            && self.reason().is_empty()
     }
 
     /// What the server says, with the causes that it lists.

@@ -182,11 +182,7 @@ impl Transport {
         }
     }
 
-    async fn attempt(
-        &self,
-        call: &Call<'_>,
-        connection: &Connection,
-    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), Failure> {
+    async fn attempt(&self, call: &Call<'_>, connection: &Connection) -> Result<(StatusCode, HeaderMap, Vec<u8>), Failure> {
         let mut request = Request::builder().method(call.method.clone()).uri(&call.path);
         request = request.header(ACCEPT, "application/json").header(USER_AGENT, self.user_agent.clone());
         if let Some(bearer) = &connection.bearer {
@@ -232,7 +228,8 @@ impl Transport {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let now = Instant::now();
             let ceiling = Duration::from_millis(100) * 2_u32.pow(attempt.min(6));
-            let wait = asked.map_or_else(|| spread(ceiling), |asked| asked.min(LONGEST_PAUSE) + spread(Duration::from_millis(250)));
+            let wait =
+                asked.map_or_else(|| spread(ceiling), |asked| asked.min(LONGEST_PAUSE) + spread(Duration::from_millis(250)));
             if asked.is_some() {
                 state.paused_until = Some(state.paused_until.map_or(now + wait, |until| until.max(now + wait)));
             }

@@ -327,6 +327,11 @@ codes! {
     /// With `create_before_destroy` the new instance comes first; where both would write the same objects, `takeover_from`
     /// lets it take them over in place.
     ReplaceInterrupts = "GM4016", Warning, "Replacement interrupts traffic";
+    /// A field that is to be changed is applied by somebody else too, who would set it back.
+    ///
+    /// What others merely edited is drift: the plan shows it and the apply repairs it. Somebody who applies the field (Argo
+    /// CD, Flux, `kubectl apply --server-side`) will do so again.
+    HeldByAnother = "GM4017", Error, "Field is applied by somebody else";
 
     // GM5nnn: refresh and apply
     /// Reading or writing failed in the operating system.

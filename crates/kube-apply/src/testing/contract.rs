@@ -125,7 +125,11 @@ impl World<'_> {
         assert!(inventory.iter().all(|object| object["kind"].as_str().is_some_and(|kind| kind.starts_with("VirtualService"))));
 
         let again = self.manifest("a", "9s", &[]);
-        assert_eq!(self.apply(&self.write(&again, None, None)).await.err(), Some(Class::Conflict), "what is there is not created");
+        assert_eq!(
+            self.apply(&self.write(&again, None, None)).await.err(),
+            Some(Class::Conflict),
+            "what is there is not created"
+        );
         assert_eq!(self.get("a").await.map(|live| live.json), Some(read.json), "and not touched");
         self.remove("a").await;
     }

@@ -43,8 +43,14 @@ async fn a_kubeconfig_that_cannot_be_used_is_told_without_its_bytes() {
         (inline("users: [{name: u, user: {token: hunter2", None), "no YAML"),
         (inline(&good.replace("current-context: one\n", ""), None), "no current context"),
         (inline(&good, Some("three")), "no context \"three\""),
-        (inline(&good.replace("{token: hunter2}", "{auth-provider: {name: gcp, config: {x: hunter2}}}"), None), "auth-provider \"gcp\""),
-        (inline(&good.replace("{token: hunter2}", "{client-certificate-data: hunter2!, client-key-data: hunter3!}"), None), "client-"),
+        (
+            inline(&good.replace("{token: hunter2}", "{auth-provider: {name: gcp, config: {x: hunter2}}}"), None),
+            "auth-provider \"gcp\"",
+        ),
+        (
+            inline(&good.replace("{token: hunter2}", "{client-certificate-data: hunter2!, client-key-data: hunter3!}"), None),
+            "client-",
+        ),
         (Access::Kubeconfig { source: KubeconfigSource::Files(vec!["nowhere/config".into()]), context: None }, "nowhere/config"),
     ] {
         assert!(!format!("{access:?}").contains("hunter"), "{access:?}");
@@ -60,7 +66,8 @@ async fn a_kubeconfig_that_cannot_be_used_is_told_without_its_bytes() {
 async fn tls_server() -> (String, String) {
     let issued = rcgen::generate_simple_self_signed(vec!["api.test".to_owned()]).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(issued.signing_key.serialize_der()));
-    let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(vec![issued.cert.der().clone()], key).unwrap();
+    let config =
+        rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(vec![issued.cert.der().clone()], key).unwrap();
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());

@@ -89,6 +89,14 @@ impl Fake {
         self.state().seen.iter().map(|seen| format!("{} {}", seen.method, seen.path)).collect()
     }
 
+    /// Applies a part of an object as another manager would.
+    pub(super) fn join(&self, path: &str, part: &Value, manager: &str) {
+        let mut part = part.clone();
+        part["metadata"] = json!({});
+        let (code, _) = self.state().apply(path, part, manager, false);
+        assert_eq!(code, 200);
+    }
+
     /// Changes an object as another manager would.
     pub(super) fn edit(&self, path: &str, edit: &dyn Fn(&mut Value)) {
         let mut state = self.state();
@@ -222,7 +230,8 @@ impl State {
         if query.contains_key("continue") && std::mem::take(&mut self.is_expired) {
             return (410, status(410, "Expired", "the continue token is too old", None));
         }
-        let mut all: Vec<&Value> = self.objects.iter().filter(|(path, _)| path.contains(plural)).map(|(_, object)| object).collect();
+        let mut all: Vec<&Value> =
+            self.objects.iter().filter(|(path, _)| path.contains(plural)).map(|(_, object)| object).collect();
         if let Some((name, value)) = query.get("labelSelector").and_then(|selector| selector.split_once('=')) {
             all.retain(|object| object["metadata"]["labels"][name] == value);
         }
@@ -239,7 +248,9 @@ impl State {
         for step in steps.as_array().into_iter().flatten() {
             let at = step["path"].as_str().unwrap();
             match step["op"].as_str() {
-                Some("test") if object.pointer(at) != step.get("value") => return (422, status(422, "Invalid", "test failed", None)),
+                Some("test") if object.pointer(at) != step.get("value") => {
+                    return (422, status(422, "Invalid", "test failed", None));
+                }
                 Some("remove") => {
                     let (parent, name) = at.rsplit_once('/').unwrap();
                     let parent = object.pointer_mut(parent).unwrap();
@@ -312,7 +323,8 @@ impl State {
     fn store(&mut self, path: &str, mut object: Value, before: Option<&Value>, manager: &str) {
         let old = before.map(members).unwrap_or_default();
         let new = members(&object);
-        let changed: Vec<[String; 2]> = new.iter().filter(|(leaf, value)| old.get(*leaf) != Some(value)).map(|(leaf, _)| leaf.clone()).collect();
+        let changed: Vec<[String; 2]> =
+            new.iter().filter(|(leaf, value)| old.get(*leaf) != Some(value)).map(|(leaf, _)| leaf.clone()).collect();
         let mut entries: Vec<Value> = object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
         for leaf in changed.iter().chain(old.keys().filter(|leaf| !new.contains_key(*leaf))) {
             entries.iter_mut().for_each(|entry| disown(entry, leaf));
@@ -384,7 +396,11 @@ fn leaves(entry: &Value) -> Vec<[String; 2]> {
 }
 
 fn disown(entry: &mut Value, leaf: &[String; 2]) {
-    let node = if leaf[0] == "spec" { entry.pointer_mut("/fieldsV1/f:spec") } else { entry.pointer_mut(&format!("/fieldsV1/f:metadata/f:{}", leaf[0])) };
+    let node = if leaf[0] == "spec" {
+        entry.pointer_mut("/fieldsV1/f:spec")
+    } else {
+        entry.pointer_mut(&format!("/fieldsV1/f:metadata/f:{}", leaf[0]))
+    };
     if let Some(node) = node.and_then(Value::as_object_mut) {
         node.remove(&format!("f:{}", leaf[1]));
     }

@@ -87,10 +87,8 @@ async fn a_namespace_that_appears_is_waited_for() {
     let fake = Fake::start().await;
     let (cluster, cancel) = (cluster(&fake), CancellationToken::new());
     let manifest = manifest_in("late", "a", &json!({"hosts": ["a"]}));
-    let change = istio_objects::Change {
-        cluster: "east".parse().unwrap(),
-        operation: istio_objects::Operation::Create(manifest.clone()),
-    };
+    let change =
+        istio_objects::Change { cluster: "east".parse().unwrap(), operation: istio_objects::Operation::Create(manifest.clone()) };
     let warnings = cluster.dry_run(&change).await.unwrap();
     assert!(warnings[0].contains("no namespace late"), "{warnings:?}");
     let write = write(&manifest, None);
@@ -121,4 +119,31 @@ async fn a_wait_ends_when_the_run_is_stopped() {
     };
     let (written, ()) = tokio::join!(cluster.apply(&write, &cancel), stop);
     assert_eq!(written.unwrap_err().class, Class::Cancelled);
+}
+
+#[tokio::test]
+async fn what_somebody_else_applies_is_not_changed_unseen() {
+    let fake = Fake::start().await;
+    let (cluster, cancel) = (cluster(&fake), CancellationToken::new());
+    let old = manifest("a", &json!({"hosts": ["a"], "http": [{"name": "x"}]}));
+    cluster.apply(&write(&old, None), &cancel).await.unwrap();
+    let new = manifest("a", &json!({"hosts": ["b"], "http": [{"name": "x"}]}));
+    let update = |old: &istio_objects::Manifest, new: &istio_objects::Manifest| istio_objects::Change {
+        cluster: "east".parse().unwrap(),
+        operation: istio_objects::Operation::Update { old: old.clone(), new: new.clone() },
+    };
+    cluster.dry_run(&update(&old, &new)).await.unwrap();
+
+    fake.join(&path("a"), &json!({"spec": {"hosts": ["a"]}}), "argocd");
+    let error = cluster.dry_run(&update(&old, &new)).await.unwrap_err();
+    assert_eq!(error.class, Class::Held);
+    let told = format!("{:?}", error.words);
+    for part in ["spec.hosts", "argocd", "2026-01-01T00:00:00Z", "takeover_from", "adopt"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let elsewhere = manifest("a", &json!({"hosts": ["a"], "http": [{"name": "y"}]}));
+    cluster.dry_run(&update(&old, &elsewhere)).await.unwrap();
+    // with another value it is drift, which the plan shows
+    fake.join(&path("a"), &json!({"spec": {"hosts": ["c"]}}), "argocd");
+    cluster.dry_run(&update(&old, &new)).await.unwrap();
 }

@@ -61,14 +61,21 @@ async fn a_real_api_server_keeps_the_contract() {
 async fn a_real_api_server_tells_who_changed_what() {
     let Some(real) = Real::find().await else { return };
     let (cluster, cancel) = (cluster_of(real.access.clone(), PATIENT), CancellationToken::new());
-    let intent = manifest("who", &json!({"hosts": ["who.mesh.internal"], "http": [{"name": "x", "timeout": "2s", "route": [{"destination": {"host": "a"}}]}]}));
+    let intent = manifest(
+        "who",
+        &json!({"hosts": ["who.mesh.internal"], "http": [{"name": "x", "timeout": "2s", "route": [{"destination": {"host": "a"}}]}]}),
+    );
     if let Some(left) = cluster.get(&key("who")).await.unwrap() {
         cluster.delete(&key("who"), &left.seen(), &cancel).await.unwrap();
     }
     let written = cluster.apply(&write(&intent, None), &cancel).await.unwrap();
     real.edit(&key("who"), &|object| object["spec"]["http"][0]["timeout"] = json!("9s")).await.unwrap();
     let live = cluster.get(&key("who")).await.unwrap().unwrap();
-    let author = live.authors.as_ref().unwrap().other(&[kube_apply::authors::Step::Member("spec"), kube_apply::authors::Step::Member("http")]);
+    let author = live
+        .authors
+        .as_ref()
+        .unwrap()
+        .other(&[kube_apply::authors::Step::Member("spec"), kube_apply::authors::Step::Member("http")]);
     assert_eq!(author.map(|author| author.manager.as_str()), Some("kubectl-edit"));
     assert!(live.authors.as_ref().unwrap().own().is_some());
     // a status alone changes nothing for us

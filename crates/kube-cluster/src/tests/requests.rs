@@ -37,7 +37,10 @@ async fn a_list_has_all_pages_also_when_it_begins_anew() {
     let requests = fake.requests();
     let pages: Vec<&String> = requests.iter().filter(|request| request.contains("v1/virtualservices")).collect();
     assert_eq!(pages.len(), 3, "{requests:?}");
-    assert!(pages.iter().all(|page| page.contains("limit=500") && page.contains("labelSelector=gloo-terraform%2Fowner%3D")), "{pages:?}");
+    assert!(
+        pages.iter().all(|page| page.contains("limit=500") && page.contains("labelSelector=gloo-terraform%2Fowner%3D")),
+        "{pages:?}"
+    );
 
     // a continuation is too old: the list begins anew, and nothing is there twice
     fake.state().is_expired = true;
@@ -126,7 +129,9 @@ impl Plugin {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path().display();
-        let script = format!("#!/bin/sh\necho run >> {at}/runs\necho \"$KUBERNETES_EXEC_INFO\" > {at}/info\ncat {at}/errors >&2\ncat {at}/answer || exit 3\n");
+        let script = format!(
+            "#!/bin/sh\necho run >> {at}/runs\necho \"$KUBERNETES_EXEC_INFO\" > {at}/info\ncat {at}/errors >&2\ncat {at}/answer || exit 3\n"
+        );
         let file = folder.path().join("plugin");
         let mut written = std::fs::File::create(&file).unwrap();
         written.write_all(script.as_bytes()).unwrap();
