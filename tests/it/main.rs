@@ -6,6 +6,7 @@ mod arrival;
 mod breakage;
 mod destination;
 mod istio_object;
+mod kubernetes;
 mod mesh;
 mod ownership;
 mod provider_block;
