@@ -72,6 +72,14 @@ impl Workspace {
         self.build(&binary, &["--package", PROVIDER_BINARY, "--features", "breakage", "--bin", &binary])
     }
 
+    /// Builds the supervisor of real clusters, for the tests that start some, and returns its binary.
+    ///
+    /// # Errors
+    /// As [`Self::build_provider`].
+    pub fn build_rig(&self) -> Result<PathBuf> {
+        self.build("rig", &["--package", "rig", "--bin", "rig"])
+    }
+
     fn build(&self, binary: &str, arguments: &[&str]) -> Result<PathBuf> {
         let status = cargo(&self.root)
             .args(["build", "--quiet"])
@@ -88,10 +96,24 @@ impl Workspace {
 }
 
 /// A cargo command that runs in `root`, with the cargo that runs us.
+///
+/// It does not see what that cargo tells us about our own package: the build script of ring would take it for its own, and
+/// ring and everything on top of it would be compiled anew, each time.
 pub fn cargo(root: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root);
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_about_a_package) {
+            command.env_remove(name);
+        }
+    }
     command
+}
+
+/// Whether cargo sets this variable for the one package that it compiles or runs.
+fn is_about_a_package(variable: &str) -> bool {
+    let prefixes = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+    prefixes.iter().any(|prefix| variable.starts_with(prefix))
 }
 
 /// Puts the binary alone into `folder`, so that the CLI finds nothing else there and a later
@@ -127,4 +149,19 @@ pub fn copy_folder(from: &Path, to: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_inner_cargo_learns_nothing_of_the_package_that_runs_it() {
+        // cargo tells this test about the package xtask
+        assert!(std::env::var_os("CARGO_PKG_NAME").is_some());
+        let command = cargo(Path::new("."));
+        let hidden: Vec<_> = command.get_envs().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
+        assert!(hidden.iter().any(|name| *name == "CARGO_PKG_NAME") && hidden.iter().any(|name| *name == "CARGO_MANIFEST_DIR"));
+        assert!(!is_about_a_package("CARGO_TARGET_DIR") && !is_about_a_package("CARGO_INCREMENTAL"));
+    }
 }
