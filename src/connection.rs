@@ -150,7 +150,7 @@ pub(crate) fn decode(
                 (
                     "Two clusters share a directory",
                     format!(
-                        "Clusters {other} and {name} both name the directory {place}.\n\nEach would overwrite and delete the other's objects. Give every cluster a folder of its own."
+                        "Clusters {other} and {name} both write to the directory {place}.\n\nEach would overwrite and delete the other's objects. Give every cluster a folder of its own."
                     ),
                 )
             } else {
@@ -171,7 +171,7 @@ pub(crate) fn decode(
 /// What two clusters must not share, as far as it can be told without asking.
 fn place(connection: &Connection) -> Option<(String, &'static str)> {
     match connection {
-        Connection::Directory(path) => Some((normal(path).display().to_string(), "directory")),
+        Connection::Directory(path) => Some((target(path).display().to_string(), "directory")),
         Connection::Kubernetes { access: Access::Host(host), .. } => Some((host.url.trim_end_matches('/').to_owned(), "host")),
         Connection::Kubernetes { access: Access::Kubeconfig { source: KubeconfigSource::Files(files), context }, .. } => {
             let context = context.as_ref().map_or("its current context".to_owned(), |context| format!("context {context:?}"));
@@ -183,9 +183,11 @@ fn place(connection: &Connection) -> Option<(String, &'static str)> {
     }
 }
 
-/// The path without `.` parts and trailing slashes, for comparison.
-fn normal(path: &FilePath) -> PathBuf {
-    path.components().filter(|part| !matches!(part, std::path::Component::CurDir)).collect()
+/// Where objects are written, through links and `..`; as it is spelled while the folder is not there.
+fn target(folder: &FilePath) -> PathBuf {
+    let manifests = folder.join("manifests");
+    let real = std::fs::canonicalize(&manifests).or_else(|_| std::fs::canonicalize(folder).map(|real| real.join("manifests")));
+    real.unwrap_or_else(|_| std::path::absolute(&manifests).unwrap_or(manifests))
 }
 
 fn decode_entry(name: &ClusterName, entry: &Reader<'_>, environment: Environment<'_>, d: &mut Diagnostics) -> Option<Connection> {

@@ -14,6 +14,7 @@ cargo xt <command>
 
   quickstart [dir]   build the provider, then plan, apply, drift, repair and plan again on two
                      clusters that are folders; with dir: on a copy of your own configuration
+  dev                two real API servers and a folder with a wired CLI, until Ctrl-C
   test               everything that has to be green, in CI too
   tidy               the rules of the house alone (arrows, file sizes, links, invariants; seconds)
   soak [runs]        random object sets and journeys, every write broken in every way; 10000 of
@@ -45,6 +46,7 @@ fn run(arguments: &[&str]) -> Result<ExitCode> {
         }
         ["quickstart"] => xtask::quickstart::run(&Workspace::find()?, None).map(|()| done),
         ["quickstart", folder] => xtask::quickstart::run(&Workspace::find()?, Some(folder)).map(|()| done),
+        ["dev"] => xtask::dev::run(&Workspace::find()?).map(|()| done),
         ["test"] => xtask::test::run(&Workspace::find()?),
         ["tidy"] => xtask::tidy::run(&Workspace::find()?).map(|()| done),
         ["soak"] => xtask::soak::run(&Workspace::find()?, None).map(|()| done),

@@ -23,7 +23,7 @@ pub const NO_TERRAFORM: &str = "terraform is not on PATH: nothing is run with it
      Install it from https://developer.hashicorp.com/terraform/install (1.11 or newer) and repeat; \
      in CI it is required.";
 
-const NO_GO: &str = "Go is not on PATH. It builds the test tools (OpenTofu, the documentation generator). \
+const NO_GO: &str = "Go is not on PATH. It builds the test tools (OpenTofu, the documentation generator, API servers). \
      Install Go from https://go.dev/dl/ (the versions needed stand in acceptance-tests/tools/*/go.mod) and repeat.";
 
 const NO_PYTHON: &str = "python3 with pip is not on PATH: the tiers with a real Envoy need it. \
@@ -63,8 +63,68 @@ pub const TFPLUGINDOCS: GoTool = GoTool {
     patience: "half a minute",
 };
 
-/// Every Go tool.
-pub const GO_TOOLS: [GoTool; 2] = [TOFU, TFPLUGINDOCS];
+/// The store behind an API server.
+pub const ETCD: GoTool =
+    GoTool { name: "etcd", module: "etcd", package: "go.etcd.io/etcd/server/v3", linker: "", patience: "a minute" };
+
+// else they call themselves v0.0.0-master
+const KUBE_VERSION: &str = "-X k8s.io/component-base/version.gitVersion=v1.36.2 \
+     -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=36";
+
+/// A real API server.
+pub const KUBE_APISERVER: GoTool = GoTool {
+    name: "kube-apiserver",
+    module: "kube",
+    package: "k8s.io/kubernetes/cmd/kube-apiserver",
+    linker: KUBE_VERSION,
+    patience: "3 to 6 minutes",
+};
+
+/// The controllers, of which tests run the one that deletes namespaces.
+pub const KUBE_CONTROLLER_MANAGER: GoTool = GoTool {
+    name: "kube-controller-manager",
+    module: "kube",
+    package: "k8s.io/kubernetes/cmd/kube-controller-manager",
+    linker: KUBE_VERSION,
+    patience: "1 to 2 minutes",
+};
+
+/// Every Go tool; the API server before what shares most of its packages.
+pub const GO_TOOLS: [GoTool; 5] = [TOFU, TFPLUGINDOCS, ETCD, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER];
+
+/// The custom resource definitions of Istio and of the Gateway API, as their Go modules carry them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definitions {
+    /// YAML files; one may hold several definitions.
+    pub files: Vec<PathBuf>,
+    /// Decides their content: the module's manifest and checksums.
+    pub key: String,
+}
+
+impl Definitions {
+    /// Downloads the modules if Go's cache does not hold them; the files stay there.
+    ///
+    /// # Errors
+    /// When Go is missing, a module cannot be had or holds no definition.
+    pub fn find(workspace: &Workspace) -> Result<Self> {
+        let module = workspace.root.join("acceptance-tests/tools/crds");
+        let (manifest, sums) = (read(&module.join("go.mod"))?, read(&module.join("go.sum"))?);
+        let go = Go::find()?;
+        let istio = go.module_folder(&module, "istio.io/api")?.join("kubernetes/customresourcedefinitions.gen.yaml");
+        let gateway_api = go.module_folder(&module, "sigs.k8s.io/gateway-api")?.join("config/crd/standard");
+        let entries = std::fs::read_dir(&gateway_api).map_err(Problem::file("read", &gateway_api))?;
+        let is_definition = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("gateway.networking.k8s.io_"))
+        };
+        let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_definition).collect();
+        files.sort();
+        files.insert(0, istio);
+        match files.iter().find(|file| !file.is_file()) {
+            None if files.len() > 1 => Ok(Self { files, key: digest(&[&manifest, &sums]) }),
+            _ => Err(Problem::new(format!("the modules of {} hold no definitions where they used to", module.display()))),
+        }
+    }
+}
 
 impl GoTool {
     /// The tool's binary, built first when the cache does not hold it.
@@ -156,6 +216,25 @@ impl Go {
         }
     }
 
+    /// Where Go keeps a module that `of` requires, downloaded when needed.
+    fn module_folder(&self, of: &Path, module: &str) -> Result<PathBuf> {
+        let output = Command::new(&self.path)
+            .current_dir(of)
+            .args(["mod", "download", "-json", module])
+            .env("GOFLAGS", "-mod=readonly")
+            .env("GOTOOLCHAIN", "local")
+            .env("GOWORK", "off")
+            .output()
+            .map_err(Problem::file("run", &self.path))?;
+        let answer: Option<serde_json::Value> = serde_json::from_slice(&output.stdout).ok();
+        let folder = answer.as_ref().and_then(|answer| answer["Dir"].as_str()).filter(|_| output.status.success());
+        folder.map(PathBuf::from).ok_or_else(|| {
+            let why = answer.as_ref().and_then(|answer| answer["Error"].as_str()).map(str::to_owned);
+            let why = why.unwrap_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned());
+            Problem::new(format!("Go cannot download {module}: {}. Check the network or GOPROXY and repeat.", why.trim()))
+        })
+    }
+
     /// Go's own message for a too old toolchain names no fix, so this comes first.
     fn check_version(&self, manifest: &str, tool: &str) -> Result<()> {
         let wanted = manifest.lines().find_map(|line| line.strip_prefix("go ")).unwrap_or("1.0").trim();
@@ -213,18 +292,25 @@ pub fn run(workspace: &Workspace, wanted: Option<&str>) -> Result<()> {
     let ink = Ink::stdout();
     for tool in GO_TOOLS {
         let path = tool.find_or_build(workspace)?;
-        crate::term::say(&format!("{:<14} {}", tool.name, path.display()));
+        crate::term::say(&format!("{:<24} {}", tool.name, path.display()));
+    }
+    for file in Definitions::find(workspace)?.files {
+        crate::term::say(&format!("{:<24} {}", "definitions", file.display()));
     }
     for (name, missing) in [("terraform", NO_TERRAFORM), ("python3", NO_PYTHON)] {
         match on_path(name) {
-            Some(path) => crate::term::say(&format!("{name:<14} {}", path.display())),
+            Some(path) => crate::term::say(&format!("{name:<24} {}", path.display())),
             None => crate::term::say(&ink.loud(missing)),
         }
     }
     Ok(())
 }
 
-fn cache_folder() -> Result<PathBuf> {
+/// Where built tools and what is made with them are kept, outside the clone; it may not exist yet.
+///
+/// # Errors
+/// When no environment variable names a place.
+pub fn cache_folder() -> Result<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(folder) = set("GLOO_TOOLS_CACHE") {
         return Ok(folder);
@@ -234,7 +320,8 @@ fn cache_folder() -> Result<PathBuf> {
         .ok_or_else(|| Problem::new("no place to keep built tools: set GLOO_TOOLS_CACHE to a folder outside the clone"))
 }
 
-fn digest(parts: &[&str]) -> String {
+/// A short name for everything that decides a content: sixteen hexadecimal digits.
+pub fn digest(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         // the length keeps neighbouring parts apart

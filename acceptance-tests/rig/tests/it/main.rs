@@ -1,0 +1,28 @@
+//! The rig itself: what it starts, what it breaks, and that nothing of it stays.
+
+mod clusters;
+mod ends;
+mod proxy;
+
+use std::sync::{OnceLock, RwLock};
+use std::time::{Duration, Instant};
+
+use rig::Rig;
+
+/// Read by tests that use `west`, written by the one that breaks it.
+static WEST: RwLock<()> = RwLock::new(());
+
+/// The clusters that tests share. Never dropped: the end of this process is what ends them.
+fn shared() -> &'static Rig {
+    static RIG: OnceLock<Rig> = OnceLock::new();
+    RIG.get_or_init(|| Rig::start(&["east", "west"]).unwrap_or_else(|problem| panic!("{problem}")))
+}
+
+/// Looks until it is so; panics when it is not within a minute.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < end, "not within a minute: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
