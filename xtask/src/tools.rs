@@ -346,6 +346,25 @@ mod tests {
     }
 
     #[test]
+    fn an_api_server_calls_itself_by_the_version_that_is_pinned() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../acceptance-tests/tools/kube/go.mod");
+        let manifest = std::fs::read_to_string(path).expect("the module of the API server");
+        let version = |after: &str| manifest.split_once(after).and_then(|(_, rest)| rest.split_whitespace().next());
+        let kubernetes = version("k8s.io/kubernetes v").expect("it is required");
+        assert!(
+            KUBE_VERSION.contains(&format!("gitVersion=v{kubernetes} ")),
+            "{kubernetes} is pinned, stamped is {KUBE_VERSION}"
+        );
+        let (_, minor) = kubernetes.split_once('.').expect("a minor version");
+        let minor_alone = minor.split('.').next().unwrap_or(minor);
+        assert!(KUBE_VERSION.ends_with(&format!("gitMinor={minor_alone}")), "{KUBE_VERSION}");
+        // its staging modules are of the same release
+        let staging: Vec<&str> = manifest.lines().filter(|line| line.contains(" => k8s.io/")).collect();
+        assert_eq!(staging.len(), 33);
+        assert!(staging.iter().all(|line| line.ends_with(&format!(" v0.{minor}"))), "{staging:?}");
+    }
+
+    #[test]
     fn the_key_depends_on_every_part() {
         let base = digest(&["a", "b"]);
         assert_ne!(base, digest(&["ab", ""]));

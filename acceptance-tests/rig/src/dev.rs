@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use tokio::signal::unix::{SignalKind, signal};
 use xtask::cli::{Cli, SOURCE, Sandbox};
 use xtask::term::{Ink, say, spoken};
 use xtask::workspace::{Workspace, stage_provider};
@@ -37,6 +38,9 @@ pub fn run(folder: Option<&Path>) -> Result<()> {
     rig.write_kubeconfig(&kubeconfig)?;
     prepare(&work, &kubeconfig)?;
 
+    // before anybody is told: from here on Ctrl-C is ours, until then it ends us and the supervisor cleans up
+    let interrupts = crate::http::wait_for(async { signal(SignalKind::interrupt()) });
+    let mut interrupts = interrupts.map_err(|error| Problem::new(format!("cannot wait for Ctrl-C: {error}")))?;
     say(&format!("{} {}", ink.good("Two clusters run"), ink.dim(&format!("({})", spoken(start.elapsed())))));
     for cluster in rig.clusters() {
         say(&format!("  {:<6} {}  {}", cluster.name(), cluster.url(), ink.dim(&cluster.folder().display().to_string())));
@@ -48,8 +52,7 @@ pub fn run(folder: Option<&Path>) -> Result<()> {
     say(&format!("  {}\n", ink.bold(&format!("{} plan", cli.path.display()))));
     say(WAITING);
 
-    let ended = crate::http::wait_for(tokio::signal::ctrl_c());
-    ended.map_err(|error| Problem::new(format!("cannot wait for Ctrl-C: {error}")))?;
+    crate::http::wait_for(async move { interrupts.recv().await });
     say("");
     drop(rig);
     let _ = std::fs::remove_file(&kubeconfig);

@@ -9,13 +9,18 @@
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io::{BufRead as _, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, getppid, kill_process};
 use serde_json::{Value, json};
 use xtask::{Problem, Result};
+
+/// A program that was asked to end gets this long.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Serves until standard input ends.
 ///
@@ -73,7 +78,8 @@ impl Room {
         door.lock().map_err(Problem::file("lock", &door_path))?;
         sweep(rooms);
         let folder = rooms.join(std::process::id().to_string());
-        std::fs::create_dir(&folder).map_err(Problem::file("create", &folder))?;
+        // keys and tokens will lie in it
+        std::fs::DirBuilder::new().mode(0o700).create(&folder).map_err(Problem::file("create", &folder))?;
         let lock_path = folder.join("lock");
         let lock = File::create(&lock_path).map_err(Problem::file("create", &lock_path))?;
         lock.lock().map_err(Problem::file("lock", &lock_path))?;
@@ -167,10 +173,17 @@ impl Programs {
         Ok(json!({}))
     }
 
-    /// Waits until it is gone: its port and files are free then.
+    /// Waits until it is gone: its port and files are free then. Who does not end when asked is killed.
     fn end_one(&mut self, name: &str, signal: Signal) -> std::result::Result<Value, String> {
         self.signal(name, signal)?;
-        self.get(name)?.child.wait().map_err(|error| error.to_string())?;
+        let child = &mut self.get(name)?.child;
+        let end = Instant::now() + GRACE;
+        while child.try_wait().map_err(|error| error.to_string())?.is_none() {
+            if Instant::now() > end {
+                child.kill().map_err(|error| error.to_string())?;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
         Ok(json!({}))
     }
 

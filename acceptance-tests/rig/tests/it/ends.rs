@@ -1,8 +1,10 @@
 //! However a test ends, nothing of its clusters stays.
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rig::Rig;
 use rig::dev::WAITING;
@@ -14,6 +16,13 @@ use crate::until;
 
 /// Set for the process that plays the test that dies.
 const VICTIM: &str = "RIG_TEST_VICTIM";
+
+/// Held by each of these tests: clusters cost memory, and theirs come on top of the shared ones.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Another run of this very test, in which it starts a cluster, says what there is, and waits for its end.
 struct Victim {
@@ -38,7 +47,8 @@ impl Victim {
         let servers = found["servers"].as_array().expect("a list").iter().filter_map(Value::as_u64).collect();
         let room = found["room"].as_str().expect("a path").into();
         let victim = Self { process, servers, supervisor: found["supervisor"].as_u64().expect("a number"), room };
-        assert!(victim.room.is_dir() && victim.servers.len() == 2);
+        let mode = victim.room.metadata().expect("the room is there").permissions().mode();
+        assert_eq!((victim.servers.len(), mode & 0o077), (2, 0), "two servers in a private room");
         assert!(victim.servers.iter().chain([&victim.supervisor]).all(|pid| runs(*pid)), "everything runs before");
         victim
     }
@@ -71,6 +81,7 @@ fn the_victim() {
 
 #[test]
 fn a_killed_test_leaves_nothing() {
+    let _alone = alone();
     let mut victim = Victim::start();
     victim.process.kill().expect("it runs");
     victim.process.wait().expect("collected");
@@ -80,6 +91,7 @@ fn a_killed_test_leaves_nothing() {
 
 #[test]
 fn a_killed_supervisor_takes_the_servers_along_and_the_next_one_sweeps() {
+    let _alone = alone();
     let mut victim = Victim::start();
     kill(victim.supervisor, Signal::KILL);
     until("the servers are gone", || !victim.servers.iter().any(|pid| runs(*pid)));
@@ -95,6 +107,7 @@ fn a_killed_supervisor_takes_the_servers_along_and_the_next_one_sweeps() {
 
 #[test]
 fn ctrl_c_ends_the_clusters_of_a_person() {
+    let _alone = alone();
     let folder = std::env::temp_dir().join(format!("rig-dev-test-{}", std::process::id()));
     let mut dev = Command::new(env!("CARGO_BIN_EXE_rig"))
         .arg("dev")
