@@ -147,3 +147,17 @@ async fn what_somebody_else_applies_is_not_changed_unseen() {
     fake.join(&path("a"), &json!({"spec": {"hosts": ["c"]}}), "argocd");
     cluster.dry_run(&update(&old, &new)).await.unwrap();
 }
+
+#[tokio::test]
+async fn an_object_that_appears_between_look_and_creation_is_not_overwritten() {
+    let fake = Fake::start().await;
+    let (cluster, cancel) = (cluster(&fake), CancellationToken::new());
+    let theirs = manifest("a", &json!({"hosts": ["theirs"]}));
+    cluster.apply(&write(&theirs, None), &cancel).await.unwrap();
+    let absent = json!({"reason": "NotFound", "details": {"kind": "virtualservices", "name": "a"}});
+    fake.then(super::fake::Break::Answer(404, None, absent));
+    let error = cluster.apply(&write(&manifest("a", &json!({"hosts": ["ours"]})), None), &cancel).await.unwrap_err();
+    assert_eq!(error.class, Class::Conflict);
+    let live = cluster.get(&key("a")).await.unwrap().unwrap();
+    assert_eq!(live.json["spec"]["hosts"], json!(["theirs"]));
+}
