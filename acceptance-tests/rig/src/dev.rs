@@ -22,7 +22,6 @@ pub const WAITING: &str = "Ctrl-C ends the clusters.";
 /// When something cannot be built or started.
 pub fn run(folder: Option<&Path>) -> Result<()> {
     let ink = Ink::stdout();
-    let start = Instant::now();
     let workspace = Workspace::find()?;
     let cli = match Cli::terraform()? {
         Some(cli) => cli,
@@ -31,6 +30,7 @@ pub fn run(folder: Option<&Path>) -> Result<()> {
     let room = folder.map_or_else(|| workspace.target.join("dev"), Path::to_path_buf);
     stage_provider(&workspace.build_provider()?, &room.join("provider"))?;
     Sandbox::create(&room, &room.join("provider"))?;
+    let start = Instant::now();
     let rig = Rig::start(&CLUSTERS)?;
     let work = room.join("work");
     std::fs::create_dir_all(&work).map_err(Problem::file("create", &work))?;
