@@ -26,6 +26,12 @@ pub mod reserved {
     pub const INSTANCE_ANNOTATION: &str = "state.gloo-terraform/instance";
     /// Annotation on one object of each cluster, written last: the nonce of an instance whose create has finished.
     pub const COMPLETE_ANNOTATION: &str = "state.gloo-terraform/complete";
+
+    /// Whether a label or annotation has one of the provider's prefixes: it is nobody else's then.
+    #[must_use]
+    pub fn is_ours(name: &str) -> bool {
+        name.starts_with("gloo-terraform/") || name.starts_with(RANK_PREFIX) || name.starts_with(STATE_PREFIX)
+    }
 }
 
 /// `<owner>//<type>/<namespace>/<name>`: which resource of which owner an object belongs to.

@@ -20,7 +20,7 @@ pub(crate) fn compose(write: &Write, live: Option<&Value>) -> Value {
         let ours = of(Some(&object));
         let mut merged = ours.clone().unwrap_or_default();
         for (name, value) in of(live).unwrap_or_default() {
-            if !previous.contains_key(&name) && !merged.contains_key(&name) && !is_reserved(&name) {
+            if !previous.contains_key(&name) && !merged.contains_key(&name) && !reserved::is_ours(&name) {
                 merged.insert(name, value);
             }
         }
@@ -62,7 +62,7 @@ impl Residue {
     pub fn of(manifest: &Manifest) -> Self {
         let names = |member: &str| {
             let names = names_in(&manifest.value(), member);
-            names.into_iter().map(|(name, _)| name).filter(|name| !is_reserved(name)).collect()
+            names.into_iter().map(|(name, _)| name).filter(|name| !reserved::is_ours(name)).collect()
         };
         Self { labels: names("labels"), annotations: names("annotations") }
     }
@@ -110,12 +110,4 @@ impl Residue {
 
 fn names_in(object: &Value, member: &str) -> Map<String, Value> {
     object.pointer(&format!("/metadata/{member}")).and_then(Value::as_object).cloned().unwrap_or_default()
-}
-
-/// Whether a label or annotation has one of our prefixes: nobody else's then.
-fn is_reserved(name: &str) -> bool {
-    let own = reserved::OWNER_LABEL.split_once('/').map_or(reserved::OWNER_LABEL, |(prefix, _)| prefix);
-    name.starts_with(reserved::STATE_PREFIX)
-        || name.starts_with(reserved::RANK_PREFIX)
-        || name.strip_prefix(own).is_some_and(|rest| rest.starts_with('/'))
 }

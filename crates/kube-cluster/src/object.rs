@@ -51,7 +51,7 @@ impl Raw {
             let there = metadata.get(member).and_then(Value::as_object).into_iter().flatten();
             let ours = there.filter(|(name, _)| {
                 let path = [Step::Member("metadata"), Step::Member(member), Step::Member(name)];
-                is_reserved(name)
+                reserved::is_ours(name)
                     || self
                         .authors
                         .own()
@@ -133,7 +133,7 @@ pub(crate) fn rest(write: &Write, there: &Raw) -> Rest {
         let ours = of(&manifest);
         for (name, value) in of(&there.json) {
             let is_state = member == "annotations" && (write.state_annotations.contains_key(&name) || name == ACCEPTED);
-            if !ours.contains_key(&name) && !is_state && (previous.contains_key(&name) || is_reserved(&name)) {
+            if !ours.contains_key(&name) && !is_state && (previous.contains_key(&name) || reserved::is_ours(&name)) {
                 rest.push((pointer(&[Step::Member("metadata"), Step::Member(member), Step::Member(&name)]), value));
             }
         }
@@ -244,14 +244,6 @@ fn pointer(path: &[Step<'_>]) -> String {
 
 fn is_body(member: &str) -> bool {
     !["apiVersion", "kind", "metadata", "status"].contains(&member)
-}
-
-/// Whether a label or annotation is the provider's own.
-fn is_reserved(name: &str) -> bool {
-    let own = reserved::OWNER_LABEL.split_once('/').map_or(reserved::OWNER_LABEL, |(prefix, _)| prefix);
-    name.starts_with(reserved::STATE_PREFIX)
-        || name.starts_with(reserved::RANK_PREFIX)
-        || name.strip_prefix(own).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// The field manager of an owner.

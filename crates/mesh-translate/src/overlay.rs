@@ -90,9 +90,9 @@ fn forbidden(patch: &BTreeMap<String, Input>) -> impl Iterator<Item = String> {
                 for (name, value) in members {
                     match (name.as_str(), value) {
                         ("labels" | "annotations", Input::Map(entries)) => {
-                            let own = entries
-                                .iter()
-                                .filter(|(key, value)| is_reserved(key) || !matches!(value, Input::String(_) | Input::Null));
+                            let own = entries.iter().filter(|(key, value)| {
+                                reserved::is_ours(key) || !matches!(value, Input::String(_) | Input::Null)
+                            });
                             touched.extend(own.map(|(key, _)| format!("metadata.{name}[{key:?}]")));
                         }
                         _ => touched.push(format!("metadata.{name}")),
@@ -106,13 +106,6 @@ fn forbidden(patch: &BTreeMap<String, Input>) -> impl Iterator<Item = String> {
         }
     }
     touched.into_iter()
-}
-
-fn is_reserved(key: &str) -> bool {
-    let own = reserved::OWNER_LABEL.split_once('/').map_or(reserved::OWNER_LABEL, |(prefix, _)| prefix);
-    key.starts_with(reserved::STATE_PREFIX)
-        || key.starts_with(reserved::RANK_PREFIX)
-        || key.strip_prefix(own).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn merge_object(object: &mut Object, patch: &BTreeMap<String, Input>) {
