@@ -100,6 +100,15 @@ impl Situation {
         self.policy.as_ref().is_some_and(|policy| !policy.new_suits_old() && policy.old_suits_new()) || self.overlaps()
     }
 
+    /// Whether entries that go do so before the policy, which would refuse their servers or not list their ranks.
+    fn retires(&self) -> bool {
+        let Some(policy) = &self.policy else { return false };
+        // where all that comes has a new rank, it waits for the policy, and nobody would serve if what goes were gone by then
+        let all_wait = !self.coming.is_empty() && !self.coming.iter().any(|ranks| policy.lists(ranks));
+        let is_awaited = policy.old_suits_new() && !policy.drops_rank && all_wait;
+        !self.leaves && !policy.new_suits_old() && !self.overlaps() && !is_awaited
+    }
+
     /// Whether entries that stay change before the policy: always when it drops a rank, which they may have.
     fn changes_before(&self) -> bool {
         let before = |policy: &PolicyChange| policy.drops_rank || (!policy.new_suits_old() && policy.old_suits_new());
@@ -198,11 +207,9 @@ fn stage(change: &Change, situation: &Situation) -> Stage {
             Stage::Precede
         }
         ("WorkloadEntry", Operation::Create(_) | Operation::Update { .. }) => Stage::Connect,
-        ("WorkloadEntry", Operation::Delete(_)) => match &situation.policy {
-            Some(policy) if !situation.leaves && !policy.new_suits_old() && !situation.overlaps() => Stage::Retire,
-            // what replaces this entry comes first, be it another entry or pods
-            _ => Stage::Replace,
-        },
+        ("WorkloadEntry", Operation::Delete(_)) if situation.retires() => Stage::Retire,
+        // what replaces this entry comes first, be it another entry or pods
+        ("WorkloadEntry", Operation::Delete(_)) => Stage::Replace,
         ("VirtualService", Operation::Delete(_)) => Stage::DropRoute,
         ("DestinationRule", Operation::Delete(_)) => Stage::DropPolicy,
         ("ServiceEntry", Operation::Delete(_)) => Stage::DropHost,

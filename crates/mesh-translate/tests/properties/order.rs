@@ -236,7 +236,7 @@ impl Move {
     }
 
     /// An entry without its policy, with a rank that it does not list, or to a gateway that passes nothing. Where the policy
-    /// changes so that no endpoint suits both, some are refused while both are there.
+    /// changes so that no endpoint suits both, or what comes has to wait for it, some are refused while both are there.
     fn misled(&self, now: &State, cluster: &ClusterName) -> Option<String> {
         for entry in of_kind(now, cluster, "WorkloadEntry") {
             let name = entry["metadata"]["name"].to_string();
@@ -249,7 +249,7 @@ impl Move {
             if !ranks.contains(&format!("{rank:?}")) {
                 return Some(format!("{cluster}: entry {name} has {rank}, its rule lists {ranks}"));
             }
-            let is_swapped = self.swaps_servers(cluster, entry);
+            let is_swapped = self.swaps_servers(cluster, entry) || self.is_awaited(cluster, entry);
             // of an entry that is there before and after, both must hold
             let leads = |state: &State| {
                 let same = of_kind(state, cluster, "WorkloadEntry").find(|other| other["metadata"] == entry["metadata"]);
@@ -268,6 +268,17 @@ impl Move {
         let (Some(old), Some(new)) = (tls(&self.old), tls(&self.new)) else { return false };
         let [before, after] = [&old, &new].map(|tls| texts(&tls["subjectAltNames"]));
         old["sni"] != new["sni"] || !(before.is_subset(&after) || after.is_subset(&before))
+    }
+
+    /// Whether an entry that goes may outlive a policy which accepts fewer servers and lists more ranks.
+    fn is_awaited(&self, cluster: &ClusterName, entry: &Value) -> bool {
+        let (Some(old), Some(new)) = (rule_of(&self.old, cluster, entry), rule_of(&self.new, cluster, entry)) else {
+            return false;
+        };
+        let stays =
+            of_kind(&self.new, cluster, "WorkloadEntry").any(|other| other["metadata"]["name"] == entry["metadata"]["name"]);
+        let [before, after] = [old, new].map(|rule| texts(&rule["spec"]["trafficPolicy"]["tls"]["subjectAltNames"]));
+        !stays && after.is_subset(&before) && ranks(new) > ranks(old)
     }
 
     /// Names by which a host and its entries find each other.
@@ -300,10 +311,19 @@ impl Move {
     }
 
     /// Whether some order of the changes around a host keeps it served, all Gateways being there. A deletion names its object
-    /// only: where the policy drops a rank, any entry that goes may have it, and goes before. Where servers and names are replaced
-    /// in one change, no claim is made.
+    /// only: where the policy drops a rank, any entry that goes may have it, and goes before. No claim is made where more
+    /// than one of servers, ranks and names changes: manifests do not tell which entry has which server.
     fn is_avoidable(&self, at: &At) -> bool {
-        if self.swaps_servers(&at.0, &self.old[at].value) && Self::names(&self.old, at) != Self::names(&self.new, at) {
+        let policy = |state: &State, member: &str| {
+            rule_of(state, &at.0, &self.old[at].value).and_then(|rule| rule["spec"]["trafficPolicy"].pointer(member).cloned())
+        };
+        let differs = |member: &str| policy(&self.old, member) != policy(&self.new, member);
+        let changed = [
+            differs("/tls"),
+            differs("/loadBalancer/localityLbSetting/failoverPriority"),
+            Self::names(&self.old, at) != Self::names(&self.new, at),
+        ];
+        if changed.into_iter().filter(|changed| *changed).count() > 1 {
             return false;
         }
         let mut now = self.old.clone();
