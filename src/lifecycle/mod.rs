@@ -13,6 +13,7 @@ mod render;
 mod rights;
 mod state;
 mod taking;
+mod verdicts;
 
 pub(crate) use handover::HandOvers;
 
@@ -42,6 +43,9 @@ pub(crate) trait IntentKind: Send + Sync + 'static {
 
     /// The arguments that decide the identity; a change of the identity replaces the resource.
     const IDENTITY: &'static [&'static str];
+
+    /// The argument that an object is written in; `None`: it follows from several.
+    const WRITTEN_IN: Option<&'static str> = None;
 
     /// Arguments and computed attributes.
     fn schema(&self) -> Schema;

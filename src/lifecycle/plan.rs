@@ -15,6 +15,7 @@ use super::private::{Notes, inputs_digest};
 use super::render::{Rendered, render};
 use super::rights::Wishes;
 use super::state::{Drift, Record, changed, drift_value, with};
+use super::verdicts::{self, Met};
 use super::{IntentKind, IntentResource, Shape, protect};
 use crate::schema::HANDLING;
 use crate::session::{Inventories, Session};
@@ -38,7 +39,7 @@ impl<K: IntentKind> IntentResource<K> {
         let coming = self.taking(purpose, &request, &session);
         let prior = request.prior.clone();
         coming.iter().for_each(|taking| session.hand_overs.plan(taking));
-        let planned = self.plan_in(&session, request).await;
+        let planned = self.plan_in(purpose, &session, request).await;
         if let Some(taking) = &coming {
             match &planned.value {
                 None => session.hand_overs.refuse(taking),
@@ -62,7 +63,7 @@ impl<K: IntentKind> IntentResource<K> {
         (!taking.is_empty()).then_some(taking)
     }
 
-    async fn plan_in(&self, session: &Session, request: PlanRequest) -> Planned {
+    async fn plan_in(&self, purpose: Purpose, session: &Session, request: PlanRequest) -> Planned {
         let PlanRequest { config, prior, proposed, private } = request;
         let interpretation = self.kind.interpret(&config);
         let mut diagnostics = self.cook(&interpretation.findings);
@@ -87,7 +88,10 @@ impl<K: IntentKind> IntentResource<K> {
             diagnostics.push(changed);
             return Planned { diagnostics, ..Planned::default() };
         }
+        let fresh = rendered.manifests.clone();
         let rendered = self.settle(rendered, &notes, &config, prior.as_ref(), session, &mut diagnostics);
+        // what was rendered by another version and stays is not written
+        let is_fresh = rendered.manifests == fresh;
 
         let mut value = proposed;
         with(
@@ -148,7 +152,13 @@ impl<K: IntentKind> IntentResource<K> {
                 others: &Inventories::new(),
                 leaving: &session.leaving.claims(),
             };
-            diagnostics.extend(self.cook(&meet_clusters(&asking, objects).await.0));
+            let (mut findings, inventories) = meet_clusters(&asking, objects).await;
+            if changes && is_fresh && purpose == Purpose::Plan {
+                let met = Met { findings: &findings, inventories: &inventories };
+                let verdicts = verdicts::try_changes(&asking, &met, &record, objects, K::WRITTEN_IN).await;
+                findings.extend(verdicts);
+            }
+            diagnostics.extend(self.cook(&findings));
         }
         let requires_replace = if moved { K::IDENTITY.iter().map(|name| Path::of(name)).collect() } else { Vec::new() };
         let failed = diagnostics.has_errors();

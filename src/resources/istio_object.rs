@@ -23,6 +23,7 @@ const GROUPS: &[&str] =
 impl IntentKind for IstioObject {
     const TYPE: &'static str = "gloo_istio_object";
     const IDENTITY: &'static [&'static str] = &["manifest"];
+    const WRITTEN_IN: Option<&'static str> = Some("manifest");
 
     fn schema(&self) -> Schema {
         let mut attributes = vec![

@@ -15,3 +15,4 @@ mod rerender;
 mod residue;
 mod schemas;
 mod support;
+mod verdicts;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use istio_objects::{Claim, ObjectKey};
-use mesh_model::names::{ClusterName, OwnerId};
+use mesh_model::names::{ClusterName, Namespace, OwnerId};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
@@ -56,7 +56,13 @@ pub(crate) struct Slot {
     silent: Mutex<Option<ClusterError>>,
     is_reported: AtomicBool,
     listed: tokio::sync::Mutex<Option<Arc<Listed>>>,
+    /// where changes may not be tried
+    untried: Mutex<BTreeSet<Place>>,
+    is_untried_reported: AtomicBool,
 }
+
+/// A kind in a namespace: what a role allows or not.
+pub(crate) type Place = (String, Option<Namespace>);
 
 /// What the owner has in a cluster.
 #[derive(Debug, Default)]
@@ -129,7 +135,14 @@ impl Fleet {
 
 impl Slot {
     fn new(cluster: Arc<dyn Cluster>) -> Self {
-        Self { cluster, silent: Mutex::default(), is_reported: AtomicBool::new(false), listed: tokio::sync::Mutex::default() }
+        Self {
+            cluster,
+            silent: Mutex::default(),
+            is_reported: AtomicBool::new(false),
+            listed: tokio::sync::Mutex::default(),
+            untried: Mutex::default(),
+            is_untried_reported: AtomicBool::new(false),
+        }
     }
 
     /// Waits for an answer of the cluster, unless it is known to be silent.
@@ -175,6 +188,21 @@ impl Slot {
     /// Whether this is the first time that the cluster's silence is told.
     pub(crate) fn is_first_report(&self) -> bool {
         !self.is_reported.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether the cluster has said that changes may not be tried there.
+    pub(crate) fn may_not_try(&self, place: &Place) -> bool {
+        self.untried.lock().unwrap_or_else(PoisonError::into_inner).contains(place)
+    }
+
+    /// Notes that changes may not be tried there.
+    pub(crate) fn note_refused_trial(&self, place: Place) {
+        self.untried.lock().unwrap_or_else(PoisonError::into_inner).insert(place);
+    }
+
+    /// Whether this is the first time that it is told that changes may not be tried here.
+    pub(crate) fn is_first_refused_trial(&self) -> bool {
+        !self.is_untried_reported.swap(true, Ordering::Relaxed)
     }
 }
 

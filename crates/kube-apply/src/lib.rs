@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! refresh ──► drift                                        (list, get)
+//! verdicts ──► Findings of a plan                          (dry-run)
 //! Request ──► preflight ──► Cleared ──► write ──► Outcome  (get, dry-run │ apply, delete)
 //!                 └► Findings: nothing was written            └► rollback (a failed create)
 //! ```
@@ -66,6 +67,7 @@ mod refresh;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod verdict;
 mod write;
 pub mod yaml;
 
@@ -77,6 +79,7 @@ pub use instance::{Census, Instance, nonce_of};
 pub use ownership::Residue;
 pub use preflight::{Adopt, Cleared, OnUnreachable, Request, preflight};
 pub use refresh::{LEFTOVER, Refreshed, Taker, is_missing, refresh, refresh_instance, taker, unconfigured};
+pub use verdict::verdicts;
 pub use write::{Outcome, rollback, write};
 
 /// The first 16 bytes of a SHA-256, in hexadecimal digits.

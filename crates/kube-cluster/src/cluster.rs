@@ -1,6 +1,6 @@
 //! The port, on an API server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -45,6 +45,10 @@ struct Inner {
     namespaces: Option<Vec<Namespace>>,
     /// the version in which a kind was found to be served
     served: Mutex<BTreeMap<String, &'static str>>,
+    /// kinds that a list found absent, until something of them is written
+    absent: Mutex<BTreeSet<String>>,
+    /// kinds that may not be listed
+    unlisted: Mutex<BTreeSet<String>>,
     /// what the cluster has, until something is written; counted by the number of writes
     inventory: tokio::sync::Mutex<Option<Arc<Inventory>>>,
 }
@@ -60,6 +64,8 @@ impl KubeCluster {
             manager: object::manager(owner),
             namespaces: None,
             served: Mutex::default(),
+            absent: Mutex::default(),
+            unlisted: Mutex::default(),
             inventory: tokio::sync::Mutex::default(),
         }))
     }
@@ -183,8 +189,8 @@ impl Inner {
         Ok(None)
     }
 
-    /// Lists kinds beside each other; those that the cluster does not have are not in the result. A kind that may not be
-    /// listed is left out when `may_miss` says so, unless none may be.
+    /// Lists kinds beside each other; those that the cluster does not have are not in the result, and are not asked for
+    /// again. A kind that may not be listed is left out when `may_miss` says so, unless none may be; nothing of it is written.
     async fn lists(
         self: &Arc<Self>,
         kinds: impl Iterator<Item = &'static Known>,
@@ -204,7 +210,10 @@ impl Inner {
                 Ok((known, Ok(Some(items)))) => lists.push((known, items)),
                 Ok((_, Ok(None))) => {}
                 Ok((known, Err(error))) if error.class == Class::Forbidden && may_miss(known) => {
-                    tracing::warn!(cluster = %self.cluster(), kind = known.resource(), "may not be listed; nothing is known about its objects");
+                    let mut unlisted = self.unlisted.lock().unwrap_or_else(PoisonError::into_inner);
+                    if unlisted.insert(known.resource()) {
+                        tracing::warn!(cluster = %self.cluster(), kind = known.resource(), "may not be listed: nothing is known about its objects, and none is written");
+                    }
                     forbidden = Some(error);
                 }
                 Ok((_, Err(error))) => return Err(error),
@@ -230,6 +239,9 @@ impl Inner {
 
     /// All objects of a kind, page by page; `None`: the cluster does not have the kind.
     async fn list(&self, known: &'static Known, selector: Option<&str>) -> Result<Option<Vec<Value>>, ClusterError> {
+        if self.absent.lock().unwrap_or_else(PoisonError::into_inner).contains(&known.resource()) {
+            return Ok(None);
+        }
         for version in self.versions(known) {
             let places: Vec<Option<&str>> = match &self.namespaces {
                 Some(namespaces) if known.is_namespaced => namespaces.iter().map(|namespace| Some(namespace.as_str())).collect(),
@@ -251,7 +263,28 @@ impl Inner {
                 return Ok(Some(objects));
             }
         }
+        self.absent.lock().unwrap_or_else(PoisonError::into_inner).insert(known.resource());
         Ok(None)
+    }
+
+    /// Refuses a write of a kind that may not be listed: what a killed run leaves of it would never be found. So of a kind
+    /// that a list leaves out there are no leftovers.
+    fn check_listed(&self, known: &Known, key: &ObjectKey) -> Result<(), ClusterError> {
+        if !self.unlisted.lock().unwrap_or_else(PoisonError::into_inner).contains(&known.resource()) {
+            return Ok(());
+        }
+        let error = ClusterError::new(
+            Class::Forbidden,
+            self.cluster(),
+            format!("cluster {} does not allow to list {}, and {key} is not written without that", self.cluster(), known.resource()),
+            "What an interrupted run leaves behind is found again by its label; without the list it would stay there for good.",
+            format!(
+                "Give the identity this rule, in a Role of the namespace or a ClusterRole:\n\n  - apiGroups: [\"{}\"]\n    \
+                 resources: [\"{}\"]\n    verbs: [\"list\"]",
+                known.group, known.plural
+            ),
+        );
+        Err(error.at(key))
     }
 
     async fn pages(
@@ -366,6 +399,7 @@ impl Inner {
             }
         };
         let (known, version) = self.written_version(manifest)?;
+        self.check_listed(known, manifest.key())?;
         let write = Write {
             manifest: manifest.clone(),
             previous: old.cloned(),
@@ -440,6 +474,7 @@ impl Inner {
     async fn apply(&self, write: &Write, cancel: &CancellationToken) -> Result<LiveObject, ClusterError> {
         let key = write.manifest.key();
         let (known, version) = self.written_version(&write.manifest)?;
+        self.check_listed(known, key)?;
         let begun = Instant::now();
         let mut tries = 0;
         loop {
@@ -462,6 +497,7 @@ impl Inner {
                 _ => return Err(reply.error(self.cluster(), "patch", known, Some(key))),
             };
             // from here on the effect has begun
+            self.absent.lock().unwrap_or_else(PoisonError::into_inner).remove(&known.resource());
             return self.settle(known, &version, write, written, accepted).await;
         }
     }

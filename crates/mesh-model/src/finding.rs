@@ -332,6 +332,11 @@ codes! {
     /// What others merely edited is drift: the plan shows it and the apply repairs it. Somebody who applies the field (Argo
     /// CD, Flux, `kubectl apply --server-side`) will do so again.
     HeldByAnother = "GM4017", Error, "Field is applied by somebody else";
+    /// The cluster does not let this identity try the planned changes.
+    ///
+    /// A plan asks the API server by a dry-run what it would say to each object that changes: schema, rules, webhooks. That
+    /// needs the right to write. Without it the same is found by the apply, before its first write.
+    NotTried = "GM4018", Warning, "Changes are not tried at plan";
 
     // GM5nnn: refresh and apply
     /// Reading or writing failed in the operating system.

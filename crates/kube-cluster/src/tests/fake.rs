@@ -47,6 +47,8 @@ pub(super) struct State {
     pub(super) page: usize,
     /// namespaces that are there
     pub(super) namespaces: Vec<String>,
+    /// kinds that nobody may list
+    pub(super) unlisted: Vec<&'static str>,
     /// what admission makes of every applied object
     pub(super) admission: Option<fn(&mut Value)>,
     /// the next continuation is too old
@@ -196,6 +198,7 @@ impl State {
         let is_object = parts.len() == 7;
         let is_dry = query.contains_key("dryRun");
         match (method, is_object) {
+            ("GET", false) if self.unlisted.contains(&parts[parts.len() - 1]) => (403, status(403, "Forbidden", "cannot list", None)),
             ("GET", false) => self.list(parts[parts.len() - 1], query),
             ("GET", true) => match self.objects.get(path) {
                 Some(object) => (200, object.clone()),
