@@ -64,9 +64,8 @@ fn operation(record: &Record, cluster: &ClusterName, manifest: &Manifest) -> Opt
 impl Met<'_> {
     /// Whether the namespace of an object is missing and that was said: the cluster can say nothing more.
     fn is_without_namespace(&self, cluster: &ClusterName, manifest: &Manifest) -> bool {
-        let is_said = |finding: &mesh_model::Finding| {
-            finding.code == Code::NamespaceMissing && finding.cluster.as_ref() == Some(cluster)
-        };
+        let is_said =
+            |finding: &mesh_model::Finding| finding.code == Code::NamespaceMissing && finding.cluster.as_ref() == Some(cluster);
         let Some(namespace) = &manifest.key().namespace else { return false };
         let is_it = |object: &Value| {
             object["kind"] == "Namespace" && object.pointer("/metadata/name").and_then(Value::as_str) == Some(namespace.as_str())

@@ -71,7 +71,10 @@ impl Court {
         Self { fakes: fakes.into(), heard: Arc::default() }
     }
 
-    async fn core(&self, say: impl Fn(&ClusterName, &Change) -> Result<Vec<String>, ClusterError> + Send + Sync + 'static) -> Core {
+    async fn core(
+        &self,
+        say: impl Fn(&ClusterName, &Change) -> Result<Vec<String>, ClusterError> + Send + Sync + 'static,
+    ) -> Core {
         let (fakes, heard, say) = (self.fakes.clone(), Arc::clone(&self.heard), Arc::new(say));
         let core = Core::new(Arc::new(Gloo::decorated(move |cluster| {
             let inner = fakes.iter().find(|fake| fake.name() == cluster.name()).unwrap();
@@ -117,7 +120,11 @@ fn no(class: Class, cluster: &ClusterName, change: &Change) -> ClusterError {
 async fn a_refusal_is_an_error_of_the_plan_at_its_argument() {
     let court = Court::new();
     let core = court
-        .core(|cluster, change| if cluster.as_str() == "west" { Err(no(Class::Invalid, cluster, change)) } else { yes(cluster, change) })
+        .core(
+            |cluster, change| {
+                if cluster.as_str() == "west" { Err(no(Class::Invalid, cluster, change)) } else { yes(cluster, change) }
+            },
+        )
         .await;
     let failure = core.plan(OBJECT, None, object()).await.unwrap_err();
     let errors: Vec<_> = failure.diagnostics.iter().filter(|d| d.severity == Severity::Error).collect();
@@ -157,9 +164,14 @@ async fn a_plan_tries_what_changes_and_nothing_else() {
     assert!(!tried.is_empty() && tried.iter().all(|object| object.contains("/DestinationRule/")), "{tried:?}");
 
     // what drifted is written again, so it is tried again
-    let key: ObjectKey = instance.state["manifests"].as_object().unwrap().keys().find_map(|key| {
-        key.split_once('/').map(|(_, key)| key).filter(|key| key.starts_with("ServiceEntry/"))
-    }).unwrap().parse().unwrap();
+    let key: ObjectKey = instance.state["manifests"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .find_map(|key| key.split_once('/').map(|(_, key)| key).filter(|key| key.starts_with("ServiceEntry/")))
+        .unwrap()
+        .parse()
+        .unwrap();
     let mut edited = court.fakes[0].objects()[&key].clone();
     edited["spec"]["location"] = json!("MESH_EXTERNAL");
     court.fakes[0].put(edited);

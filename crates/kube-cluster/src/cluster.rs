@@ -276,7 +276,11 @@ impl Inner {
         let error = ClusterError::new(
             Class::Forbidden,
             self.cluster(),
-            format!("cluster {} does not allow to list {}, and {key} is not written without that", self.cluster(), known.resource()),
+            format!(
+                "cluster {} does not allow to list {}, and {key} is not written without that",
+                self.cluster(),
+                known.resource()
+            ),
             "What an interrupted run leaves behind is found again by its label; without the list it would stay there for good.",
             format!(
                 "Give the identity this rule, in a Role of the namespace or a ClusterRole:\n\n  - apiGroups: [\"{}\"]\n    \

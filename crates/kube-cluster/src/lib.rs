@@ -18,6 +18,7 @@ mod exec;
 mod kinds;
 mod object;
 mod proxy;
+mod role;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -26,4 +27,5 @@ mod transport;
 pub use access::{Access, Auth, ExecPlugin, Host, KubeconfigSource, Secret};
 pub use cluster::KubeCluster;
 pub use kinds::{KINDS, Known, Purpose};
+pub use role::{Use, inventory_line};
 pub use transport::Limits;

@@ -7,4 +7,5 @@ mod fake;
 mod objects;
 mod real;
 mod requests;
+mod role;
 mod support;

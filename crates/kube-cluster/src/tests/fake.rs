@@ -198,7 +198,9 @@ impl State {
         let is_object = parts.len() == 7;
         let is_dry = query.contains_key("dryRun");
         match (method, is_object) {
-            ("GET", false) if self.unlisted.contains(&parts[parts.len() - 1]) => (403, status(403, "Forbidden", "cannot list", None)),
+            ("GET", false) if self.unlisted.contains(&parts[parts.len() - 1]) => {
+                (403, status(403, "Forbidden", "cannot list", None))
+            }
             ("GET", false) => self.list(parts[parts.len() - 1], query),
             ("GET", true) => match self.objects.get(path) {
                 Some(object) => (200, object.clone()),
