@@ -246,7 +246,7 @@ async fn a_real_api_server_refuses_at_plan() {
     // a field that the schema does not have, and a rule of it
     for (spec, part) in [
         (json!({ "hosts": ["a"], "http": [{ "bogus": 1 }] }), "bogus"),
-        (json!({ "hosts": ["a"], "http": [{ "retries": { "attempts": -1 } }] }), "spec.http"),
+        (json!({ "hosts": ["a"], "http": [{ "timeout": "0s" }] }), "spec.http[0].timeout"),
     ] {
         let failure = core.plan(OBJECT, none, set(object.clone(), "/manifest/spec", spec)).await.unwrap_err();
         let error = failure.diagnostics.iter().find(|d| d.severity == Severity::Error).unwrap();
