@@ -20,6 +20,7 @@
 pub mod breakage;
 pub mod cluster;
 pub mod diagnostics;
+pub mod live;
 pub mod plan;
 pub mod suite;
 pub mod world;
@@ -27,6 +28,7 @@ pub mod world;
 pub use breakage::Running;
 pub use cluster::Directory;
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
+pub use live::Live;
 pub use plan::{Action, Plan, State};
 pub use suite::{Case, Rig, Transcript};
 pub use world::{Outcome, World};

@@ -12,6 +12,7 @@ mod drift;
 mod examples;
 mod harness;
 mod lifecycle;
+mod live;
 mod moves;
 mod overlays;
 mod ownership;
@@ -40,6 +41,7 @@ pub fn all() -> Vec<Case> {
         plans::cases(),
         breakage::cases(),
         protocol::cases(),
+        live::cases(),
     ];
     subjects.into_iter().flatten().collect()
 }
