@@ -40,6 +40,14 @@ impl World {
         (running.end(), is_reached)
     }
 
+    /// Starts a command that nothing breaks from inside.
+    ///
+    /// # Panics
+    /// As [`Self::start_broken`].
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        self.start_broken("kill:before:1000", arguments)
+    }
+
     /// Starts a command with this breakage.
     ///
     /// # Panics

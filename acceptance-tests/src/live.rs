@@ -193,7 +193,7 @@ impl Live {
                     continue;
                 }
                 object["metadata"]["namespace"] = self.namespace.clone().into();
-                if let Some(spec) = object["spec"].as_object_mut() {
+                if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
                     // the server gives addresses of its own
                     spec.remove("clusterIP");
                     spec.remove("clusterIPs");
@@ -203,12 +203,12 @@ impl Live {
         }
     }
 
-    /// Every Istio object in the namespace or claimed by the owner, by `<Kind>/<namespace>/<name>`, as the server has it.
+    /// Every Istio object in the namespace or claimed by the owner (or one whose name begins so), by `<Kind>/<namespace>/<name>`, as the server has it.
     ///
     /// # Panics
     /// When it cannot be listed.
     pub fn raw(&self, cluster: &str) -> BTreeMap<String, Value> {
-        let (api, claim) = (self.api(cluster), format!("{}//", self.owner()));
+        let (api, claim) = (self.api(cluster), self.owner());
         let mut found = BTreeMap::new();
         for (kind, path) in KINDS {
             for mut object in api.list(path).unwrap_or_else(|problem| panic!("{problem}")) {

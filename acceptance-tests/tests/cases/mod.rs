@@ -13,6 +13,8 @@ mod examples;
 mod harness;
 mod lifecycle;
 mod live;
+mod live_failures;
+mod live_kills;
 mod moves;
 mod overlays;
 mod ownership;
@@ -42,6 +44,8 @@ pub fn all() -> Vec<Case> {
         breakage::cases(),
         protocol::cases(),
         live::cases(),
+        live_failures::cases(),
+        live_kills::cases(),
     ];
     subjects.into_iter().flatten().collect()
 }

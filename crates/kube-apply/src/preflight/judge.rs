@@ -7,7 +7,7 @@ use mesh_model::{AttributePath, Code, Finding};
 
 use super::{Action, Adopt, Request};
 use crate::authors::unsigned;
-use crate::drift::drift_lines;
+use crate::drift::{drift_lines, signed_drift_lines};
 use crate::instance::{Census, Instance, mark_of, nonce_of};
 use crate::ownership;
 use crate::port::{LiveObject, Precondition, Write};
@@ -69,7 +69,7 @@ pub(super) fn judge(
             if is_taken || lines.is_empty() || lines == shown || drift_lines(new, Some(&live.json)).is_empty() {
                 apply(request, change, new, Some(old), Some(live))
             } else {
-                Verdict::Refuse(stale(change, &lines))
+                Verdict::Refuse(stale(change, &signed_drift_lines(old, Some(&live))))
             }
         }
         (Operation::Delete(_), None) => Verdict::IsGone(None),
@@ -89,7 +89,8 @@ pub(super) fn judge(
             if lines.is_empty() || lines == shown {
                 Verdict::Do(Action::Delete { key: key.clone(), live })
             } else {
-                Verdict::Refuse(stale(change, &lines))
+                let told = known.map(|known| signed_drift_lines(known, Some(&live))).unwrap_or_default();
+                Verdict::Refuse(stale(change, &told))
             }
         }
     }

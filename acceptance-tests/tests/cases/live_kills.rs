@@ -1,0 +1,72 @@
+//! kill −9 and Ctrl-C at every write of a create on real API servers: at most two applies reach the goal, and nothing is
+//! orphaned. Every write with terraform; with tofu, which runs the same provider in the same way, three of them.
+
+use acceptance_tests::{Case, Live, Rig, World, case};
+use xtask::cli::Kind;
+
+use super::live::config;
+use super::{APPLY, DESTINATION};
+
+pub fn cases() -> Vec<Case> {
+    vec![
+        case!(a_kill_at_every_write_of_a_create_on_servers),
+        case!(ctrl_c_at_every_write_of_a_create_on_servers),
+    ]
+}
+
+/// The journey has at least as many writes.
+const LEAST_WRITES: usize = 10;
+
+/// Does it for every write; `at` says whether there is such a write.
+fn at_every_write(rig: &Rig, at: impl Fn(usize) -> bool) {
+    match rig.cli.kind {
+        Kind::Terraform => {
+            let writes = (1..).take_while(|write| at(*write)).count();
+            assert!(writes >= LEAST_WRITES, "only {writes} writes");
+        }
+        Kind::Tofu => assert!([1, LEAST_WRITES / 2, LEAST_WRITES].into_iter().all(at), "a write is missing"),
+    }
+}
+
+/// At most two applies reach the goal; its end takes everything away.
+fn check_recovery(live: &Live, world: &World, label: &str) {
+    for applies in 0.. {
+        let plan = world.plan();
+        if !plan.has_changes {
+            break;
+        }
+        assert!(applies < 2, "{label}: two applies did not reach the goal: {:?}", plan.changed());
+        world.apply(&plan);
+    }
+    live.assert_holds(&world.state().manifests(DESTINATION), &[]);
+    world.destroy();
+    assert!(live.is_empty(), "{label}: something is orphaned");
+}
+
+fn a_kill_at_every_write_of_a_create_on_servers(rig: &Rig) {
+    let live = Live::new(rig, "kill");
+    at_every_write(rig, |write| {
+        let moment = if write % 2 == 0 { "after" } else { "before" };
+        let world = live.world(&rig.breakable(), &config(&live, ""));
+        let (outcome, is_reached) = world.run_broken(&format!("kill:{moment}:{write}"), APPLY);
+        assert_eq!(outcome.is_success(), !is_reached, "write {write}: {}{}", outcome.diagnostics(), outcome.stderr);
+        check_recovery(&live, &world, &format!("killed {moment} write {write}"));
+        is_reached
+    });
+}
+
+fn ctrl_c_at_every_write_of_a_create_on_servers(rig: &Rig) {
+    let live = Live::new(rig, "interrupt");
+    at_every_write(rig, |write| {
+        let moment = if write % 2 == 0 { "after" } else { "before" };
+        let world = live.world(&rig.breakable(), &config(&live, ""));
+        let mut running = world.start_broken(&format!("hang:{moment}:{write}"), APPLY);
+        let is_reached = running.wait();
+        if is_reached {
+            running.interrupt();
+        }
+        assert!(running.end().code.is_some(), "the CLI itself ends in order");
+        check_recovery(&live, &world, &format!("Ctrl-C {moment} write {write}"));
+        is_reached
+    });
+}
