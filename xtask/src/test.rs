@@ -17,7 +17,7 @@ struct Step {
     cargo: &'static [&'static str],
 }
 
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     Step { name: "format", cargo: &["fmt", "--all", "--check"] },
     Step { name: "tidy", cargo: &["xt", "tidy"] },
     Step { name: "wire code is fresh", cargo: &["xt", "codegen", "--check"] },
@@ -37,16 +37,37 @@ const STEPS: [Step; 14] = [
     Step { name: "test tools", cargo: &["xt", "tools"] },
     Step { name: "rig of real API servers", cargo: &["test", "--quiet", "--package", "rig"] },
     Step { name: "provider on a real API server", cargo: ON_A_SERVER },
+    Step { name: "lifecycle on real API servers", cargo: ON_SERVERS },
     Step { name: "registry docs are fresh and valid", cargo: &["xt", "docs", "--check"] },
     Step { name: "acceptance harness", cargo: &["test", "--quiet", "--package", "acceptance-tests", "--lib"] },
     Step {
         name: "examples are planned",
         cargo: &["test", "--quiet", "--package", "acceptance-tests", "--test", "main", "--", "examples::"],
     },
-    Step {
-        name: "acceptance with the real CLIs",
-        cargo: &["test", "--quiet", "--package", "acceptance-tests", "--test", "main", "--", "--except", "examples::"],
-    },
+    Step { name: "acceptance with the real CLIs", cargo: ON_FOLDERS },
+];
+
+/// Acceptance cases that need real API servers.
+const ON_SERVERS: &[&str] =
+    &["test", "--quiet", "--package", "acceptance-tests", "--test", "main", "--", "live::", "live_failures::", "live_kills::"];
+
+/// The others, without those that ran before.
+const ON_FOLDERS: &[&str] = &[
+    "test",
+    "--quiet",
+    "--package",
+    "acceptance-tests",
+    "--test",
+    "main",
+    "--",
+    "--except",
+    "examples::",
+    "--except",
+    "live::",
+    "--except",
+    "live_failures::",
+    "--except",
+    "live_kills::",
 ];
 
 /// Tests that say `NOT TESTED` without a real API server.

@@ -1,6 +1,8 @@
 //! The life of resources on two real API servers: what the plan shows is what they hold, drift is told from everything that is
 //! not ours, and nobody's object is taken.
 
+use std::collections::BTreeMap;
+
 use acceptance_tests::{Action, Case, Live, Rig, World, case};
 use serde_json::{Value, json};
 
@@ -111,7 +113,7 @@ fn a_field_changed_by_another_manager_is_named_and_repaired(rig: &Rig) {
     assert_eq!(live.objects("east"), wanted, "repaired byte for byte");
     let [east, west] = live.everything();
     assert_eq!(west, before[1], "nothing else was written");
-    let others = |objects: &std::collections::BTreeMap<String, Value>| {
+    let others = |objects: &BTreeMap<String, Value>| {
         let mut objects = objects.clone();
         objects.remove(&key);
         objects
@@ -200,7 +202,7 @@ fn a_second_owner_is_refused_on_a_server_until_it_takes_over(rig: &Rig) {
     plan.diagnostics.warning_with(&["GM3012", &claim]);
     second.apply(&plan);
     second.assert_clean();
-    let uids = |all: [std::collections::BTreeMap<String, Value>; 2]| {
+    let uids = |all: [BTreeMap<String, Value>; 2]| {
         all.map(|objects| objects.into_iter().map(|(key, object)| (key, object["metadata"]["uid"].clone())).collect::<Vec<_>>())
     };
     let taken = live.everything();
@@ -223,7 +225,8 @@ fn a_second_owner_is_refused_on_a_server_until_it_takes_over(rig: &Rig) {
 
 fn an_object_of_nobody_is_adopted_on_a_server(rig: &Rig) {
     let live = Live::new(rig, "adopted");
-    let spec = json!({ "hosts": ["reviews"], "http": [{ "timeout": "9s", "route": [{ "destination": { "host": "reviews" } }] }] });
+    let spec =
+        json!({ "hosts": ["reviews"], "http": [{ "timeout": "9s", "route": [{ "destination": { "host": "reviews" } }] }] });
     live.write("east", &foreign(&live, "VirtualService", "reviews", &spec));
     let config = |lines: &str| {
         format!(
