@@ -147,11 +147,14 @@ fn a_refused_credential_is_renewed_in_the_middle_of_an_apply(rig: &Rig) {
 
 fn an_identity_that_may_only_read_is_told_before_the_first_write(rig: &Rig) {
     let live = Live::new(rig, "readonly");
+    let east = live.cluster("east").proxy().expect("a proxy");
     let path = live.cluster("west").kubeconfig().display().to_string();
     let entry = format!("    west = {{ kubeconfig = {{ path = \"{path}\", context = \"west-readonly\" }} }}\n");
-    let provider = live.provider_with(&live.owner(), &(live.entry("east") + &entry), "");
+    let provider =
+        live.provider_with(&live.owner(), &(Live::entry_of("east", &east.kubeconfig().display().to_string()) + &entry), "");
     let world = live.world(rig, &(provider + &resources(&live, "")));
     world.refused().error_with(&["west", "rig-readonly", "forbidden"]);
+    assert!(!east.records().iter().any(|record| record.seen.is_write()), "nothing is written where it might be");
     assert!(live.is_empty(), "nothing is left anywhere: {:?}", live.raw("east").keys());
     assert!(!world.state().addresses().iter().any(|address| address == DESTINATION), "nothing is tainted");
 }
