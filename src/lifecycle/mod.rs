@@ -243,8 +243,13 @@ impl<K: IntentKind> Resource for IntentResource<K> {
 
     fn plan_destroy<'a>(&'a self, _cx: &'a Cx, prior: &'a Value, _private: &'a Private) -> BoxFuture<'a, Diagnostics> {
         Box::pin(async move {
-            let is_protected = protect::is_on(prior);
-            self.cook(&is_protected.then(|| protect::destruction(K::TYPE, prior)).into_iter().collect())
+            if protect::is_on(prior) {
+                return self.cook(&vec![protect::destruction(K::TYPE, prior)]);
+            }
+            let (Ok(session), Ok(before)) = (self.configured.session(), state::Record::read(prior)) else {
+                return Diagnostics::new();
+            };
+            self.cook(&plan::forgotten(&before, &session))
         })
     }
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use kube_apply::Taker;
+use istio_objects::Manifest;
+use kube_apply::{Standing, Taker};
+use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings};
 use mesh_translate::Rights;
 use tf_server::{PlanRequest, Planned};
@@ -71,6 +73,7 @@ impl<K: IntentKind> IntentResource<K> {
         let (wishes, findings) = Wishes::read(&config);
         diagnostics.extend(self.cook(&findings));
         let record = prior.as_ref().and_then(|prior| Record::read(prior).ok()).unwrap_or_default();
+        diagnostics.extend(self.cook(&forgotten(&record, session)));
         let rendered = match (&interpretation.shape, &claim, &session.settings.default_labels) {
             (Shape::Invalid, _, _) => return Planned { diagnostics, ..Planned::default() },
             (Shape::Unknown(leaf), _, _) => Rendered::unknown(leaf.clone()),
@@ -280,6 +283,25 @@ fn may_be_another(identity: &[&str]) -> Finding {
         "Plan again in that case: the new plan shows the replacement. To know it at once, write kind, namespace and name as \
          literals or variables.",
     )
+}
+
+/// What lies in clusters that are never contacted any more leaves the state and is not deleted.
+pub(super) fn forgotten(before: &Record, session: &Session) -> Findings {
+    let holds = before.manifests.iter().filter(|(_, manifests)| !manifests.is_empty());
+    let gone = holds.filter(|(cluster, _)| session.standing(cluster) == Standing::Decommissioned);
+    let finding = |(cluster, manifests): (&ClusterName, &Vec<Manifest>)| {
+        Finding::new(
+            Code::ObjectsForgotten,
+            AttributePath::default(),
+            format!("The {} objects in cluster {cluster} leave the state and are not deleted.", manifests.len()),
+            "The cluster is in `decommissioned_clusters`, so it is never contacted.",
+            format!(
+                "Nothing is to be done if the cluster is gone. If it is not, take {cluster} out of `decommissioned_clusters`."
+            ),
+        )
+        .in_cluster(cluster)
+    };
+    gone.map(finding).collect()
 }
 
 /// One finding for all that one other has.

@@ -208,6 +208,7 @@ fn a_decommissioned_server_is_forgotten(rig: &Rig) {
     world.config(&(live.provider_with(&live.owner(), &live.entry("east"), gone) + &alone));
     let plan = world.plan();
     assert_eq!(plan.action(DESTINATION), Action::Update);
+    plan.diagnostics.warning_with(&["GM5009", "west"]);
     world.apply(&plan);
     assert_eq!(world.state().applied(DESTINATION), ["east"]);
     world.config(&(live.provider_with(&live.owner(), &live.entry("east"), "") + &alone));

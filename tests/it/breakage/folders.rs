@@ -169,6 +169,8 @@ async fn a_cluster_that_left_the_provider_block_is_an_error_until_it_is_decommis
         block["decommissioned_clusters"] = json!(["west"]);
     };
     let core = room.core_with(Gloo::new(), decommissioned).await;
+    let plan = core.plan(DESTINATION, Some(&instance), without_west()).await.unwrap();
+    check_warned(&plan.diagnostics);
     let without = core.converge(DESTINATION, Some(&instance), without_west()).await.unwrap();
     assert_eq!(without.state["applied"].as_object().unwrap().keys().collect::<Vec<_>>(), ["east", "north"]);
     // west is forgotten for good: the next run needs it neither in the block nor in the list
@@ -184,8 +186,16 @@ async fn a_destroy_forgets_what_a_decommissioned_cluster_holds() {
     fs::remove_dir_all(room.path("west")).unwrap();
     let core = room.core_with(Gloo::new(), |block| block["decommissioned_clusters"] = json!(["west"])).await;
     let seen = core.refresh(&instance).await.unwrap().unwrap();
+    check_warned(&core.plan_destroy(&seen).await.unwrap().diagnostics);
     assert_eq!(core.destroy(&seen).await.success().unwrap(), None);
     assert_eq!(room.objects().len(), 0);
+}
+
+/// The plan says what is forgotten in west.
+fn check_warned(diagnostics: &Diagnostics) {
+    let is_it =
+        |d: &tf_value::Diagnostic| d.summary == "Objects forgotten (GM5009)" && d.detail.contains("cluster west leave the state");
+    assert_eq!(diagnostics.iter().filter(|d| is_it(d)).count(), 1, "{diagnostics:?}");
 }
 
 /// Deletions that a failed update could not do stay known, also when their cluster leaves the provider block.
