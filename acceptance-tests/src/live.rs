@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rig::content::Content;
+use rig::wait::is_so_by;
 use rig::{Api, Cluster};
 use serde_json::{Value, json};
 use xtask::workspace::Workspace;
@@ -53,11 +54,8 @@ fn servers() -> &'static rig::Rig {
 fn wait(cluster: &Cluster) -> Result<()> {
     let (api, end) = (cluster.api(), Instant::now() + Duration::from_secs(60));
     for (_, path) in KINDS {
-        while !api.get(path)?.is_success() {
-            if Instant::now() > end {
-                return Err(Problem::new(format!("{path} of {} cannot be listed within a minute", cluster.name())));
-            }
-            std::thread::sleep(Duration::from_millis(50));
+        if !is_so_by(end, || Ok(api.get(path)?.is_success()))? {
+            return Err(Problem::new(format!("{path} of {} cannot be listed within a minute", cluster.name())));
         }
     }
     Ok(())

@@ -15,7 +15,7 @@ use terraform_provider_gloo::Gloo;
 use tf_server::testing::{Core, unknown};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::set;
+use crate::support::{real_api_server, set};
 
 fn block(east: &Json) -> Json {
     json!({ "owner": "a/b", "clusters": { "east": east } })
@@ -90,14 +90,8 @@ fn object(timeout: &str) -> Json {
 
 #[tokio::test]
 async fn an_object_lives_on_a_real_api_server() {
-    let Some(file) = std::env::var_os("GLOO_TEST_KUBECONFIG") else {
-        #[expect(clippy::print_stderr, reason = "nothing is silently left out")]
-        {
-            eprintln!("NOT TESTED: the provider on a real API server; GLOO_TEST_KUBECONFIG is not set");
-        }
-        return;
-    };
-    let provider = json!({ "owner": "test/life", "clusters": { "east": { "kubeconfig": { "path": file.to_str().unwrap() } } } });
+    let Some(file) = real_api_server("the provider on a real API server") else { return };
+    let provider = json!({ "owner": "test/life", "clusters": { "east": { "kubeconfig": { "path": file } } } });
     let source = KubeconfigSource::Files(vec![file.clone().into()]);
     let owner: OwnerId = "test/life".parse().unwrap();
     let somebody: OwnerId = "somebody/else".parse().unwrap();

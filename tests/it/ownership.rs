@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value as Json, json};
 use tf_server::testing::{Action, Core, Instance, unknown};
 
-use crate::support::{DESTINATION, World, backend, destination, set};
+use crate::support::{DESTINATION, World, backend, destination, object, set};
 
 const OBJECT: &str = "gloo_istio_object";
 const ROUTE: &str = "bookinfo/VirtualService-vd-reviews.mesh.internal";
@@ -35,18 +35,6 @@ fn warnings(diagnostics: &tf_value::Diagnostics) -> Vec<&str> {
 async fn step(core: &Core, type_name: &str, instance: Option<&Instance>, config: Json) -> Instance {
     let plan = core.plan(type_name, instance, config).await.unwrap_or_else(|failure| panic!("{failure}"));
     core.apply(&plan).await.success().unwrap_or_else(|failure| panic!("{failure}")).unwrap()
-}
-
-fn object() -> Json {
-    json!({
-        "clusters": ["east", "west"],
-        "manifest": {
-            "apiVersion": "networking.istio.io/v1",
-            "kind": "VirtualService",
-            "metadata": { "name": "reviews", "namespace": "bookinfo" },
-            "spec": { "hosts": ["reviews"] },
-        },
-    })
 }
 
 #[tokio::test]

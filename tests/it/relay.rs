@@ -1,16 +1,13 @@
 //! Objects that change hands between two resources of one run.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::sync::Arc;
 
 use kube_apply::breakage::{Act, Break, Breaker, Moment};
-use kube_apply::testing::{Breakages, FakeCluster};
 use serde_json::{Value as Json, json};
-use terraform_provider_gloo::Gloo;
 use tf_server::testing::{Action, Core, Instance, Outcome, Plan};
 
-use crate::breakage::forbidden::{Objects, forbidden};
+use crate::breakage::forbidden::forbidden;
+use crate::breakage::memory::Memory;
 use crate::support::{DESTINATION, World, backend, destination, set};
 
 const OLD: &str = "test/it//gloo_virtual_destination/bookinfo/reviews";
@@ -219,44 +216,6 @@ async fn two_that_take_from_each_other_end() {
         }
     }
     assert!(first.success().unwrap().is_some() && second.success().unwrap().is_some());
-}
-
-/// Clusters in memory.
-struct Memory(BTreeMap<&'static str, Arc<FakeCluster>>);
-
-impl Memory {
-    fn new() -> Self {
-        let fake = |name: &'static str| (name, Arc::new(FakeCluster::new(name.parse().unwrap(), Breakages::none())));
-        Self(["east", "west", "north"].map(fake).into())
-    }
-
-    fn copy(&self) -> Self {
-        let copy = Self::new();
-        for (name, fake) in &self.0 {
-            fake.objects().into_values().for_each(|object| copy.0[name].put(object));
-        }
-        copy
-    }
-
-    fn objects(&self) -> Objects {
-        let all = self.0.iter().flat_map(|(name, fake)| {
-            fake.objects().into_iter().map(|(key, object)| (((*name).to_owned(), key.to_string()), object))
-        });
-        all.collect()
-    }
-
-    async fn core(&self, breaker: &Arc<Breaker>) -> Core {
-        let (fakes, breaker) = (self.0.clone(), Arc::clone(breaker));
-        let decorate = move |cluster: Arc<dyn kube_apply::port::Cluster>| {
-            let fake: Arc<FakeCluster> = Arc::clone(&fakes[cluster.name().as_str()]);
-            breaker.decorate(fake)
-        };
-        let core = Core::new(Arc::new(Gloo::decorated(decorate))).await;
-        let folder = |name: &&str| ((*name).to_owned(), json!({ "directory": format!("never/{name}") }));
-        let clusters: BTreeMap<String, Json> = self.0.keys().map(folder).collect();
-        core.configure(json!({ "owner": "test/it", "clusters": clusters, "limits": { "max_in_flight": 1 } })).await.unwrap();
-        core
-    }
 }
 
 /// The objects of the other resource are there: what is written is a change of them, and is ordered as one.

@@ -156,3 +156,28 @@ pub(crate) fn set(mut base: Json, pointer: &str, value: Json) -> Json {
 pub(crate) fn keys(plan: &Plan) -> Vec<String> {
     plan.planned.get("manifests").as_map().expect("manifests are known").keys().cloned().collect()
 }
+
+/// A VirtualService in two clusters, as `gloo_istio_object` takes it.
+pub(crate) fn object() -> Json {
+    json!({
+        "clusters": ["east", "west"],
+        "manifest": {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "VirtualService",
+            "metadata": { "name": "reviews", "namespace": "bookinfo" },
+            "spec": { "hosts": ["reviews"] },
+        },
+    })
+}
+
+/// The kubeconfig of a real API server. Without one, a line says what was not tested.
+pub(crate) fn real_api_server(what: &str) -> Option<String> {
+    let file = std::env::var("GLOO_TEST_KUBECONFIG").ok();
+    if file.is_none() {
+        #[expect(clippy::print_stderr, reason = "nothing is silently left out")]
+        {
+            eprintln!("NOT TESTED: {what}; GLOO_TEST_KUBECONFIG is not set");
+        }
+    }
+    file
+}

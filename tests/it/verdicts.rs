@@ -13,7 +13,7 @@ use tf_server::testing::{Action, Core, Instance, unknown};
 use tf_value::Severity;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{DESTINATION, World, destination, set};
+use crate::support::{DESTINATION, World, destination, object, real_api_server, set};
 
 const OBJECT: &str = "gloo_istio_object";
 
@@ -93,18 +93,6 @@ impl Court {
         heard.sort();
         heard
     }
-}
-
-fn object() -> Json {
-    json!({
-        "clusters": ["east", "west"],
-        "manifest": {
-            "apiVersion": "networking.istio.io/v1",
-            "kind": "VirtualService",
-            "metadata": { "name": "reviews", "namespace": "bookinfo" },
-            "spec": { "hosts": ["reviews"] },
-        },
-    })
 }
 
 fn yes(_: &ClusterName, _: &Change) -> Result<Vec<String>, ClusterError> {
@@ -230,15 +218,9 @@ async fn a_folder_says_at_plan_that_a_place_is_taken() {
 /// The whole of an instance on a real API server is in `kubernetes.rs`; here it is refused.
 #[tokio::test]
 async fn a_real_api_server_refuses_at_plan() {
-    let Some(file) = std::env::var_os("GLOO_TEST_KUBECONFIG") else {
-        #[expect(clippy::print_stderr, reason = "nothing is silently left out")]
-        {
-            eprintln!("NOT TESTED: verdicts of a real API server at plan; GLOO_TEST_KUBECONFIG is not set");
-        }
-        return;
-    };
+    let Some(file) = real_api_server("verdicts of a real API server at plan") else { return };
     let core = Core::new(Arc::new(Gloo::new())).await;
-    let east = json!({ "kubeconfig": { "path": file.to_str().unwrap() } });
+    let east = json!({ "kubeconfig": { "path": file } });
     core.configure(json!({ "owner": "test/verdicts", "clusters": { "east": east } })).await.unwrap();
     let object = set(set(object(), "/clusters", json!(["east"])), "/manifest/metadata/name", json!("verdict"));
     let none: Option<&Instance> = None;

@@ -18,12 +18,10 @@ use crate::kubeconfig::{self, Context, Credential};
 use crate::pki::{Authority, Identity, account_keys};
 use crate::proxy::Proxy;
 use crate::supervisor::{Launch, Supervisor};
+use crate::wait::is_so_by;
 
 /// Servers that are not ready by then never will be.
 const READY: Duration = Duration::from_secs(90);
-
-/// Between two looks at something that is waited for.
-const PAUSE: Duration = Duration::from_millis(40);
 
 /// A kind that answers last after a start from a golden directory.
 const LAST_KIND: &str = "/apis/networking.istio.io/v1/virtualservices?limit=1";
@@ -405,16 +403,12 @@ impl Cluster {
         })
     }
 
-    fn wait(&self, what: &str, mut is_there: impl FnMut() -> Result<bool>) -> Result<()> {
-        let end = Instant::now() + READY;
-        while !is_there()? {
-            if Instant::now() > end {
-                let folder = self.folder.display();
-                return Err(Problem::new(format!("{what} is not ready within {} s; logs in {folder}", READY.as_secs())));
-            }
-            std::thread::sleep(PAUSE);
+    fn wait(&self, what: &str, is_there: impl FnMut() -> Result<bool>) -> Result<()> {
+        if is_so_by(Instant::now() + READY, is_there)? {
+            return Ok(());
         }
-        Ok(())
+        let folder = self.folder.display();
+        Err(Problem::new(format!("{what} is not ready within {} s; logs in {folder}", READY.as_secs())))
     }
 }
 

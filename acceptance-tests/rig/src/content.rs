@@ -13,6 +13,7 @@ use xtask::{Problem, Result};
 
 use crate::api::{Api, MANAGER};
 use crate::http::Call;
+use crate::wait::is_so_by;
 
 /// Changes when what is made of the same input changes: golden directories of before are then left alone.
 const RECIPE: &str = "1";
@@ -112,11 +113,8 @@ impl Content {
                 let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
                 let (group, version) = (text(&spec["group"]), text(&version["name"]));
                 let path = format!("/apis/{group}/{version}/{}?limit=1", text(&spec["names"]["plural"]));
-                while api.get(&path)?.status != 200 {
-                    if Instant::now() > end {
-                        return Err(Problem::new(format!("{path} does not appear within a minute")));
-                    }
-                    std::thread::sleep(Duration::from_millis(50));
+                if !is_so_by(end, || Ok(api.get(&path)?.status == 200))? {
+                    return Err(Problem::new(format!("{path} does not appear within a minute")));
                 }
             }
         }

@@ -35,6 +35,7 @@ pub mod pki;
 pub mod proxy;
 pub mod supervise;
 pub mod supervisor;
+pub mod wait;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -182,6 +182,7 @@ impl Programs {
             if Instant::now() > end {
                 child.kill().map_err(|error| error.to_string())?;
             }
+            // a child tells nobody but who asks that it has ended
             std::thread::sleep(Duration::from_millis(10));
         }
         Ok(json!({}))

@@ -2,6 +2,7 @@
 
 mod folders;
 pub(crate) mod forbidden;
+pub(crate) mod memory;
 mod model;
 mod rig;
 mod writers;

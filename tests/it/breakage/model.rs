@@ -3,17 +3,14 @@
 
 #![allow(clippy::print_stdout, reason = "what `cargo xt soak` reports")]
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Instant;
 
 use kube_apply::breakage::{Act, Break, Breaker, Moment};
-use kube_apply::testing::{Breakages, FakeCluster};
 use serde_json::{Value as Json, json};
-use terraform_provider_gloo::Gloo;
-use tf_server::testing::{Core, Instance};
+use tf_server::testing::Instance;
 
 use super::forbidden::{Objects, forbidden};
+use super::memory::Memory;
 use super::rig::{CLUSTERS, Journey, apply_once, forgotten};
 use crate::support::{DESTINATION, backend, destination, mesh, set};
 
@@ -117,56 +114,20 @@ impl Choices {
     }
 }
 
-/// Clusters in memory.
-struct Fakes(BTreeMap<&'static str, Arc<FakeCluster>>);
-
-impl Fakes {
-    fn new() -> Self {
-        Self(
-            CLUSTERS
-                .into_iter()
-                .map(|name| (name, Arc::new(FakeCluster::new(name.parse().unwrap(), Breakages::none()))))
-                .collect(),
-        )
+/// Every object, without the nonces of instances.
+fn objects(clusters: &Memory) -> Objects {
+    let mut objects = clusters.objects();
+    for object in objects.values_mut() {
+        let annotations = object["metadata"]["annotations"].as_object_mut().unwrap();
+        annotations.retain(|name, _| !["instance", "complete"].iter().any(|end| *name == format!("state.gloo-terraform/{end}")));
     }
-
-    fn copy(&self) -> Self {
-        let copy = Self::new();
-        for (name, fake) in &self.0 {
-            fake.objects().into_values().for_each(|object| copy.0[name].put(object));
-        }
-        copy
-    }
-
-    /// Every object, without the nonces of instances.
-    fn objects(&self) -> Objects {
-        let mut objects = Objects::new();
-        for (name, fake) in &self.0 {
-            for (key, mut object) in fake.objects() {
-                let annotations = object["metadata"]["annotations"].as_object_mut().unwrap();
-                annotations
-                    .retain(|name, _| !["instance", "complete"].iter().any(|end| *name == format!("state.gloo-terraform/{end}")));
-                objects.insert(((*name).to_owned(), key.to_string()), object);
-            }
-        }
-        objects
-    }
-
-    async fn core(&self, breaker: &Arc<Breaker>) -> Core {
-        let (fakes, breaker) = (self.0.clone(), Arc::clone(breaker));
-        let fake = move |name: &str| Arc::clone(fakes.get(name).unwrap());
-        let core = Core::new(Arc::new(Gloo::decorated(move |cluster| breaker.decorate(fake(cluster.name().as_str()))))).await;
-        let clusters: BTreeMap<&str, Json> =
-            CLUSTERS.into_iter().map(|name| (name, json!({ "directory": format!("never/{name}") }))).collect();
-        core.configure(json!({ "owner": "test/it", "clusters": clusters, "limits": { "max_in_flight": 1 } })).await.unwrap();
-        core
-    }
+    objects
 }
 
 /// All broken runs of one journey; how many there were.
 async fn check(journey: &Journey) -> usize {
     let quiet = Breaker::simulated(Vec::new());
-    let start = Fakes::new();
+    let start = Memory::new();
     let instance: Option<Instance> = match &journey.before {
         Some(before) => {
             let core = start.core(&quiet).await;
@@ -180,7 +141,7 @@ async fn check(journey: &Journey) -> usize {
     let goal = start.copy();
     let Ok(Some(outcome)) = apply_once(&goal.core(&breaker).await, journey, instance.as_ref()).await else { return 0 };
     let end_instance = outcome.success().unwrap();
-    let (old, new) = (start.objects(), goal.objects());
+    let (old, new) = (objects(&start), objects(&goal));
     let mut runs = 0;
     for write in 1..=breaker.writes() {
         for (act, moment) in [
@@ -198,7 +159,7 @@ async fn check(journey: &Journey) -> usize {
                 outcome = apply_once(&core, journey, instance.as_ref()) => Some(outcome.unwrap().unwrap()),
                 () = breaker.died() => None,
             };
-            let now = fakes.objects();
+            let now = objects(&fakes);
             assert_eq!(forbidden(&old, &new, &now), forbidden(&old, &new, &old), "{label}: a forbidden cut");
             let mut left = match &outcome {
                 Some(outcome) => {
@@ -220,7 +181,7 @@ async fn check(journey: &Journey) -> usize {
                 assert!(applies <= allowed, "{label}: {applies} applies do not suffice");
                 left = outcome.success().unwrap_or_else(|failure| panic!("{label}: {failure}"));
             }
-            assert_eq!(fakes.objects(), new, "{label}");
+            assert_eq!(objects(&fakes), new, "{label}");
             if journey.goal.is_some() {
                 assert_eq!(left.map(|left| left.state), end_instance.clone().map(|end| end.state), "{label}: the state");
             }

@@ -106,8 +106,8 @@ async fn two_runs_of_one_state_end_with_one_of_the_two_goals() {
     }
 }
 
-#[tokio::test]
-async fn a_second_run_after_a_kill_needs_no_lock_file_removed() {
+/// Folders whose create was killed with a temporary file in the place of its third object.
+async fn killed_between_files() -> Room {
     let room = Room::new();
     let breaker = Breaker::simulated(vec![Break { act: Act::Kill, moment: Moment::Between, write: 3 }]);
     let core = room.broken_core(&breaker).await;
@@ -115,6 +115,12 @@ async fn a_second_run_after_a_kill_needs_no_lock_file_removed() {
         outcome = create(&core, destination()) => panic!("{outcome:?}"),
         () = breaker.died() => {}
     }
+    room
+}
+
+#[tokio::test]
+async fn a_second_run_after_a_kill_needs_no_lock_file_removed() {
+    let room = killed_between_files().await;
     assert!(room.files().keys().any(|file| file.ends_with(".tmp")), "a temporary file was left");
     let instance = room.core().await.converge(DESTINATION, None, destination()).await.unwrap();
     assert!(room.files().keys().all(|file| file.ends_with(".yaml")), "{:?}", room.files().keys());
@@ -124,13 +130,7 @@ async fn a_second_run_after_a_kill_needs_no_lock_file_removed() {
 /// What a killed run left on its way to one host is removed on the way to another one.
 #[tokio::test]
 async fn temporary_files_of_another_goal_are_removed_too() {
-    let room = Room::new();
-    let breaker = Breaker::simulated(vec![Break { act: Act::Kill, moment: Moment::Between, write: 3 }]);
-    let core = room.broken_core(&breaker).await;
-    tokio::select! {
-        outcome = create(&core, destination()) => panic!("{outcome:?}"),
-        () = breaker.died() => {}
-    }
+    let room = killed_between_files().await;
     let elsewhere = set(destination(), "/hostname", json!("r.example.internal"));
     let core = room.core().await;
     let plan = core.plan(DESTINATION, None, elsewhere.clone()).await.unwrap();

@@ -27,6 +27,7 @@ use self::body::{Answered, Bytecount, Counted};
 pub use self::injection::{Effect, Injection, Seen};
 use crate::http::{Peer, open, wait_for};
 use crate::pki::{Identity, serve};
+use crate::wait::is_so_by;
 
 /// A request and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,14 +160,11 @@ impl Proxy {
     /// # Errors
     /// When none arrives in time.
     pub fn wait_for_request(&self, patience: Duration, is_it: impl Fn(&Seen) -> bool) -> Result<()> {
-        let end = std::time::Instant::now() + patience;
-        while !lock(&self.state.records).iter().any(|record| is_it(&record.seen)) {
-            if std::time::Instant::now() > end {
-                return Err(Problem::new(format!("no such request within {} s", patience.as_secs_f64())));
-            }
-            std::thread::sleep(Duration::from_millis(10));
+        let has_come = || Ok(lock(&self.state.records).iter().any(|record| is_it(&record.seen)));
+        if is_so_by(std::time::Instant::now() + patience, has_come)? {
+            return Ok(());
         }
-        Ok(())
+        Err(Problem::new(format!("no such request within {} s", patience.as_secs_f64())))
     }
 }
 

@@ -20,9 +20,6 @@ fn shared() -> &'static Rig {
 
 /// Looks until it is so; panics when it is not within a minute.
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
-    while !is_so() {
-        assert!(Instant::now() < end, "not within a minute: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let is_so = rig::wait::is_so_by(Instant::now() + Duration::from_secs(60), || Ok(is_so()));
+    assert!(is_so.is_ok_and(|is_so| is_so), "not within a minute: {what}");
 }
