@@ -1,4 +1,4 @@
-//! The runner: which cases, with which CLI, side by side, and what is told about failures.
+//! The runner: which cases, with which CLI, on which site, side by side, and what is told about failures.
 
 use std::any::Any;
 use std::fmt::Write as _;
@@ -14,15 +14,35 @@ use xtask::term::{Ink, say, spoken};
 use xtask::workspace::{Workspace, stage_provider};
 use xtask::{Problem, Result, tools};
 
-/// One acceptance test; it runs once with every CLI.
+use crate::site::{Site, SiteKind};
+
+/// One acceptance test; it runs once with every CLI on every site.
 pub struct Case {
     /// `<module>::<function>`.
     pub name: String,
     /// Panics when the provider does not behave.
     pub run: Box<dyn Fn(&Rig) + Send + Sync>,
+    /// The only kind of site that has what the case is about, and why; `None` means both.
+    pub only: Option<(SiteKind, &'static str)>,
 }
 
-/// The case for a function of this name in the current module.
+impl Case {
+    /// The case runs on folders alone, because its subject has this in it that servers have not.
+    pub fn on_folders_for(self, subject: &'static str) -> Self {
+        Self { only: Some((SiteKind::Folders, subject)), ..self }
+    }
+
+    /// The case runs on API servers alone, because its subject has this in it that folders have not.
+    pub fn on_servers_for(self, subject: &'static str) -> Self {
+        Self { only: Some((SiteKind::Servers, subject)), ..self }
+    }
+
+    fn is_for(&self, site: SiteKind) -> bool {
+        self.only.is_none_or(|(only, _)| only == site)
+    }
+}
+
+/// The case for a function of this name in the current module, on both sites.
 #[macro_export]
 macro_rules! case {
     ($function:ident) => {
@@ -32,6 +52,7 @@ macro_rules! case {
                 format!("{}::{}", module.rsplit("::").next().unwrap_or(module), stringify!($function))
             },
             run: Box::new($function),
+            only: None,
         }
     };
 }
@@ -41,6 +62,8 @@ macro_rules! case {
 pub struct Rig {
     /// The CLI to use.
     pub cli: Cli,
+    /// Where the clusters are.
+    pub site: Site,
     /// The folder with the provider's binary.
     pub provider: PathBuf,
     /// The folder with the provider whose writes can be broken, under the provider's name.
@@ -80,6 +103,7 @@ struct Choice {
     except: Vec<String>,
     is_list: bool,
     threads: Option<usize>,
+    site: Option<SiteKind>,
 }
 
 impl Choice {
@@ -90,18 +114,28 @@ impl Choice {
             match argument.as_str() {
                 "--list" => choice.is_list = true,
                 "--except" => choice.except.extend(arguments.next()),
+                "--site" => {
+                    let name = arguments.next().unwrap_or_default();
+                    let found = SiteKind::ALL.into_iter().find(|site| site.name() == name);
+                    choice.site = Some(found.ok_or_else(|| Problem::new(format!("--site {name}: folders or servers")))?);
+                }
                 "--test-threads" => choice.threads = arguments.next().and_then(|number| number.parse().ok()),
                 // what cargo itself may pass on
                 "--quiet" | "-q" | "--nocapture" | "--no-capture" => {}
                 other if other.starts_with('-') => {
                     return Err(Problem::new(format!(
-                        "{other}: known are --list, --except TEXT, --test-threads N and texts to look for"
+                        "{other}: known are --list, --site folders|servers, --except TEXT, --test-threads N and texts to look for"
                     )));
                 }
                 _ => choice.filters.push(argument),
             }
         }
         Ok(choice)
+    }
+
+    /// The sites on which it is run.
+    fn sites(&self, case: &Case) -> impl Iterator<Item = SiteKind> {
+        SiteKind::ALL.into_iter().filter(|site| case.is_for(*site) && self.site.is_none_or(|only| only == *site))
     }
 
     fn takes(&self, name: &str) -> bool {
@@ -124,7 +158,8 @@ pub fn main(cases: Vec<Case>) -> ExitCode {
 fn run(cases: Vec<Case>) -> Result<ExitCode> {
     let choice = Choice::parse(std::env::args().skip(1))?;
     if choice.is_list {
-        cases.iter().filter(|case| choice.takes(&case.name)).for_each(|case| say(&case.name));
+        let labels = cases.iter().flat_map(|case| choice.sites(case).map(|site| format!("{} [{}]", case.name, site.name())));
+        labels.filter(|label| choice.takes(label)).for_each(|label| say(&label));
         return Ok(ExitCode::SUCCESS);
     }
     let workspace = Workspace::find()?;
@@ -138,16 +173,18 @@ fn run(cases: Vec<Case>) -> Result<ExitCode> {
     stage_provider(&workspace.build_breakage()?, &breakage)?;
     let clis = Cli::all(&workspace)?;
 
-    let jobs: Vec<(&Case, Rig)> = clis
-        .iter()
-        .flat_map(|cli| cases.iter().map(move |case| (cli, case)))
-        .filter(|(cli, case)| choice.takes(&label(case, cli)))
-        .map(|(cli, case)| {
-            let transcript = Transcript::default();
-            let (provider, breakage) = (provider.clone(), breakage.clone());
-            let rig = Rig { cli: cli.clone(), provider, breakage, root: workspace.root.clone(), transcript };
-            (case, rig)
-        })
+    let job = |case, cli: &Cli, site| {
+        let (provider, breakage, root) = (provider.clone(), breakage.clone(), workspace.root.clone());
+        let rig = Rig { cli: cli.clone(), site: Site::Folders, provider, breakage, root, transcript: Transcript::default() };
+        Job { case, site, rig }
+    };
+    let jobs: Vec<Job> = SiteKind::ALL
+        .into_iter()
+        .flat_map(|site| clis.iter().map(move |cli| (cli, site)))
+        .flat_map(|(cli, site)| cases.iter().map(move |case| (case, cli, site)))
+        .filter(|(case, _, site)| choice.sites(case).any(|one| one == *site))
+        .map(|(case, cli, site)| job(case, cli, site))
+        .filter(|job| choice.takes(&job.label()))
         .collect();
     if jobs.is_empty() {
         return Err(Problem::new("no case has such a name; --list shows them"));
@@ -162,12 +199,27 @@ fn run(cases: Vec<Case>) -> Result<ExitCode> {
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn label(case: &Case, cli: &Cli) -> String {
-    format!("{} [{}]", case.name, cli.kind)
+/// A case with a CLI on a site, which it gets when its turn comes.
+struct Job<'a> {
+    case: &'a Case,
+    site: SiteKind,
+    rig: Rig,
+}
+
+impl Job<'_> {
+    fn label(&self) -> String {
+        format!("{} [{}, {}]", self.case.name, self.rig.cli.kind, self.site.name())
+    }
+
+    /// # Panics
+    /// When the provider does not behave.
+    fn run(&self) {
+        (self.case.run)(&Rig { site: self.site.site(), ..self.rig.clone() });
+    }
 }
 
 /// Runs all jobs on a few threads, prints one line each as it ends; returns how many failed.
-fn run_side_by_side(jobs: &[(&Case, Rig)], threads: Option<usize>) -> usize {
+fn run_side_by_side(jobs: &[Job], threads: Option<usize>) -> usize {
     let ink = Ink::stdout();
     let threads = threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
     let next = AtomicUsize::new(0);
@@ -175,11 +227,11 @@ fn run_side_by_side(jobs: &[(&Case, Rig)], threads: Option<usize>) -> usize {
     std::thread::scope(|scope| {
         for _ in 0..threads.max(1) {
             scope.spawn(|| {
-                while let Some((case, rig)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let start = Instant::now();
-                    let result = catch_unwind(AssertUnwindSafe(|| (case.run)(rig)));
+                    let result = catch_unwind(AssertUnwindSafe(|| job.run()));
                     let time = ink.dim(&spoken(start.elapsed()));
-                    let label = label(case, &rig.cli);
+                    let label = job.label();
                     match result {
                         Ok(()) => say(&format!("{} {label}  {time}", ink.good("ok    "))),
                         Err(panic) => {
@@ -187,7 +239,7 @@ fn run_side_by_side(jobs: &[(&Case, Rig)], threads: Option<usize>) -> usize {
                             say(&format!(
                                 "{} {label}  {time}\n{}\n{}\n{}",
                                 ink.bad("FAILED"),
-                                rig.transcript.text(),
+                                job.rig.transcript.text(),
                                 ink.bold(&message(panic.as_ref())),
                                 ink.dim(&format!("repeat with: cargo test -p acceptance-tests --test main -- \"{label}\""))
                             ));
@@ -207,7 +259,7 @@ fn message(panic: &(dyn Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Choice;
+    use super::*;
 
     fn parse(words: &[&str]) -> Choice {
         Choice::parse(words.iter().map(|word| (*word).to_owned())).expect("known words")
@@ -223,7 +275,18 @@ mod tests {
     }
 
     #[test]
+    fn a_case_is_chosen_by_its_site() {
+        let case = |only| Case { name: String::new(), run: Box::new(|_| {}), only };
+        let sites = |words: &[&str], case: &Case| parse(words).sites(case).map(SiteKind::name).collect::<Vec<_>>();
+        assert_eq!(sites(&[], &case(None)), ["folders", "servers"]);
+        assert_eq!(sites(&["--site", "servers"], &case(None)), ["servers"]);
+        assert_eq!(sites(&["--site", "servers"], &case(None).on_folders_for("files")), [""; 0]);
+        assert_eq!(sites(&[], &case(None).on_servers_for("a manager")), ["servers"]);
+    }
+
+    #[test]
     fn an_unknown_switch_is_refused() {
+        assert!(Choice::parse(["--site".to_owned(), "moon".to_owned()].into_iter()).is_err());
         assert!(Choice::parse(["--ignored".to_owned()].into_iter()).is_err());
     }
 }

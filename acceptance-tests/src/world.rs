@@ -4,15 +4,18 @@
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::Value;
 use tempfile::TempDir;
 use xtask::cli::{SOURCE, Sandbox};
 use xtask::workspace::copy_folder;
 
-use crate::cluster::Directory;
+use crate::cluster::Cluster;
 use crate::diagnostics::Diagnostics;
+use crate::directory::Directory;
 use crate::plan::{Plan, State};
+use crate::site::{Site, done};
 use crate::suite::Rig;
 
 /// The working directory of one case.
@@ -48,6 +51,28 @@ impl Outcome {
     }
 }
 
+/// A beginning, from which a case may set out more than once.
+pub struct Checkpoint {
+    world: World,
+    saved: Option<[rig::Saved; 2]>,
+}
+
+impl Checkpoint {
+    /// A working directory as that one was, with its state. Clusters hold what they held: folders are copies, servers are put
+    /// back, so that what set out before is over.
+    ///
+    /// # Panics
+    /// When it cannot be copied or put back.
+    pub fn world(&self) -> World {
+        let world = World::empty(&self.world.rig);
+        done(copy_folder(&self.world.work, &world.work));
+        if let Some(saved) = &self.saved {
+            done(self.world.rig.site.servers().load(saved));
+        }
+        world
+    }
+}
+
 impl World {
     /// A working directory without any file.
     ///
@@ -78,7 +103,7 @@ impl World {
     /// When it cannot be copied.
     pub fn copy_of(rig: &Rig, folder: &str) -> Self {
         let world = Self::empty(rig);
-        copy_folder(&rig.root.join(folder), &world.work).unwrap_or_else(|problem| panic!("{problem}"));
+        world.add_copy_of(folder);
         world
     }
 
@@ -88,22 +113,26 @@ impl World {
         Self::copy_of(rig, "examples/quickstart")
     }
 
-    /// A copy of this working directory, state and clusters too, in a room of its own.
+    /// The clusters of the quick start without its configuration; add one with [`Self::config`].
     ///
     /// # Panics
-    /// When it cannot be copied.
-    pub fn twin(&self) -> Self {
-        let world = Self::empty(&self.rig);
-        copy_folder(&self.work, &world.work).unwrap_or_else(|problem| panic!("{problem}"));
+    /// When they cannot be copied.
+    pub fn clusters(rig: &Rig) -> Self {
+        let world = Self::empty(rig);
+        if !rig.site.is_servers() {
+            let from = rig.root.join("examples/quickstart/clusters");
+            done(copy_folder(&from, &world.work.join("clusters")));
+        }
         world
     }
 
-    /// The clusters of the quick start without its configuration; add one with [`Self::config`].
-    pub fn clusters(rig: &Rig) -> Self {
-        let world = Self::empty(rig);
-        let from = rig.root.join("examples/quickstart/clusters");
-        copy_folder(&from, &world.work.join("clusters")).unwrap_or_else(|problem| panic!("{problem}"));
-        world
+    /// This working directory with its state, and what the clusters hold.
+    ///
+    /// # Panics
+    /// When it cannot be kept.
+    pub fn checkpoint(self) -> Checkpoint {
+        let saved = self.rig.site.is_servers().then(|| self.rig.site.servers().save());
+        Checkpoint { world: self, saved }
     }
 
     /// Lets the CLI find the provider of another source (`hashicorp/kubernetes`) in this folder.
@@ -125,11 +154,18 @@ impl World {
     /// When it cannot be copied.
     pub fn add_copy_of(&self, folder: &str) -> String {
         let from = self.rig.root.join(folder);
-        copy_folder(&from, &self.work).unwrap_or_else(|problem| panic!("{problem}"));
+        done(copy_folder(&from, &self.work));
         let entries = std::fs::read_dir(&from).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
-        let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-        let configurations = paths.filter(|path| path.extension().is_some_and(|extension| extension == "tf"));
-        configurations.filter_map(|path| std::fs::read_to_string(path).ok()).collect()
+        let names = entries.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()));
+        let configurations = names.filter(|name| name.ends_with(".tf"));
+        let read = |name: String| Some((std::fs::read_to_string(from.join(&name)).ok()?, name));
+        let all: Vec<(String, String)> = configurations.filter_map(read).collect();
+        if self.rig.site.is_servers() {
+            // folders that nobody looks at would only look as if they were the clusters
+            let _ = std::fs::remove_dir_all(self.work.join("clusters"));
+            all.iter().for_each(|(text, name)| self.write(name, text));
+        }
+        all.into_iter().map(|(text, _)| text).collect()
     }
 
     /// The block that names the provider's source.
@@ -142,13 +178,14 @@ impl World {
         self.write("main.tf", &(Self::required_providers() + text));
     }
 
-    /// Writes a file of the working directory.
+    /// Writes a file of the working directory; folders of clusters become servers where the clusters are servers.
     ///
     /// # Panics
     /// When it cannot be written.
     pub fn write(&self, path: &str, text: &str) {
         let file = self.work.join(path);
         let folder = file.parent().expect("a path below the working directory has a parent");
+        let text = &self.rig.site.fit(text);
         let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&file, text));
         written.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         self.rig.transcript.note(&format!("── {path}\n{text}"));
@@ -165,9 +202,17 @@ impl World {
         self.write(path, &text.replacen(old, new, 1));
     }
 
-    /// The directory cluster `clusters/<name>`.
-    pub fn cluster(&self, name: &str) -> Directory {
-        Directory::at(self.work.join("clusters").join(name))
+    /// The cluster of this name.
+    pub fn cluster(&self, name: &str) -> Cluster {
+        match &self.rig.site {
+            Site::Folders => Cluster::folder(name, Directory::at(self.work.join("clusters").join(name))),
+            Site::Servers(pair) => Cluster::server_of(name, Arc::clone(pair)),
+        }
+    }
+
+    /// Whether the clusters are API servers.
+    pub fn is_on_servers(&self) -> bool {
+        self.rig.site.is_servers()
     }
 
     /// Notes a command that a test ran itself.

@@ -113,6 +113,11 @@ impl Cluster {
         self.folder.join("etcd")
     }
 
+    /// Where etcd listens.
+    pub(crate) fn store(&self) -> SocketAddr {
+        self.store
+    }
+
     /// Starts both servers and waits until the API server is ready.
     pub(crate) fn start(&self) -> Result<()> {
         self.launch_store()?;

@@ -214,6 +214,28 @@ where
     Ok(sender)
 }
 
+/// Posts JSON to a server that speaks without TLS: the store.
+pub(crate) fn ask_in_plain(address: SocketAddr, path: &str, question: &Value) -> Result<Value> {
+    let told = format!("POST http://{address}{path}");
+    let request =
+        hyper::Request::post(path).header("host", address.to_string()).body(Full::new(Bytes::from(question.to_string())));
+    let exchange = async move {
+        let stream = TcpStream::connect(address).await.map_err(chain)?;
+        stream.set_nodelay(true).map_err(chain)?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(chain)?;
+        tokio::spawn(async move {
+            let _ = connection.await;
+        });
+        let answer = sender.send_request(request.map_err(chain)?).await.map_err(chain)?;
+        let is_success = answer.status().is_success();
+        let body = answer.into_body().collect().await.map_err(chain)?.to_bytes();
+        if is_success { serde_json::from_slice(&body).map_err(chain) } else { Err(String::from_utf8_lossy(&body).into_owned()) }
+    };
+    let answer = wait_for(async move { tokio::time::timeout(PATIENCE, exchange).await });
+    let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs())));
+    answer.map_err(|error| Problem::new(format!("{told}: {error}")))
+}
+
 /// An error with its causes.
 fn chain(error: impl std::error::Error) -> String {
     let mut text = error.to_string();

@@ -33,6 +33,7 @@ pub mod http;
 pub mod kubeconfig;
 pub mod pki;
 pub mod proxy;
+pub mod store;
 pub mod supervise;
 pub mod supervisor;
 pub mod wait;
@@ -48,6 +49,7 @@ pub use crate::api::Api;
 pub use crate::cluster::Cluster;
 pub use crate::http::{Answer, Call};
 pub use crate::proxy::{Effect, Figures, Injection, Proxy, Record, Seen};
+pub use crate::store::{Saved, Written};
 
 use crate::cluster::{Programs, Shared};
 use crate::content::Content;

@@ -2,7 +2,7 @@
 
 use acceptance_tests::{Action, Case, Rig, case};
 
-use super::{DESTINATION, MESH, PROVIDER, applied, files, knows_identity, with};
+use super::{DESTINATION, MESH, PROVIDER, applied, knows_identity, snapshot, with};
 
 pub fn cases() -> Vec<Case> {
     vec![case!(generated_configuration_plans_without_a_change), case!(an_import_of_another_owners_resource_is_refused)]
@@ -69,7 +69,7 @@ fn imports(by_identity: bool) -> String {
 fn generated_configuration_plans_without_a_change(rig: &Rig) {
     for (lines, by_identity) in [("", false), (LINES, knows_identity(rig))] {
         let world = applied(rig, &(with(lines) + ROUTE));
-        let (before, state) = (files(&world), world.state());
+        let (before, state) = (snapshot(&world), world.state());
         world.lose_state();
         world.config(&format!("{PROVIDER}{}", imports(by_identity)));
         let plan = world.plan_with(&["-generate-config-out=generated.tf"]);
@@ -78,7 +78,7 @@ fn generated_configuration_plans_without_a_change(rig: &Rig) {
         }
         assert_eq!(plan.changed().len(), 0, "{:?}", plan.changed());
         world.apply(&plan);
-        assert_eq!(files(&world), before, "an import writes nothing");
+        assert_eq!(snapshot(&world), before, "an import writes nothing");
         // the import blocks have done their work; the generated file stays as the configuration
         world.config(PROVIDER);
         for address in [MESH, DESTINATION, OBJECT] {

@@ -4,47 +4,56 @@
 
 use std::collections::BTreeMap;
 
-use acceptance_tests::{Case, Rig, World, case};
+use acceptance_tests::{Case, Checkpoint, Rig, World, case};
+use serde_json::Value;
 use xtask::cli::Kind;
 
-use super::{APPLY, CLUSTERS, DESTINATION, PROVIDER, by_hand};
+use super::{APPLY, CLUSTERS, DESTINATION, PROVIDER, applied, beside, is_empty, renamed, snapshot, texts, with};
 
 pub fn cases() -> Vec<Case> {
     vec![
-        case!(the_shipped_binary_has_no_breakage),
+        case!(the_shipped_binary_has_no_breakage).on_folders_for("no cluster at all"),
         case!(a_kill_at_every_write_of_a_create),
         case!(a_kill_at_every_write_of_an_update),
+        case!(a_kill_at_every_write_of_a_takeover),
         case!(a_kill_at_every_write_of_a_destroy),
         case!(ctrl_c_at_every_write_of_a_create),
         case!(ctrl_c_at_every_write_of_an_update),
+        case!(ctrl_c_at_every_write_of_a_takeover),
         case!(ctrl_c_at_every_write_of_a_destroy),
-        case!(a_file_size_limit_fails_a_write_and_nothing_is_left),
+        case!(a_file_size_limit_fails_a_write_and_nothing_is_left).on_folders_for("a file that grows too large"),
         case!(two_runs_at_once_with_two_owners),
         case!(two_runs_at_once_with_one_owner),
-        case!(two_aliases_share_a_folder),
+        case!(two_aliases_share_the_clusters),
         case!(a_stale_plan_is_refused_by_the_cli),
         case!(a_saved_destroy_plan_stops_at_a_foreign_change),
     ]
 }
 
-type Files = [BTreeMap<String, String>; 2];
-
 /// What differs from run to run.
-const NONCES: [&str; 2] = ["state.gloo-terraform/instance:", "state.gloo-terraform/complete:"];
+const NONCES: [&str; 2] = ["state.gloo-terraform/instance", "state.gloo-terraform/complete"];
 
-fn files(world: &World) -> Files {
-    let without_nonces = |text: String| {
-        let lines = text.lines().filter(|line| !NONCES.iter().any(|name| line.trim_start().starts_with(name)));
-        lines.collect::<Vec<_>>().join("\n")
+/// Everything that is there, as text, without nonces: a file's line or a member of an object.
+fn held(world: &World) -> BTreeMap<String, String> {
+    let without_nonces = |text: String| match serde_json::from_str::<Value>(&text) {
+        Ok(mut object) => {
+            let annotations = object["metadata"]["annotations"].as_object_mut();
+            annotations.into_iter().for_each(|all| all.retain(|name, _| !NONCES.contains(&name.as_str())));
+            object.to_string()
+        }
+        Err(_) => {
+            let is_nonce = |line: &str| NONCES.iter().any(|name| line.trim_start().starts_with(&format!("{name}:")));
+            text.lines().filter(|line| !is_nonce(line)).collect::<Vec<_>>().join("\n")
+        }
     };
-    CLUSTERS.map(|name| world.cluster(name).files().into_iter().map(|(path, text)| (path, without_nonces(text))).collect())
+    texts(world).into_iter().map(|(key, text)| (key, without_nonces(text))).collect()
 }
 
 /// A journey: a beginning, and the command that leads to its goal.
 struct Journey {
-    start: World,
+    start: Checkpoint,
     command: &'static [&'static str],
-    end: Files,
+    end: BTreeMap<String, String>,
 }
 
 /// Every journey here has at least as many writes.
@@ -54,11 +63,12 @@ const DESTROY: &[&str] = &["destroy", "-input=false", "-auto-approve", "-json"];
 
 impl Journey {
     fn new(start: World, command: &'static [&'static str]) -> Self {
+        let start = start.checkpoint();
         // the undisturbed run: a breakage at a write that never comes
-        let world = start.twin();
+        let world = start.world();
         let (outcome, is_reached) = world.run_broken("kill:before:1000", command);
         assert!(outcome.is_success() && !is_reached, "the undisturbed run failed:\n{}{}", outcome.diagnostics(), outcome.stderr);
-        Self { start, command, end: files(&world) }
+        Self { start, command, end: held(&world) }
     }
 
     fn create(rig: &Rig) -> Self {
@@ -70,6 +80,14 @@ impl Journey {
         world.apply(&world.plan());
         let change = "resource \"gloo_virtual_destination\" \"reviews\" {\n  hostname = \"critics.mesh.internal\"\n  timeout = \"2s\"\n}\n";
         world.write("change_override.tf", change);
+        Self::new(world, APPLY)
+    }
+
+    /// Another resource takes the host over while the one that has it goes.
+    fn takeover(rig: &Rig) -> Self {
+        let world = applied(&rig.breakable(), &with(""));
+        let entry = "takeover_from = [\"tests/acceptance//gloo_virtual_destination/bookinfo/reviews\"]";
+        world.config(&format!("{PROVIDER}{}", renamed("critics", "comments", &format!("  {entry}"))));
         Self::new(world, APPLY)
     }
 
@@ -103,10 +121,9 @@ impl Journey {
             let outcome = world.run(&["apply", "-input=false", "-json", "recovery.tfplan"]);
             assert!(outcome.is_success(), "{label}: {}{}", outcome.diagnostics(), outcome.stderr);
         }
-        for ((name, found), wanted) in CLUSTERS.iter().zip(files(world)).zip(&self.end) {
-            let differing = found.keys().chain(wanted.keys()).find(|path| found.get(*path) != wanted.get(*path));
-            assert_eq!(differing, None, "{label}: a file of {name}");
-        }
+        let (found, wanted) = (held(world), &self.end);
+        let differing = found.keys().chain(wanted.keys()).find(|key| found.get(*key) != wanted.get(*key));
+        assert_eq!(differing, None, "{label}");
         if self.command == DESTROY {
             assert!(!world.state().addresses().iter().any(|address| address == DESTINATION), "{label}");
         }
@@ -115,7 +132,7 @@ impl Journey {
     fn kill_everywhere(&self, rig: &Rig) {
         self.at_every_write(rig, |write| {
             let moment = if write % 2 == 0 { "between" } else { "before" };
-            let world = self.start.twin();
+            let world = self.start.world();
             let (outcome, is_reached) = world.run_broken(&format!("kill:{moment}:{write}"), self.command);
             assert_eq!(outcome.is_success(), !is_reached, "write {write}: {}{}", outcome.diagnostics(), outcome.stderr);
             if is_reached {
@@ -128,7 +145,7 @@ impl Journey {
     fn interrupt_everywhere(&self, rig: &Rig) {
         self.at_every_write(rig, |write| {
             let moment = if write % 2 == 0 { "after" } else { "before" };
-            let world = self.start.twin();
+            let world = self.start.world();
             let mut running = world.start_broken(&format!("hang:{moment}:{write}"), self.command);
             let is_reached = running.wait();
             if is_reached {
@@ -156,6 +173,10 @@ fn a_kill_at_every_write_of_a_destroy(rig: &Rig) {
     Journey::destroy(rig).kill_everywhere(rig);
 }
 
+fn a_kill_at_every_write_of_a_takeover(rig: &Rig) {
+    Journey::takeover(rig).kill_everywhere(rig);
+}
+
 fn ctrl_c_at_every_write_of_a_create(rig: &Rig) {
     Journey::create(rig).interrupt_everywhere(rig);
 }
@@ -166,6 +187,10 @@ fn ctrl_c_at_every_write_of_an_update(rig: &Rig) {
 
 fn ctrl_c_at_every_write_of_a_destroy(rig: &Rig) {
     Journey::destroy(rig).interrupt_everywhere(rig);
+}
+
+fn ctrl_c_at_every_write_of_a_takeover(rig: &Rig) {
+    Journey::takeover(rig).interrupt_everywhere(rig);
 }
 
 fn the_shipped_binary_has_no_breakage(rig: &Rig) {
@@ -195,15 +220,14 @@ fn a_file_size_limit_fails_a_write_and_nothing_is_left(rig: &Rig) {
     let world = World::quickstart(&Rig { provider: room.path().to_path_buf(), ..rig.clone() });
     let plan = world.plan();
     world.apply_refused(&plan).error_with(&["too large", "manifests", "a full disk"]);
-    assert_eq!(files(&world), Files::default(), "no part of a file is left");
+    assert_eq!(texts(&world), BTreeMap::new(), "no part of a file is left");
     assert!(!world.state().addresses().iter().any(|address| address == DESTINATION), "nothing is tainted");
 }
 
 fn two_runs_at_once_with_two_owners(rig: &Rig) {
     let world = World::quickstart(&rig.breakable());
     let second = world.beside("second");
-    let config = PROVIDER.replace("tests/acceptance", "team/other").replace("clusters/", "../work/clusters/");
-    second.config(&(config + &by_hand("\"203.0.113.10\"", "\"reviews.mesh.internal\"")));
+    second.config(&(beside("team/other") + &with("")));
     // the first one has written one object and is held; the second one meets it
     let mut first = world.start_broken("pause:before:2", APPLY);
     assert!(first.wait());
@@ -236,7 +260,7 @@ fn two_runs_at_once_with_one_owner(rig: &Rig) {
     world.step();
 }
 
-fn two_aliases_share_a_folder(rig: &Rig) {
+fn two_aliases_share_the_clusters(rig: &Rig) {
     let world = World::clusters(rig);
     let alias = PROVIDER.replace("provider \"gloo\" {\n", "provider \"gloo\" {\n  alias = \"second\"\n");
     let many = |name: &str, provider: &str| {
@@ -259,19 +283,19 @@ resource "gloo_istio_object" "{name}" {{
     world.config(&format!("{PROVIDER}{alias}{}{}", many("one", "gloo"), many("two", "gloo.second")));
     world.step();
     for name in CLUSTERS {
-        assert_eq!(world.cluster(name).objects().len(), 20);
+        assert_eq!(world.cluster(name).keys().len(), 20);
     }
     world.destroy();
-    assert_eq!(files(&world), Files::default());
+    assert!(is_empty(&world));
 }
 
 fn a_stale_plan_is_refused_by_the_cli(rig: &Rig) {
     let world = World::quickstart(rig);
     let plan = world.plan();
     world.apply(&world.plan());
-    let before = files(&world);
+    let before = snapshot(&world);
     world.apply_refused(&plan).error_with(&["stale"]);
-    assert_eq!(files(&world), before);
+    assert_eq!(snapshot(&world), before);
     world.assert_clean();
 }
 
@@ -280,11 +304,10 @@ fn a_saved_destroy_plan_stops_at_a_foreign_change(rig: &Rig) {
     world.step();
     let plan = world.plan_with(&["-destroy"]);
     let west = world.cluster("west");
-    let path = west.path_of("VirtualService");
-    west.change(&path, |object| object["spec"]["hosts"] = serde_json::json!(["changed.example.com"]));
-    let changed = files(&world);
+    west.change(&west.key_of("VirtualService"), |object| object["spec"]["hosts"] = serde_json::json!(["changed.example.com"]));
+    let changed = snapshot(&world);
     world.apply_refused(&plan).error_with(&["west", "VirtualService"]);
-    assert_eq!(files(&world), changed, "nothing is deleted anywhere");
+    assert_eq!(snapshot(&world), changed, "nothing is deleted anywhere");
     world.destroy();
-    assert_eq!(files(&world), Files::default());
+    assert!(is_empty(&world));
 }

@@ -1,10 +1,10 @@
 //! Drift of every kind is shown per line, counts as a change, and is repaired byte for byte;
 //! what is not ours is no drift.
 
-use acceptance_tests::{Action, Case, Directory, Rig, World, case};
+use acceptance_tests::{Action, Case, Cluster, Rig, World, case};
 use serde_json::{Value, json};
 
-use super::DESTINATION;
+use super::{CLUSTERS, DESTINATION};
 
 pub fn cases() -> Vec<Case> {
     vec![
@@ -19,17 +19,16 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-/// Applies the quick start, lets `tamper` damage east, and expects: the plan updates the
-/// destination, its drift names every word, a refresh alone shows the same, apply restores every
-/// byte.
-fn is_shown_and_repaired(rig: &Rig, words: &[&str], tamper: impl FnOnce(&Directory)) {
+/// Applies the quick start, lets `tamper` damage east, and expects: the plan updates the destination, its drift names every
+/// word, a refresh alone shows the same, apply restores every byte.
+fn is_shown_and_repaired(rig: &Rig, words: &[&str], tamper: impl FnOnce(&Cluster)) {
     let world = World::quickstart(rig);
     // two namespaces, so that there is a list to reorder
     let two = "resource \"gloo_virtual_destination\" \"reviews\" {\n  export_to = [\"bookinfo\", \"default\"]\n}\n";
     world.write("namespaces_override.tf", two);
     world.step();
-    let east = world.cluster("east");
-    let before = east.files();
+    let [east, west] = CLUSTERS.map(|name| world.cluster(name));
+    let (before, untouched) = (east.texts(), west.snapshot());
     tamper(&east);
 
     let refreshed = world.plan_with(&["-refresh-only"]);
@@ -41,45 +40,46 @@ fn is_shown_and_repaired(rig: &Rig, words: &[&str], tamper: impl FnOnce(&Directo
         assert!(told.contains(word), "the drift should mention {word}: {told}");
     }
     assert!(!told.contains("west/"), "west has no drift: {told}");
+    world.note(&told);
 
     world.apply(&plan);
-    assert_eq!(east.files(), before, "every byte is restored");
+    assert_eq!(east.texts(), before, "every byte is restored");
+    assert_eq!(west.snapshot(), untouched, "nothing is written where there is no drift");
     world.assert_clean();
 }
 
 fn a_changed_field_is_shown_and_repaired(rig: &Rig) {
     is_shown_and_repaired(rig, &["east/DestinationRule/", "maxEjectionPercent", "100", "10"], |east| {
-        let path = east.path_of("DestinationRule");
-        let text = east.files().remove(&path).expect("the path was found among the files");
-        east.write(&path, &text.replace("maxEjectionPercent: 100", "maxEjectionPercent: 10"));
+        let percent = "/spec/trafficPolicy/outlierDetection/maxEjectionPercent";
+        east.change(&east.key_of("DestinationRule"), |object| *object.pointer_mut(percent).expect("it was written") = json!(10));
     });
 }
 
 fn an_added_list_item_is_shown_and_repaired(rig: &Rig) {
     is_shown_and_repaired(rig, &["east/ServiceEntry/", "hosts", "added.example.com"], |east| {
-        east.change(&east.path_of("ServiceEntry"), |object| list(object, "hosts").push(json!("added.example.com")));
+        east.change(&east.key_of("ServiceEntry"), |object| list(object, "hosts").push(json!("added.example.com")));
     });
 }
 
 fn a_reordered_list_is_shown_and_repaired(rig: &Rig) {
     is_shown_and_repaired(rig, &["east/ServiceEntry/", "exportTo"], |east| {
-        east.change(&east.path_of("ServiceEntry"), |object| list(object, "exportTo").reverse());
+        east.change(&east.key_of("ServiceEntry"), |object| list(object, "exportTo").reverse());
     });
 }
 
 fn a_deleted_object_is_shown_and_repaired(rig: &Rig) {
-    is_shown_and_repaired(rig, &["east/VirtualService/"], |east| east.remove(&east.path_of("VirtualService")));
+    is_shown_and_repaired(rig, &["east/VirtualService/"], |east| east.remove(&east.key_of("VirtualService")));
 }
 
 fn a_foreign_field_in_the_spec_is_shown_and_repaired(rig: &Rig) {
     is_shown_and_repaired(rig, &["east/VirtualService/", "gateways"], |east| {
-        east.change(&east.path_of("VirtualService"), |object| object["spec"]["gateways"] = json!(["theirs"]));
+        east.change(&east.key_of("VirtualService"), |object| object["spec"]["gateways"] = json!(["theirs"]));
     });
 }
 
 fn a_stripped_label_is_shown_and_repaired(rig: &Rig) {
     is_shown_and_repaired(rig, &["east/DestinationRule/", "gloo-terraform/owner"], |east| {
-        east.change(&east.path_of("DestinationRule"), |object| {
+        east.change(&east.key_of("DestinationRule"), |object| {
             let labels = object["metadata"]["labels"].as_object_mut().expect("our objects carry labels");
             labels.remove("gloo-terraform/owner").expect("our objects name their owner");
         });
@@ -90,8 +90,8 @@ fn foreign_labels_and_annotations_are_no_drift(rig: &Rig) {
     let world = World::quickstart(rig);
     world.step();
     let east = world.cluster("east");
-    let path = east.path_of("DestinationRule");
-    east.change(&path, |object| {
+    let key = east.key_of("DestinationRule");
+    east.change(&key, |object| {
         object["metadata"]["labels"]["team"] = json!("theirs");
         object["metadata"]["annotations"]["example.com/note"] = json!("theirs");
     });
@@ -100,7 +100,7 @@ fn foreign_labels_and_annotations_are_no_drift(rig: &Rig) {
     // and a change of ours leaves them where they are
     world.write("change_override.tf", "resource \"gloo_virtual_destination\" \"reviews\" {\n  connect_timeout = \"2s\"\n}\n");
     world.step();
-    let after = east.object(&path);
+    let after = east.object(&key);
     assert_eq!(after["metadata"]["labels"]["team"], "theirs");
     assert_eq!(after["metadata"]["annotations"]["example.com/note"], "theirs");
 }
@@ -108,12 +108,12 @@ fn foreign_labels_and_annotations_are_no_drift(rig: &Rig) {
 fn drift_on_two_clusters_is_shown_for_both(rig: &Rig) {
     let world = World::quickstart(rig);
     world.step();
-    for name in super::CLUSTERS {
+    for name in CLUSTERS {
         let cluster = world.cluster(name);
-        cluster.remove(&cluster.path_of("DestinationRule"));
+        cluster.remove(&cluster.key_of("DestinationRule"));
     }
     let told: Vec<String> = world.plan().drift(DESTINATION).into_keys().collect();
-    for name in super::CLUSTERS {
+    for name in CLUSTERS {
         assert!(told.iter().any(|key| key.starts_with(&format!("{name}/DestinationRule/"))), "{told:?}");
     }
     world.step();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use acceptance_tests::{Action, Case, Rig, World};
+use acceptance_tests::{Action, Case, Rig, SiteKind, World};
 use xtask::workspace::Workspace;
 
 use super::{PROVIDER, knows_identity, with};
@@ -17,6 +17,7 @@ pub fn cases() -> Vec<Case> {
     let case = |prefix: &str, name: String, run: fn(&Rig, &str)| Case {
         name: format!("{prefix}{}", name.replacen('/', "::", 1)),
         run: Box::new(move |rig| run(rig, &name)),
+        only: Some((SiteKind::Folders, "the folders that the examples name")),
     };
     let importing = folders.iter().filter(|folder| folder.join("import.sh").is_file());
     let imported = importing.map(|folder| case("imported::", name(folder), is_imported));

@@ -3,7 +3,9 @@
 use acceptance_tests::{Action, Case, Rig, World, case};
 
 pub fn cases() -> Vec<Case> {
-    vec![case!(a_change_is_seen_as_a_change), case!(a_refusal_is_seen_with_its_words), case!(the_users_settings_stay_outside)]
+    let cases =
+        [case!(a_change_is_seen_as_a_change), case!(a_refusal_is_seen_with_its_words), case!(the_users_settings_stay_outside)];
+    cases.into_iter().map(|case| case.on_folders_for("no cluster at all")).collect()
 }
 
 const INPUT: &str = "resource \"terraform_data\" \"one\" {\n  input = \"a\"\n}\n";

@@ -1,14 +1,15 @@
 //! Create, read, update, delete, import: what the plan shows is what the clusters hold.
 
 use acceptance_tests::{Action, Case, Rig, World, case};
+use serde_json::json;
 
-use super::{CLUSTERS, DESTINATION, MESH};
+use super::{CLUSTERS, DESTINATION, MESH, is_empty, keys, snapshot};
 
 pub fn cases() -> Vec<Case> {
     vec![
         case!(create_writes_what_the_plan_showed),
         case!(a_change_writes_what_the_plan_showed),
-        case!(destroy_leaves_no_object_and_no_foreign_file_touched),
+        case!(destroy_leaves_no_object_and_no_foreign_one_touched),
         case!(import_restores_the_configuration_without_a_change),
         case!(a_new_name_replaces),
         case!(an_object_given_by_hand_lives_and_dies_like_any_other),
@@ -23,7 +24,7 @@ fn create_writes_what_the_plan_showed(rig: &Rig) {
     assert!(!plan.is_unknown(DESTINATION, "/manifests"), "everything is known at plan");
     assert!(plan.diagnostics.warnings().is_empty(), "the base configuration plans without warnings: {}", plan.diagnostics);
     for name in CLUSTERS {
-        assert!(world.cluster(name).files().is_empty(), "a plan writes nothing");
+        assert!(world.cluster(name).is_empty(), "a plan writes nothing");
     }
     let planned = plan.manifests(DESTINATION);
     assert!(planned.len() > 3, "{:?}", planned.keys());
@@ -33,7 +34,7 @@ fn create_writes_what_the_plan_showed(rig: &Rig) {
     assert_eq!(state.manifests(DESTINATION), planned);
     assert_eq!(state.applied(DESTINATION), CLUSTERS);
     for name in CLUSTERS {
-        world.cluster(name).assert_holds(name, &planned, &[]);
+        world.cluster(name).assert_holds(&planned, &[]);
     }
     world.assert_clean();
 }
@@ -51,29 +52,30 @@ fn a_change_writes_what_the_plan_showed(rig: &Rig) {
 
     world.apply(&plan);
     for name in CLUSTERS {
-        world.cluster(name).assert_holds(name, &planned, &[]);
+        world.cluster(name).assert_holds(&planned, &[]);
     }
     world.assert_clean();
 }
 
-fn destroy_leaves_no_object_and_no_foreign_file_touched(rig: &Rig) {
-    const FOREIGN: &str = "apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata:\n  name: theirs\n  namespace: bookinfo\n";
+fn destroy_leaves_no_object_and_no_foreign_one_touched(rig: &Rig) {
     let world = World::quickstart(rig);
-    let east = world.cluster("east");
-    east.write("bookinfo/Sidecar-theirs.yaml", FOREIGN);
+    world.cluster("east").create(&json!({
+        "apiVersion": "networking.istio.io/v1", "kind": "Sidecar", "spec": { "egress": [{ "hosts": ["./*"] }] },
+        "metadata": { "name": "theirs", "namespace": "bookinfo" },
+    }));
+    let before = snapshot(&world);
     world.step();
     world.destroy();
     assert_eq!(world.state().addresses(), Vec::<String>::new());
-    assert_eq!(east.objects().into_keys().collect::<Vec<_>>(), ["bookinfo/Sidecar-theirs.yaml"]);
-    assert_eq!(east.files()["bookinfo/Sidecar-theirs.yaml"], FOREIGN);
-    assert!(world.cluster("west").objects().is_empty());
+    assert_eq!(keys(&world), ["east/Sidecar/bookinfo/theirs"]);
+    assert_eq!(snapshot(&world), before, "not written, not even as it was");
 }
 
 fn import_restores_the_configuration_without_a_change(rig: &Rig) {
     let world = World::quickstart(rig);
     world.step();
     let before = world.state();
-    let files = CLUSTERS.map(|name| world.cluster(name).files());
+    let written = snapshot(&world);
     world.lose_state();
     world.import(MESH, "prod");
     world.import(DESTINATION, "bookinfo/reviews");
@@ -82,7 +84,7 @@ fn import_restores_the_configuration_without_a_change(rig: &Rig) {
         assert_eq!(imported.values(DESTINATION)[attribute], before.values(DESTINATION)[attribute], "{attribute} after import");
     }
     world.plan().assert_empty("after import");
-    assert_eq!(CLUSTERS.map(|name| world.cluster(name).files()), files, "import writes nothing");
+    assert_eq!(snapshot(&world), written, "import writes nothing");
 }
 
 fn a_new_name_replaces(rig: &Rig) {
@@ -93,7 +95,7 @@ fn a_new_name_replaces(rig: &Rig) {
     assert_eq!(plan.action(DESTINATION), Action::Replace);
     world.apply(&plan);
     for name in CLUSTERS {
-        world.cluster(name).assert_holds(name, &plan.manifests(DESTINATION), &[]);
+        world.cluster(name).assert_holds(&plan.manifests(DESTINATION), &[]);
     }
     world.assert_clean();
 }
@@ -121,17 +123,17 @@ resource "gloo_istio_object" "strict" {{
     let plan = world.step();
     assert_eq!(plan.manifests(OBJECT).into_keys().collect::<Vec<_>>(), ["*/PeerAuthentication/bookinfo/strict"]);
     for name in CLUSTERS {
-        world.cluster(name).assert_holds(name, &plan.manifests(OBJECT), &[]);
+        world.cluster(name).assert_holds(&plan.manifests(OBJECT), &[]);
     }
 
     world.config(&config("PERMISSIVE"));
     assert_eq!(world.step().action(OBJECT), Action::Update);
     let east = world.cluster("east");
-    assert_eq!(east.object(&east.path_of("PeerAuthentication"))["spec"]["mtls"]["mode"], "PERMISSIVE");
+    assert_eq!(east.object(&east.key_of("PeerAuthentication"))["spec"]["mtls"]["mode"], "PERMISSIVE");
 
     world.lose_state();
     world.import(OBJECT, "PeerAuthentication/bookinfo/strict");
     world.plan().assert_empty("after import");
     world.destroy();
-    assert!(east.objects().is_empty());
+    assert!(is_empty(&world));
 }

@@ -8,15 +8,17 @@ use serde_json::{Value, json};
 
 use super::{CLUSTERS, DESTINATION, MESH};
 
+const SUBJECT: &str = "an API server";
+
 pub fn cases() -> Vec<Case> {
     vec![
-        case!(the_quick_start_lives_on_real_clusters),
-        case!(a_field_changed_by_another_manager_is_named_and_repaired),
-        case!(status_and_foreign_metadata_are_no_drift_on_a_server),
-        case!(a_deleted_object_is_shown_and_created_again_on_a_server),
-        case!(a_saved_plan_stops_at_a_foreign_change_on_a_server),
-        case!(a_second_owner_is_refused_on_a_server_until_it_takes_over),
-        case!(an_object_of_nobody_is_adopted_on_a_server),
+        case!(the_quick_start_lives_on_real_clusters).on_servers_for(SUBJECT),
+        case!(a_field_changed_by_another_manager_is_named_and_repaired).on_servers_for(SUBJECT),
+        case!(status_and_foreign_metadata_are_no_drift_on_a_server).on_servers_for(SUBJECT),
+        case!(a_deleted_object_is_shown_and_created_again_on_a_server).on_servers_for(SUBJECT),
+        case!(a_saved_plan_stops_at_a_foreign_change_on_a_server).on_servers_for(SUBJECT),
+        case!(a_second_owner_is_refused_on_a_server_until_it_takes_over).on_servers_for(SUBJECT),
+        case!(an_object_of_nobody_is_adopted_on_a_server).on_servers_for(SUBJECT),
     ]
 }
 

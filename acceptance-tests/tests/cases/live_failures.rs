@@ -10,16 +10,18 @@ use rig::{Effect, Injection, Seen};
 use super::live::{applied, config, resources};
 use super::{APPLY, DESTINATION};
 
+const SUBJECT: &str = "an API server";
+
 pub fn cases() -> Vec<Case> {
     vec![
-        case!(a_dead_server_at_plan_is_named_and_nothing_is_written),
-        case!(a_hanging_server_at_plan_costs_a_bounded_wait),
-        case!(a_server_that_dies_after_the_plan_stops_the_apply_before_the_first_write),
-        case!(a_busy_server_is_waited_for),
-        case!(a_refused_credential_is_renewed_in_the_middle_of_an_apply),
-        case!(an_identity_that_may_only_read_is_told_before_the_first_write),
-        case!(a_server_that_restarts_in_the_middle_of_an_apply_needs_two_applies_at_most),
-        case!(a_decommissioned_server_is_forgotten),
+        case!(a_dead_server_at_plan_is_named_and_nothing_is_written).on_servers_for(SUBJECT),
+        case!(a_hanging_server_at_plan_costs_a_bounded_wait).on_servers_for(SUBJECT),
+        case!(a_server_that_dies_after_the_plan_stops_the_apply_before_the_first_write).on_servers_for(SUBJECT),
+        case!(a_busy_server_is_waited_for).on_servers_for(SUBJECT),
+        case!(a_refused_credential_is_renewed_in_the_middle_of_an_apply).on_servers_for(SUBJECT),
+        case!(an_identity_that_may_only_read_is_told_before_the_first_write).on_servers_for(SUBJECT),
+        case!(a_server_that_restarts_in_the_middle_of_an_apply_needs_two_applies_at_most).on_servers_for(SUBJECT),
+        case!(a_decommissioned_server_is_forgotten).on_servers_for(SUBJECT),
     ]
 }
 

@@ -10,8 +10,13 @@ use xtask::cli::Kind;
 use super::live::config;
 use super::{APPLY, DESTINATION};
 
+const SUBJECT: &str = "an API server";
+
 pub fn cases() -> Vec<Case> {
-    vec![case!(a_kill_at_every_write_of_a_create_on_servers), case!(ctrl_c_at_every_write_of_a_create_on_servers)]
+    vec![
+        case!(a_kill_at_every_write_of_a_create_on_servers).on_servers_for(SUBJECT),
+        case!(ctrl_c_at_every_write_of_a_create_on_servers).on_servers_for(SUBJECT),
+    ]
 }
 
 /// The journey has at least as many writes.

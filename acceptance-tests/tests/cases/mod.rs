@@ -1,9 +1,10 @@
 //! Every acceptance case, by subject.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use acceptance_tests::{Case, Rig, World};
+use acceptance_tests::site::CLUSTERS;
+use acceptance_tests::{Case, Rig, Snapshot, World};
 use xtask::workspace::Workspace;
 
 mod arrival;
@@ -55,9 +56,6 @@ const MESH: &str = "gloo_virtual_mesh.prod";
 
 /// The quick start's destination.
 const DESTINATION: &str = "gloo_virtual_destination.reviews";
-
-/// The quick start's clusters.
-const CLUSTERS: [&str; 2] = ["east", "west"];
 
 /// The provider block over the quick start's clusters.
 const PROVIDER: &str = r#"provider "gloo" {
@@ -140,26 +138,41 @@ fn applied(rig: &Rig, resources: &str) -> World {
     world
 }
 
-/// Every file of both clusters, byte for byte, as `<cluster>/<path>`.
-fn files(world: &World) -> BTreeMap<String, String> {
-    let of = |name: &&str| {
-        let name = (*name).to_owned();
-        world.cluster(&name).files().into_iter().map(move |(path, text)| (format!("{name}/{path}"), text)).collect::<Vec<_>>()
-    };
-    CLUSTERS.iter().flat_map(of).collect()
+/// Both clusters, for saying that nothing was written.
+fn snapshot(world: &World) -> [Snapshot; 2] {
+    CLUSTERS.map(|name| world.cluster(name).snapshot())
 }
 
-/// The paths of [`files`].
-fn paths(world: &World) -> Vec<String> {
-    files(world).into_keys().collect()
+/// Every object of both clusters as text, byte for byte, as `<cluster>/<Kind>/<namespace>/<name>`.
+fn texts(world: &World) -> BTreeMap<String, String> {
+    of_both(|name| world.cluster(name).texts())
+}
+
+/// The names of [`texts`].
+fn keys(world: &World) -> Vec<String> {
+    CLUSTERS.iter().flat_map(|name| world.cluster(name).keys().into_iter().map(move |key| format!("{name}/{key}"))).collect()
+}
+
+/// Which objects there are: equal ones mean that none came or went, and on servers not for a moment either.
+fn instances(world: &World) -> [BTreeSet<String>; 2] {
+    CLUSTERS.map(|name| world.cluster(name).instances())
+}
+
+fn of_both<T>(of: impl Fn(&str) -> BTreeMap<String, T>) -> BTreeMap<String, T> {
+    CLUSTERS.iter().flat_map(|name| of(name).into_iter().map(move |(key, one)| (format!("{name}/{key}"), one))).collect()
+}
+
+/// Whether the clusters hold no object.
+fn is_empty(world: &World) -> bool {
+    keys(world).is_empty()
 }
 
 /// Fails unless there are objects and each carries this claim.
 fn assert_claimed(world: &World, claim: &str) {
-    let files = files(world);
-    assert!(!files.is_empty(), "there are objects");
-    for (path, text) in files {
-        assert!(text.contains(&format!("gloo-terraform/claim: {claim}")), "{path} should be claimed by {claim}:\n{text}");
+    let objects = of_both(|name| world.cluster(name).objects());
+    assert!(!objects.is_empty(), "there are objects");
+    for (key, object) in objects {
+        assert_eq!(object["metadata"]["annotations"]["gloo-terraform/claim"], claim, "{key}");
     }
 }
 
@@ -168,8 +181,8 @@ const APPLY: &[&str] = &["apply", "-input=false", "-auto-approve", "-json"];
 
 /// A breakage that a takeover of these objects never reaches: each is written once and, last, one of each cluster gets the
 /// mark of a complete instance. A deletion, and what is written again after one, would be a write more.
-fn one_write_too_many(objects: &[String]) -> String {
-    format!("kill:before:{}", objects.len() + CLUSTERS.len() + 1)
+fn one_write_too_many(world: &World) -> String {
+    format!("kill:before:{}", keys(world).len() + CLUSTERS.len() + 1)
 }
 
 /// Whether this CLI has identities: the state file says it by itself.

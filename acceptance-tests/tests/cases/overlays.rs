@@ -2,7 +2,7 @@
 
 use acceptance_tests::{Action, Case, Rig, World, case};
 
-use super::{APPLY, CLUSTERS, DESTINATION, PROVIDER, applied, paths, with};
+use super::{APPLY, CLUSTERS, DESTINATION, PROVIDER, applied, keys, with};
 
 pub fn cases() -> Vec<Case> {
     vec![case!(an_overlay_is_shown_written_and_watched), case!(what_a_killed_update_left_over_is_shown_and_deleted)]
@@ -28,19 +28,19 @@ fn an_overlay_is_shown_written_and_watched(rig: &Rig) {
     assert!(overlaid.len() == 1 && overlaid[0].starts_with("east/DestinationRule/"), "{overlaid:?} of {:?}", planned.keys());
     world.apply(&plan);
     for name in CLUSTERS {
-        world.cluster(name).assert_holds(name, &planned, &[]);
+        world.cluster(name).assert_holds(&planned, &[]);
     }
     world.assert_clean();
 
     let east = world.cluster("east");
-    let before = east.files();
+    let before = east.texts();
     let pool = "/spec/trafficPolicy/connectionPool/tcp/maxConnections";
-    east.change(&east.path_of("DestinationRule"), |object| *object.pointer_mut(pool).expect("it was written") = 8.into());
+    east.change(&east.key_of("DestinationRule"), |object| *object.pointer_mut(pool).expect("it was written") = 8.into());
     let plan = world.plan();
     let drift = serde_json::Value::Object(plan.drift(DESTINATION).into_iter().collect()).to_string();
     assert!(drift.contains("maxConnections: live 8, intent 7"), "{drift}");
     world.apply(&plan);
-    assert_eq!(east.files(), before, "every byte is restored");
+    assert_eq!(east.texts(), before, "every byte is restored");
     world.config(&format!("{PROVIDER}{}", with("")));
     world.apply(&world.plan());
     world.plan().assert_empty("without the overlay");
@@ -51,12 +51,12 @@ fn what_a_killed_update_left_over_is_shown_and_deleted(rig: &Rig) {
     let world = World::clusters(&rig.breakable());
     world.config(&base);
     world.apply(&world.plan());
-    let before = objects(&world);
+    let before = keys(&world);
     world.config(&base.replace("reviews.mesh.internal", "critics.mesh.internal"));
     let (outcome, is_reached) = world.run_broken("kill:before:4", APPLY);
     assert!(is_reached && !outcome.is_success(), "{}{}", outcome.diagnostics(), outcome.stderr);
-    let after = objects(&world);
-    let new: Vec<&String> = after.iter().filter(|path| !before.contains(path)).collect();
+    let after = keys(&world);
+    let new: Vec<&String> = after.iter().filter(|key| !before.contains(key)).collect();
     assert!(!new.is_empty(), "objects of the new host were written");
 
     // the change is given up: what it wrote is found by its claim alone
@@ -67,11 +67,6 @@ fn what_a_killed_update_left_over_is_shown_and_deleted(rig: &Rig) {
     let left = drift.values().filter(|lines| lines[0].as_str().is_some_and(|line| line.starts_with("leftover: ")));
     assert_eq!(left.count(), new.len(), "{drift:?}");
     world.apply(&plan);
-    assert_eq!(objects(&world), before);
+    assert_eq!(keys(&world), before);
     world.plan().assert_empty("after the cleaning up");
-}
-
-/// The paths of all objects: a kill may leave a temporary file, whose name starts with a dot.
-fn objects(world: &World) -> Vec<String> {
-    paths(world).into_iter().filter(|path| !path.contains("/.")).collect()
 }

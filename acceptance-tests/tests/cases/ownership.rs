@@ -1,62 +1,55 @@
 //! One owner per object: a second one is refused and told who holds it; nothing foreign is
 //! touched.
 
-use std::collections::BTreeMap;
-
 use acceptance_tests::{Case, Rig, World, case};
+use serde_json::json;
 
-use super::{CLUSTERS, DESTINATION};
+use super::{CLUSTERS, DESTINATION, beside, snapshot, with};
 
 pub fn cases() -> Vec<Case> {
     vec![
         case!(a_second_owner_is_refused_and_told_who_owns),
-        case!(a_foreign_object_at_our_path_is_refused_by_name),
-        case!(a_damaged_file_at_our_path_is_refused_by_name),
-        case!(other_files_are_never_touched),
+        case!(a_foreign_object_in_our_place_is_refused_by_name),
+        case!(a_damaged_file_at_our_path_is_refused_by_name).on_folders_for("a file that is no YAML"),
+        case!(other_files_are_never_touched).on_folders_for("files that are no objects"),
     ]
-}
-
-/// The path of the destination's first object in east, found by planning.
-fn a_path_of_ours(rig: &Rig) -> String {
-    let world = World::quickstart(rig);
-    world.apply(&world.plan());
-    world.cluster("east").path_of("VirtualService")
 }
 
 fn a_second_owner_is_refused_and_told_who_owns(rig: &Rig) {
     let world = World::quickstart(rig);
     world.step();
-    let before = CLUSTERS.map(|name| world.cluster(name).objects());
+    let before = snapshot(&world);
 
     let second = world.beside("second");
-    let config = super::PROVIDER.replace("tests/acceptance", "team/other").replace("clusters/", "../work/clusters/");
-    second.config(&(config + &super::by_hand("\"203.0.113.10\"", "\"reviews.mesh.internal\"")));
+    second.config(&(beside("team/other") + &with("")));
     let refused = second.refused();
     refused.error_with(&["demo/quickstart", "reviews"]);
-    assert_eq!(CLUSTERS.map(|name| world.cluster(name).objects()), before, "a refusal writes nothing");
+    assert_eq!(snapshot(&world), before, "a refusal writes nothing");
     world.assert_clean();
 }
 
-fn a_foreign_object_at_our_path_is_refused_by_name(rig: &Rig) {
-    let path = a_path_of_ours(rig);
+fn a_foreign_object_in_our_place_is_refused_by_name(rig: &Rig) {
     let world = World::quickstart(rig);
-    let (namespace, file) = path.split_once('/').expect("a folder and a file");
-    let name = file.trim_start_matches("VirtualService-").trim_end_matches(".yaml");
-    let foreign = format!(
-        "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata:\n  name: {name}\n  namespace: {namespace}\nspec:\n  hosts:\n  - theirs.example.com\n"
-    );
-    world.cluster("east").write(&path, &foreign);
+    let planned = world.plan().manifests(DESTINATION);
+    let ours = planned.keys().find_map(|key| key.strip_prefix("*/").filter(|key| key.starts_with("VirtualService/")));
+    let name = ours.and_then(|key| key.rsplit('/').next()).expect("one is planned");
+    world.cluster("east").create(&json!({
+        "apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
+        "metadata": { "name": name, "namespace": "bookinfo" },
+        "spec": { "hosts": ["theirs.example.com"], "http": [{ "route": [{ "destination": { "host": "theirs" } }] }] },
+    }));
+    let before = snapshot(&world);
     let refused = world.refused();
     refused.error_with(&[name, "east"]);
-    assert_eq!(world.cluster("east").files(), BTreeMap::from([(path, foreign)]), "a refusal writes nothing");
-    assert!(world.cluster("west").objects().is_empty(), "in no cluster");
+    assert_eq!(snapshot(&world), before, "a refusal writes nothing, in no cluster");
 }
 
 fn a_damaged_file_at_our_path_is_refused_by_name(rig: &Rig) {
     let world = World::quickstart(rig);
     world.step();
-    let east = world.cluster("east");
-    let path = east.path_of("VirtualService");
+    let cluster = world.cluster("east");
+    let east = cluster.directory();
+    let path = east.objects().into_keys().find(|path| path.contains("/VirtualService-")).expect("it was written");
     east.write(&path, "kind: [never closed\n");
     let refused = world.plan_refused();
     refused.error_with(&[path.as_str()]);
@@ -65,7 +58,8 @@ fn a_damaged_file_at_our_path_is_refused_by_name(rig: &Rig) {
 
 fn other_files_are_never_touched(rig: &Rig) {
     let world = World::quickstart(rig);
-    let east = world.cluster("east");
+    let cluster = world.cluster("east");
+    let east = cluster.directory();
     east.write("README", "not yaml at all: [\n");
     east.write("bookinfo/notes.yaml", "- just\n- a list\n");
     world.step();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use acceptance_tests::{Action, Case, Rig, World, case};
 
-use super::{CLUSTERS, DESTINATION, MESH, PROVIDER};
+use super::{CLUSTERS, DESTINATION, MESH, PROVIDER, is_empty, snapshot};
 
 pub fn cases() -> Vec<Case> {
     vec![
@@ -31,13 +31,13 @@ fn refresh_only_records_drift_and_writes_nothing(rig: &Rig) {
     let world = World::quickstart(rig);
     world.step();
     let east = world.cluster("east");
-    east.remove(&east.path_of("DestinationRule"));
-    let damaged = east.files();
+    east.remove(&east.key_of("DestinationRule"));
+    let damaged = snapshot(&world);
 
     let plan = world.plan_with(&["-refresh-only"]);
     assert!(plan.has_changes);
     world.apply(&plan);
-    assert_eq!(east.files(), damaged, "refresh only writes no cluster");
+    assert_eq!(snapshot(&world), damaged, "refresh only writes no cluster");
     let drift = world.state().values(DESTINATION)["drift"].to_string();
     assert!(drift.contains("east/DestinationRule/"), "{drift}");
     assert!(!world.plan_with(&["-refresh-only"]).has_changes, "the same drift is recorded once");
@@ -50,31 +50,22 @@ fn a_saved_plan_does_not_overwrite_what_changed_since(rig: &Rig) {
     world.write("change_override.tf", "resource \"gloo_virtual_destination\" \"reviews\" {\n  timeout = \"2s\"\n}\n");
     let plan = world.plan();
     let east = world.cluster("east");
-    let path = east.path_of("VirtualService");
-    east.change(&path, |object| object["spec"]["hosts"] = serde_json::json!(["changed.example.com"]));
-    let changed = CLUSTERS.map(|name| world.cluster(name).files());
+    east.change(&east.key_of("VirtualService"), |object| object["spec"]["hosts"] = serde_json::json!(["changed.example.com"]));
+    let changed = snapshot(&world);
 
     world.apply_refused(&plan).error_with(&["east", "VirtualService"]);
-    assert_eq!(CLUSTERS.map(|name| world.cluster(name).files()), changed, "nothing is written anywhere");
+    assert_eq!(snapshot(&world), changed, "nothing is written anywhere");
     world.step();
 }
 
 fn an_empty_plan_writes_nothing(rig: &Rig) {
     let world = World::quickstart(rig);
     world.step();
-    let times = |world: &World| -> Vec<(String, std::time::SystemTime)> {
-        let files = world.cluster("east").files().into_keys();
-        let time = |path: &String| {
-            let file = world.cluster("east").root().join("manifests").join(path);
-            file.metadata().and_then(|data| data.modified()).expect("the file was just listed")
-        };
-        files.map(|path| (path.clone(), time(&path))).collect()
-    };
-    let before = times(&world);
+    let before = snapshot(&world);
     let plan = world.plan();
     plan.assert_empty("nothing changed");
     world.apply(&plan);
-    assert_eq!(times(&world), before);
+    assert_eq!(snapshot(&world), before);
 }
 
 fn many_resources_land_side_by_side(rig: &Rig) {
@@ -96,12 +87,10 @@ resource "gloo_istio_object" "many" {{
     let plan = world.step();
     assert_eq!(plan.changed().len(), 40);
     for name in CLUSTERS {
-        assert_eq!(world.cluster(name).objects().len(), 40);
+        assert_eq!(world.cluster(name).keys().len(), 40);
     }
     world.destroy();
-    for name in CLUSTERS {
-        assert!(world.cluster(name).objects().is_empty());
-    }
+    assert!(is_empty(&world));
 }
 
 fn a_saved_destroy_plan_is_applied(rig: &Rig) {
@@ -110,7 +99,5 @@ fn a_saved_destroy_plan_is_applied(rig: &Rig) {
     let plan = world.plan_with(&["-destroy"]);
     assert_eq!(plan.action(DESTINATION), Action::Delete);
     world.apply(&plan);
-    for name in CLUSTERS {
-        assert!(world.cluster(name).objects().is_empty());
-    }
+    assert!(is_empty(&world));
 }

@@ -2,7 +2,7 @@
 
 use acceptance_tests::{Action, Case, Diagnostics, Rig, World, case};
 
-use super::{DESTINATION, PROVIDER, applied, files, renamed, with};
+use super::{DESTINATION, PROVIDER, applied, instances, is_empty, renamed, snapshot, with};
 
 pub fn cases() -> Vec<Case> {
     vec![
@@ -26,18 +26,18 @@ fn protected(rig: &Rig) -> World {
 
 fn a_protected_destination_is_not_destroyed(rig: &Rig) {
     let world = protected(rig);
-    let before = files(&world);
+    let before = snapshot(&world);
     is_told(&world.plan_refused_with(&["-destroy"]));
     is_told(&world.plan_refused_with(&["-destroy", &format!("-target={DESTINATION}")]));
     // no longer in the configuration
     world.config(PROVIDER);
     is_told(&world.plan_refused());
-    assert_eq!(files(&world), before);
+    assert_eq!(snapshot(&world), before);
 }
 
 fn a_protected_destination_is_not_replaced(rig: &Rig) {
     let world = protected(rig);
-    let before = files(&world);
+    let before = snapshot(&world);
     for lines in [ON.to_owned(), format!("{ON}\n  lifecycle {{\n    create_before_destroy = true\n  }}")] {
         world.config(&format!("{PROVIDER}{}", renamed("reviews", "comments", &lines)));
         is_told(&world.plan_refused());
@@ -47,7 +47,7 @@ fn a_protected_destination_is_not_replaced(rig: &Rig) {
     let plan = world.plan_with(&[&format!("-replace={DESTINATION}")]);
     assert_eq!(plan.action(DESTINATION), Action::Replace);
     is_told(&world.apply_refused(&plan));
-    assert_eq!(files(&world), before);
+    assert_eq!(snapshot(&world), before);
     world.plan().assert_empty("after the refusals");
 }
 
@@ -55,7 +55,7 @@ fn a_protected_destination_keeps_a_backend_for_every_client(rig: &Rig) {
     let only =
         |cluster: &str| with(ON).replace("for cluster in [\"east\", \"west\"]", &format!("for cluster in [\"{cluster}\"]"));
     let world = applied(rig, &only("east"));
-    let before = files(&world);
+    let before = snapshot(&world);
     world.config(&format!("{PROVIDER}{}", only("west")));
     world.plan_refused().error_with(&[
         "Deletion protection is on (GM4015)",
@@ -63,7 +63,7 @@ fn a_protected_destination_keeps_a_backend_for_every_client(rig: &Rig) {
         "add the new backends and apply, then remove the old ones",
         "deletion_protection = false",
     ]);
-    assert_eq!(files(&world), before);
+    assert_eq!(snapshot(&world), before);
     // in two steps it goes
     world.config(&format!("{PROVIDER}{}", with(ON)));
     world.apply(&world.plan());
@@ -74,12 +74,12 @@ fn a_protected_destination_keeps_a_backend_for_every_client(rig: &Rig) {
 
 fn without_protection_it_is_destroyed(rig: &Rig) {
     let world = protected(rig);
-    let before = files(&world);
+    let before = instances(&world);
     world.config(&format!("{PROVIDER}{}", with("  deletion_protection = false")));
     let plan = world.plan();
     assert_eq!(plan.action(DESTINATION), Action::Update);
     world.apply(&plan);
-    assert_eq!(files(&world).keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
+    assert_eq!(instances(&world), before);
     world.destroy();
-    assert!(files(&world).is_empty());
+    assert!(is_empty(&world));
 }

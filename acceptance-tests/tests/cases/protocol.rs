@@ -12,7 +12,7 @@ use xtask::workspace::stage_provider;
 use super::{built_example, knows_identity};
 
 pub fn cases() -> Vec<Case> {
-    vec![
+    let cases = [
         case!(a_write_only_value_is_sent_and_stored_nowhere),
         case!(the_version_of_a_write_only_value_is_the_word_to_write_it_again),
         case!(a_state_moves_to_another_type_without_a_change),
@@ -20,7 +20,8 @@ pub fn cases() -> Vec<Case> {
         case!(a_resource_has_an_identity_where_the_cli_knows_them),
         case!(a_resource_is_imported_by_what_the_cli_knows),
         case!(the_new_one_is_there_before_the_old_one_goes),
-    ]
+    ];
+    cases.into_iter().map(|case| case.on_folders_for("no cluster at all")).collect()
 }
 
 /// The rig with the toy in place of the provider; built once, staged beside the provider.

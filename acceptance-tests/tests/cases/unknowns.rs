@@ -49,7 +49,7 @@ fn an_unknown_address_hides_only_its_own_objects(rig: &Rig) {
         assert_eq!(applied.get(key), Some(manifest), "what was known at plan is what was written: {key}");
     }
     for name in CLUSTERS {
-        world.cluster(name).assert_holds(name, &applied, &[]);
+        world.cluster(name).assert_holds(&applied, &[]);
     }
     world.assert_clean();
 }
@@ -79,7 +79,7 @@ fn a_cluster_known_after_apply_is_planned(rig: &Rig) {
 
     world.apply(&plan);
     for name in CLUSTERS {
-        world.cluster(name).assert_holds(name, &planned, &[]);
+        world.cluster(name).assert_holds(&planned, &[]);
     }
     world.assert_clean();
 }

@@ -107,3 +107,45 @@ fn a_server_hangs_dies_and_comes_back_with_its_data() {
     cluster.start_namespace_controller().expect("started");
     until("the namespace is gone", || api.read("/api/v1/namespaces/short-lived").expect("readable").is_none());
 }
+
+#[test]
+fn what_a_store_held_is_there_again_and_nothing_else() {
+    let _alone = WEST.write();
+    let west = shared().cluster("west");
+    let api = west.api();
+    let object = |name: &str, host: &str| {
+        json!({
+            "apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry", "spec": { "hosts": [host] },
+            "metadata": { "name": name, "namespace": "bookinfo" },
+        })
+    };
+    let path = |name: &str| format!("/apis/networking.istio.io/v1/namespaces/bookinfo/serviceentries/{name}");
+    let read = |name: &str| api.read(&path(name)).expect("readable");
+    let start = west.save().expect("saved");
+    for name in ["changed", "deleted", "left"] {
+        api.apply(&object(name, "a.example.com")).expect("applied");
+    }
+    let (saved, written) = (west.save().expect("saved"), west.written().expect("told"));
+    assert_eq!(west.written().expect("told"), written, "nothing was written in between");
+    let before = ["changed", "deleted", "left"].map(read);
+
+    api.apply(&object("changed", "b.example.com")).expect("applied");
+    assert_ne!(west.written().expect("told"), written);
+    api.delete(&path("deleted")).expect("deleted");
+    api.apply(&object("added", "a.example.com")).expect("applied");
+    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "added" } });
+    api.apply(&namespace).expect("applied");
+    west.load(&saved).expect("loaded");
+    for (before, name) in before.into_iter().zip(["changed", "deleted", "left"]) {
+        let (before, after) = (before.expect("it was there"), read(name).expect("it is there again"));
+        assert_eq!(after["spec"], before["spec"], "{name}");
+        assert_eq!(after["metadata"]["uid"], before["metadata"]["uid"], "{name}");
+    }
+    assert_eq!(read("added"), None);
+    assert_eq!(api.read("/api/v1/namespaces/added").expect("readable"), None);
+    assert_eq!(api.list("/apis/networking.istio.io/v1/serviceentries").expect("a list").len(), 3);
+
+    west.load(&start).expect("loaded");
+    assert_eq!(api.list("/apis/networking.istio.io/v1/serviceentries").expect("a list").len(), 0);
+    assert_eq!(api.list(SERVICES).expect("a list").len(), 4);
+}
