@@ -6,6 +6,7 @@ use tf_server::{DataSource, Function, Resource};
 
 use crate::data_sources::cluster::ClusterData;
 use crate::data_sources::service::ServiceData;
+use crate::functions::Role;
 use crate::lifecycle::IntentResource;
 use crate::resources::istio_object::IstioObject;
 use crate::resources::virtual_destination::VirtualDestination;
@@ -28,5 +29,5 @@ pub(crate) fn data_sources(configured: &Arc<Configured>) -> Vec<Arc<dyn DataSour
 
 /// The functions.
 pub(crate) fn functions() -> Vec<Arc<dyn Function>> {
-    Vec::new()
+    vec![Arc::new(Role)]
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path as FilePath, PathBuf};
 
-use kube_cluster::{Access, Auth, ExecPlugin, Host, KubeconfigSource, Secret};
+use kube_cluster::{Access, Auth, ExecPlugin, Host, KubeconfigSource, Pod, Secret};
 use mesh_model::names::{ClusterName, Namespace};
 use tf_value::schema::{Attribute, Kind};
 use tf_value::{Diagnostics, Reader, Tf, Type};
@@ -178,7 +178,7 @@ fn place(connection: &Connection) -> Option<(String, &'static str)> {
             let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
             Some((format!("{context} of {}", files.join(" and ")), "kubeconfig"))
         }
-        Connection::Kubernetes { access: Access::InCluster, .. } => Some(("`in_cluster`".to_owned(), "in_cluster")),
+        Connection::Kubernetes { access: Access::InCluster(_), .. } => Some(("`in_cluster`".to_owned(), "in_cluster")),
         Connection::Kubernetes { .. } | Connection::Unknown => None,
     }
 }
@@ -240,7 +240,7 @@ fn decode_entry(name: &ClusterName, entry: &Reader<'_>, environment: Environment
             }
         },
         Some("kubeconfig") => decode_kubeconfig(name, &kubeconfig, environment, d).map(kubernetes),
-        Some("auth.in_cluster") => Some(kubernetes(Access::InCluster)),
+        Some("auth.in_cluster") => Some(kubernetes(Access::InCluster(Pod::of_environment(environment)))),
         Some(_) => decode_host(name, entry, host.string(), environment, d).map(kubernetes),
         None => {
             if let Some(path) = own("DIRECTORY").filter(|_| belonging.is_empty()) {

@@ -1,4 +1,4 @@
-//! The product as users type it: provider block, resources, data sources.
+//! The product as users type it: provider block, resources, data sources, functions.
 //!
 //! ```text
 //! Value → input → mesh-model (decode) → mesh-translate → istio-objects (seal, fold) → planned state
@@ -18,6 +18,7 @@ mod catalog;
 mod connection;
 mod cook;
 mod data_sources;
+mod functions;
 mod input;
 mod lifecycle;
 mod provider;

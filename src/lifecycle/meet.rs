@@ -11,6 +11,7 @@ use mesh_model::{AttributePath, Code, Finding, Findings};
 use mesh_translate::Rights;
 
 use super::taking;
+use crate::connection::Connection;
 use crate::session::{Inventories, Session};
 use crate::settings::Settings;
 
@@ -39,6 +40,12 @@ pub(super) async fn meet_clusters(asking: &Asking<'_>, objects: &BTreeMap<Cluste
     let Asking { session, changes, others, leaving, .. } = *asking;
     let mut findings = Findings::new();
     let mut inventories = Inventories::new();
+    if changes {
+        findings.extend(outside(objects, &session.settings));
+        if !findings.is_empty() {
+            return (findings, inventories);
+        }
+    }
     let mut skipped = Vec::new();
     for (name, _) in objects.iter().filter(|(_, objects)| !objects.is_empty()) {
         match session.standing(name) {
@@ -81,6 +88,18 @@ fn with_default_labels(objects: &BTreeMap<ClusterName, Vec<Object>>, settings: &
         }
     }
     labelled
+}
+
+/// Objects where their cluster is not looked at.
+fn outside(objects: &BTreeMap<ClusterName, Vec<Object>>, settings: &Settings) -> Findings {
+    let mut findings = Findings::new();
+    for (name, objects) in objects {
+        let connection = settings.clusters.as_ref().and_then(|clusters| clusters.get(name));
+        let Some(Connection::Kubernetes { namespaces: Some(namespaces), .. }) = connection else { continue };
+        let errors = objects.iter().filter_map(|object| kube_cluster::outside(name, namespaces, &object.key()));
+        findings.extend(errors.map(|error| error.finding()));
+    }
+    findings
 }
 
 fn unregistered(name: &ClusterName, session: &Session) -> Finding {

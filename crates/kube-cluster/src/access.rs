@@ -43,7 +43,31 @@ pub enum Access {
     /// as the provider block says
     Host(Box<Host>),
     /// with the service account of the pod in which the provider runs
-    InCluster,
+    InCluster(Pod),
+}
+
+/// What a pod knows of the API server of its cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pod {
+    /// variable `KUBERNETES_SERVICE_HOST`: a name or an address
+    pub host: Option<String>,
+    /// variable `KUBERNETES_SERVICE_PORT`
+    pub port: Option<String>,
+    /// folder with `token` and `ca.crt` of the service account
+    pub account: PathBuf,
+}
+
+impl Pod {
+    /// The pod that this environment belongs to. Where the files are mounted is fixed: no variable leads elsewhere.
+    #[must_use]
+    pub fn of_environment(environment: impl Fn(&str) -> Option<String>) -> Self {
+        let variable = |name: &str| environment(name).filter(|text| !text.is_empty());
+        Self {
+            host: variable("KUBERNETES_SERVICE_HOST"),
+            port: variable("KUBERNETES_SERVICE_PORT"),
+            account: PathBuf::from("/var/run/secrets/kubernetes.io/serviceaccount"),
+        }
+    }
 }
 
 /// Where a kubeconfig is.

@@ -1,5 +1,7 @@
 //! The port, on an API server.
 
+mod places;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,6 +22,8 @@ use crate::kinds::{KINDS, Known, Purpose};
 use crate::object::{self, Raw};
 use crate::status::{self, NotFound};
 use crate::transport::{Call, Limits, Reply, Transport};
+
+pub use places::outside;
 
 /// Objects of one page of a list.
 const PAGE: usize = 500;
@@ -242,6 +246,9 @@ impl Inner {
         if self.absent.lock().unwrap_or_else(PoisonError::into_inner).contains(&known.resource()) {
             return Ok(None);
         }
+        if let Some(namespaces) = self.namespaces.as_ref().filter(|_| !known.is_namespaced) {
+            return self.beside(known, namespaces).await;
+        }
         for version in self.versions(known) {
             let places: Vec<Option<&str>> = match &self.namespaces {
                 Some(namespaces) if known.is_namespaced => namespaces.iter().map(|namespace| Some(namespace.as_str())).collect(),
@@ -265,30 +272,6 @@ impl Inner {
         }
         self.absent.lock().unwrap_or_else(PoisonError::into_inner).insert(known.resource());
         Ok(None)
-    }
-
-    /// Refuses a write of a kind that may not be listed: what a killed run leaves of it would never be found. So of a kind
-    /// that a list leaves out there are no leftovers.
-    fn check_listed(&self, known: &Known, key: &ObjectKey) -> Result<(), ClusterError> {
-        if !self.unlisted.lock().unwrap_or_else(PoisonError::into_inner).contains(&known.resource()) {
-            return Ok(());
-        }
-        let error = ClusterError::new(
-            Class::Forbidden,
-            self.cluster(),
-            format!(
-                "cluster {} does not allow to list {}, and {key} is not written without that",
-                self.cluster(),
-                known.resource()
-            ),
-            "What an interrupted run leaves behind is found again by its label; without the list it would stay there for good.",
-            format!(
-                "Give the identity this rule, in a Role of the namespace or a ClusterRole:\n\n  - apiGroups: [\"{}\"]\n    \
-                 resources: [\"{}\"]\n    verbs: [\"list\"]",
-                known.group, known.plural
-            ),
-        );
-        Err(error.at(key))
     }
 
     async fn pages(
@@ -403,7 +386,7 @@ impl Inner {
             }
         };
         let (known, version) = self.written_version(manifest)?;
-        self.check_listed(known, manifest.key())?;
+        self.check_place(known, manifest.key())?;
         let write = Write {
             manifest: manifest.clone(),
             previous: old.cloned(),
@@ -478,7 +461,7 @@ impl Inner {
     async fn apply(&self, write: &Write, cancel: &CancellationToken) -> Result<LiveObject, ClusterError> {
         let key = write.manifest.key();
         let (known, version) = self.written_version(&write.manifest)?;
-        self.check_listed(known, key)?;
+        self.check_place(known, key)?;
         let begun = Instant::now();
         let mut tries = 0;
         loop {

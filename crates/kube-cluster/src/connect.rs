@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
-use crate::access::{Access, Auth, ExecPlugin, Host, KubeconfigSource};
+use crate::access::{Access, Auth, ExecPlugin, Host, KubeconfigSource, Pod};
 use crate::exec;
 use crate::proxy;
 
@@ -82,7 +82,7 @@ pub(crate) async fn open(access: &Access, limit: Duration, previous: Option<&Con
     let (mut config, source, from_file) = match access {
         Access::Kubeconfig { source, context } => from_kubeconfig(source, context.as_deref()).await?,
         Access::Host(host) => from_host(host)?,
-        Access::InCluster => in_cluster()?,
+        Access::InCluster(pod) => in_cluster(pod)?,
     };
     let is_renewable = from_file || matches!(source, Source::File(_) | Source::Exec(..));
     let credential = match source {
@@ -257,16 +257,27 @@ fn from_host(host: &Host) -> Result<(Config, Source, bool), Refusal> {
     Ok((config, source, false))
 }
 
-fn in_cluster() -> Result<(Config, Source, bool), Refusal> {
-    let mut config = Config::incluster().map_err(|_| {
+fn in_cluster(pod: &Pod) -> Result<(Config, Source, bool), Refusal> {
+    let refuse = |why: String| {
         Refusal::new(
             "the provider does not run in a pod of the cluster",
-            "KUBERNETES_SERVICE_HOST is not set, or the files of the service account are not there.",
+            why,
             "Use `in_cluster` only where the CLI runs in a pod; otherwise write `host` and `auth`, or `kubeconfig`.",
         )
-    })?;
-    let file = config.auth_info.token_file.take().map(PathBuf::from);
-    Ok((config, file.map_or(Source::Nothing, Source::File), true))
+    };
+    let host = pod.host.as_deref().ok_or_else(|| refuse("KUBERNETES_SERVICE_HOST is not set.".to_owned()))?;
+    let port = pod.port.as_deref().ok_or_else(|| refuse("KUBERNETES_SERVICE_PORT is not set.".to_owned()))?;
+    let host = if host.parse::<std::net::Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() };
+    let url = format!("https://{host}:{port}").parse::<Uri>();
+    let url = url.map_err(|_| refuse(format!("KUBERNETES_SERVICE_HOST and _PORT are {host:?} and {port:?}.")))?;
+    let authority = pod.account.join("ca.crt");
+    let pem = std::fs::read_to_string(&authority);
+    let pem = pem.map_err(|error| refuse(format!("{} cannot be read: {error}.", authority.display())))?;
+    let mut config = Config::new(url);
+    let trusted = certificates(&pem).map_err(|_| refuse(format!("{} holds no certificate.", authority.display())))?;
+    config.root_cert = Some(trusted);
+    config.proxy_url = proxy::of_environment(&config.cluster_url)?;
+    Ok((config, Source::File(pod.account.join("token")), true))
 }
 
 /// The certificates of a PEM text, in DER.

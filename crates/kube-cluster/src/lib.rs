@@ -24,8 +24,8 @@ mod status;
 mod tests;
 mod transport;
 
-pub use access::{Access, Auth, ExecPlugin, Host, KubeconfigSource, Secret};
-pub use cluster::KubeCluster;
+pub use access::{Access, Auth, ExecPlugin, Host, KubeconfigSource, Pod, Secret};
+pub use cluster::{KubeCluster, outside};
 pub use kinds::{KINDS, Known, Purpose};
-pub use role::{Use, inventory_line};
+pub use role::{RoleName, Use, inventory_line};
 pub use transport::Limits;

@@ -9,3 +9,4 @@ mod real;
 mod requests;
 mod role;
 mod support;
+mod ways;

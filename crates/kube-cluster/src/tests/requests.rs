@@ -1,7 +1,5 @@
 //! How requests are sent: pages, repetitions, credentials, silence.
 
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use kube_apply::port::Cluster as _;
@@ -11,7 +9,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::fake::{Break, Fake};
-use super::support::{PATIENT, cluster, cluster_of, host, key, manifest, with_auth, write};
+use super::support::{PATIENT, Plugin, cluster, cluster_of, credential, host, key, manifest, with_auth, write};
 use crate::{Access, Auth, ExecPlugin, KubeCluster, Secret};
 
 async fn fill(cluster: &KubeCluster, count: usize) {
@@ -118,50 +116,6 @@ async fn a_fixed_token_is_not_tried_twice_and_not_shown() {
     assert_eq!((error.class, fake.requests().len()), (Class::Forbidden, 1));
     harmless(&error, &["t0ken-abc", "0ther-xyz"]);
     assert!(!format!("{cluster:?}").contains("t0ken-abc"));
-}
-
-/// A plugin that prints what `answer` has by then, and counts its runs.
-struct Plugin {
-    folder: tempfile::TempDir,
-}
-
-impl Plugin {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let at = folder.path().display();
-        let script = format!(
-            "#!/bin/sh\necho run >> {at}/runs\necho \"$KUBERNETES_EXEC_INFO\" > {at}/info\ncat {at}/errors >&2\ncat {at}/answer || exit 3\n"
-        );
-        let file = folder.path().join("plugin");
-        let mut written = std::fs::File::create(&file).unwrap();
-        written.write_all(script.as_bytes()).unwrap();
-        drop(written);
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o700)).unwrap();
-        std::fs::write(folder.path().join("errors"), "").unwrap();
-        Self { folder }
-    }
-
-    fn answer(&self, answer: &Value) {
-        std::fs::write(self.folder.path().join("answer"), answer.to_string()).unwrap();
-    }
-
-    fn runs(&self) -> usize {
-        std::fs::read_to_string(self.folder.path().join("runs")).map_or(0, |runs| runs.lines().count())
-    }
-
-    fn auth(&self) -> Auth {
-        Auth::Exec(ExecPlugin {
-            api_version: "client.authentication.k8s.io/v1".to_owned(),
-            // a shell reads the file: nothing is executed that another test may still have open for writing
-            command: "/bin/sh".to_owned(),
-            args: vec![self.folder.path().join("plugin").display().to_string()],
-            env: [("PLUGIN_SECRET".to_owned(), "hunter2".to_owned())].into(),
-        })
-    }
-}
-
-fn credential(token: &str, end: &str) -> Value {
-    json!({"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": token, "expirationTimestamp": end}})
 }
 
 #[tokio::test]

@@ -36,9 +36,8 @@ fn needed(fake: &Fake) -> BTreeSet<(&'static str, String, String)> {
     needed
 }
 
-fn allowed(purpose: Use) -> BTreeSet<(&'static str, String, String)> {
-    let of =
-        |known: &'static Known| purpose.verbs(known).iter().map(|verb| (*verb, known.group.to_owned(), known.plural.to_owned()));
+fn allowed(verbs: impl Fn(&'static Known) -> &'static [&'static str]) -> BTreeSet<(&'static str, String, String)> {
+    let of = |known: &'static Known| verbs(known).iter().map(|verb| (*verb, known.group.to_owned(), known.plural.to_owned()));
     KINDS.iter().flat_map(of).collect()
 }
 
@@ -66,9 +65,14 @@ async fn a_role_allows_every_request_and_nothing_else() {
     read(&cluster(&fake)).await;
     // lists of absent kinds are remembered, so both lists are asked by a cluster of their own
     let _ = cluster(&fake).inventory(&Kinds::All).await;
-    assert_eq!(needed(&fake), allowed(Use::Plan));
+    assert_eq!(needed(&fake), allowed(|known| Use::Plan.verbs(known)));
 
-    let cluster = cluster(&fake);
+    try_all(&cluster(&fake)).await;
+    assert_eq!(needed(&fake), allowed(|known| Use::Apply.verbs(known)));
+}
+
+/// Tries to write and delete an object of every kind that may be written.
+async fn try_all(cluster: &KubeCluster) {
     for (known, key) in keys() {
         let mut metadata = json!({"name": "a"});
         if known.is_namespaced {
@@ -82,7 +86,42 @@ async fn a_role_allows_every_request_and_nothing_else() {
             cluster.dry_run(&Change { cluster: cluster.name().clone(), operation }).await.unwrap();
         }
     }
-    assert_eq!(needed(&fake), allowed(Use::Apply));
+}
+
+#[tokio::test]
+async fn the_role_of_a_namespace_allows_every_request_in_it_and_nothing_else() {
+    let fake = Fake::start().await;
+    let namespaces = || Some(vec!["bookinfo".parse().unwrap(), "shop".parse().unwrap()]);
+    let restricted = || cluster(&fake).in_namespaces(namespaces());
+    // of kinds without a namespace nothing is asked
+    restricted().list_owned(&owner()).await.unwrap();
+    let _ = restricted().inventory(&Kinds::All).await;
+    for (known, key) in keys().into_iter().filter(|(known, _)| known.is_namespaced) {
+        restricted().get(&key).await.unwrap();
+        assert!(known.is_namespaced);
+    }
+    assert_eq!(needed(&fake), allowed(|known| Use::Plan.verbs_in_namespace(known)));
+    for place in ["bookinfo", "shop"] {
+        let is_asked = |seen: &super::fake::Seen| seen.path.contains(&format!("/namespaces/{place}"));
+        assert!(fake.state().seen.iter().any(is_asked), "{place}");
+    }
+    let all = fake.requests();
+    assert!(all.iter().all(|request| request.contains("/namespaces/")), "{all:?}");
+    let (_, shop): (Vec<_>, Vec<_>) = all.iter().partition(|request| request.contains("/namespaces/bookinfo"));
+    assert!(shop.iter().all(|request| request.contains("/namespaces/shop")), "{shop:?}");
+
+    // what is in no namespace, or in another one, is refused unasked
+    fake.state().seen.clear();
+    let manifest = super::support::manifest_in("elsewhere", "a", &json!({"hosts": ["a"]}));
+    let change = Change { cluster: "east".parse().unwrap(), operation: Operation::Create(manifest.clone()) };
+    let tried = restricted().dry_run(&change).await.unwrap_err();
+    let written =
+        restricted().apply(&super::support::write(&manifest, None), &tokio_util::sync::CancellationToken::new()).await.unwrap_err();
+    for error in [tried, written] {
+        assert_eq!(error.class, kube_apply::Class::Invalid);
+        assert!(error.words.fix.contains("namespaces = [\"bookinfo\", \"shop\", \"elsewhere\"]"), "{error:?}");
+    }
+    assert_eq!(fake.requests(), Vec::<String>::new());
 }
 
 fn guide(name: &str) -> String {
@@ -94,7 +133,7 @@ fn guide(name: &str) -> String {
 fn the_guide_shows_the_roles() {
     let guide = guide("permissions.md");
     for (purpose, name) in [(Use::Plan, "gloo-plan"), (Use::Apply, "gloo-apply")] {
-        let role = purpose.cluster_role(name);
+        let role = purpose.role(&name.parse().unwrap(), None);
         assert!(guide.contains(&format!("```yaml\n{role}```\n")), "templates/guides/permissions.md has not:\n{role}");
     }
 }

@@ -1,5 +1,7 @@
 //! Clusters and objects for tests.
 
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use istio_objects::{Claim, Manifest, ObjectKey, object_key};
@@ -8,7 +10,7 @@ use kube_apply::testing::owner;
 use serde_json::{Value, json};
 
 use super::fake::Fake;
-use crate::{Access, Auth, Host, KubeCluster, Limits, Secret};
+use crate::{Access, Auth, ExecPlugin, Host, KubeCluster, Limits, Secret};
 
 /// Long enough for an answer on any machine.
 pub(super) const PATIENT: Duration = Duration::from_secs(30);
@@ -67,4 +69,48 @@ pub(super) fn write(manifest: &Manifest, seen: Option<Seen>) -> Write {
         state_annotations: [("state.gloo-terraform/instance".to_owned(), "one".to_owned())].into(),
         precondition: seen.map_or(Precondition::Absent, Precondition::Unchanged),
     }
+}
+
+/// A plugin that prints what `answer` has by then, and counts its runs.
+pub(super) struct Plugin {
+    pub(super) folder: tempfile::TempDir,
+}
+
+impl Plugin {
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().display();
+        let script = format!(
+            "#!/bin/sh\necho run >> {at}/runs\necho \"$KUBERNETES_EXEC_INFO\" > {at}/info\ncat {at}/errors >&2\ncat {at}/answer || exit 3\n"
+        );
+        let file = folder.path().join("plugin");
+        let mut written = std::fs::File::create(&file).unwrap();
+        written.write_all(script.as_bytes()).unwrap();
+        drop(written);
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o700)).unwrap();
+        std::fs::write(folder.path().join("errors"), "").unwrap();
+        Self { folder }
+    }
+
+    pub(super) fn answer(&self, answer: &Value) {
+        std::fs::write(self.folder.path().join("answer"), answer.to_string()).unwrap();
+    }
+
+    pub(super) fn runs(&self) -> usize {
+        std::fs::read_to_string(self.folder.path().join("runs")).map_or(0, |runs| runs.lines().count())
+    }
+
+    pub(super) fn auth(&self) -> Auth {
+        Auth::Exec(ExecPlugin {
+            api_version: "client.authentication.k8s.io/v1".to_owned(),
+            // a shell reads the file: nothing is executed that another test may still have open for writing
+            command: "/bin/sh".to_owned(),
+            args: vec![self.folder.path().join("plugin").display().to_string()],
+            env: [("PLUGIN_SECRET".to_owned(), "hunter2".to_owned())].into(),
+        })
+    }
+}
+
+pub(super) fn credential(token: &str, end: &str) -> Value {
+    json!({"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": token, "expirationTimestamp": end}})
 }
