@@ -155,8 +155,8 @@ impl<K: IntentKind> IntentResource<K> {
         }
         let before = Record::read(prior)?;
         if before.manifests.values().all(Vec::is_empty) && before.drift.is_empty() {
-            let forgotten = notes.adopts.then(|| forgotten(prior)).into_iter().collect();
-            return Ok(Deleted { left: None, diagnostics: self.cook(&forgotten) });
+            let findings = notes.adopts.then(|| never_applied(prior)).into_iter().collect();
+            return Ok(Deleted { left: None, diagnostics: self.cook(&findings) });
         }
         let claim = self.claim_of(prior, &session)?;
         let instance = notes.instance.clone().map(|nonce| Instance { nonce, anchors: BTreeMap::new() });
@@ -328,7 +328,7 @@ fn not_handed_over(claim: &Claim, taker: &Claim) -> Finding {
 }
 
 /// A resource that came from another provider, destroyed before it was ever applied here.
-fn forgotten(state: &Value) -> Finding {
+fn never_applied(state: &Value) -> Finding {
     Finding::new(
         Code::ObjectsForgotten,
         AttributePath::default(),

@@ -60,7 +60,8 @@ pub(super) async fn meet_clusters(asking: &Asking<'_>, objects: &BTreeMap<Cluste
             },
             Standing::Ready => {}
             Standing::Unknown => skipped.push(name.to_string()),
-            Standing::Decommissioned => findings.push(decommissioned(name)),
+            Standing::Decommissioned if changes => findings.push(decommissioned(name)),
+            Standing::Decommissioned => findings.push(left_alone(name)),
             Standing::Unconfigured => findings.push(unregistered(name, session)),
         }
     }
@@ -114,6 +115,19 @@ fn unregistered(name: &ClusterName, session: &Session) -> Finding {
         format!(
             "Register it in the provider block:\n\n  clusters = {{\n    {name} = {{ directory = \"clusters/{name}\" }}\n  }}"
         ),
+    )
+    .in_cluster(name)
+}
+
+/// Nothing is to be written anywhere, and what the state has of the cluster stays: a destroy must not fail for it.
+fn left_alone(name: &ClusterName) -> Finding {
+    Finding::new(
+        Code::ClusterSkipped,
+        AttributePath::default(),
+        format!("Cluster {name} is in `decommissioned_clusters`, and the configuration still puts objects there."),
+        "A decommissioned cluster is never contacted: the state keeps what was last known of it, a destroy forgets it, and a \
+         change of this resource is refused.",
+        format!("Remove {name} from the virtual mesh and from `backends`, or from `decommissioned_clusters`."),
     )
     .in_cluster(name)
 }

@@ -249,7 +249,7 @@ impl<K: IntentKind> Resource for IntentResource<K> {
             let (Ok(session), Ok(before)) = (self.configured.session(), state::Record::read(prior)) else {
                 return Diagnostics::new();
             };
-            self.cook(&plan::forgotten(&before, &session))
+            self.cook(&plan::leave_the_state(&before, &BTreeMap::new(), &session))
         })
     }
 

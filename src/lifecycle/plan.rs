@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use istio_objects::Manifest;
+use istio_objects::Object;
 use kube_apply::{Standing, Taker};
 use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings};
@@ -73,7 +73,9 @@ impl<K: IntentKind> IntentResource<K> {
         let (wishes, findings) = Wishes::read(&config);
         diagnostics.extend(self.cook(&findings));
         let record = prior.as_ref().and_then(|prior| Record::read(prior).ok()).unwrap_or_default();
-        diagnostics.extend(self.cook(&forgotten(&record, session)));
+        let nothing = BTreeMap::new();
+        let kept = if let Shape::Objects(objects) = &interpretation.shape { objects } else { &nothing };
+        diagnostics.extend(self.cook(&leave_the_state(&record, kept, session)));
         let rendered = match (&interpretation.shape, &claim, &session.settings.default_labels) {
             (Shape::Invalid, _, _) => return Planned { diagnostics, ..Planned::default() },
             (Shape::Unknown(leaf), _, _) => Rendered::unknown(leaf.clone()),
@@ -285,23 +287,13 @@ fn may_be_another(identity: &[&str]) -> Finding {
     )
 }
 
-/// What lies in clusters that are never contacted any more leaves the state and is not deleted.
-pub(super) fn forgotten(before: &Record, session: &Session) -> Findings {
-    let holds = before.manifests.iter().filter(|(_, manifests)| !manifests.is_empty());
+/// What lies in clusters that are never contacted any more leaves the state and is not deleted, but for clusters in which the
+/// plan keeps it.
+pub(super) fn leave_the_state(before: &Record, kept: &BTreeMap<ClusterName, Vec<Object>>, session: &Session) -> Findings {
+    let is_kept = |cluster: &ClusterName| kept.get(cluster).is_some_and(|objects| !objects.is_empty());
+    let holds = before.manifests.iter().filter(|(cluster, manifests)| !manifests.is_empty() && !is_kept(cluster));
     let gone = holds.filter(|(cluster, _)| session.standing(cluster) == Standing::Decommissioned);
-    let finding = |(cluster, manifests): (&ClusterName, &Vec<Manifest>)| {
-        Finding::new(
-            Code::ObjectsForgotten,
-            AttributePath::default(),
-            format!("The {} objects in cluster {cluster} leave the state and are not deleted.", manifests.len()),
-            "The cluster is in `decommissioned_clusters`, so it is never contacted.",
-            format!(
-                "Nothing is to be done if the cluster is gone. If it is not, take {cluster} out of `decommissioned_clusters`."
-            ),
-        )
-        .in_cluster(cluster)
-    };
-    gone.map(finding).collect()
+    gone.map(|(cluster, manifests)| kube_apply::forgotten(cluster, manifests.len())).collect()
 }
 
 /// One finding for all that one other has.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use istio_objects::{Change, ObjectKey};
-use kube_apply::port::{Answer, Cluster, Kinds, LiveObject, Seen, Write};
+use kube_apply::port::{Answer, Cluster, Kinds, LiveObject, Remark, Seen, Write};
 use kube_apply::testing::{Breakages, FakeCluster};
 use kube_apply::{Class, ClusterError};
 use mesh_model::names::{ClusterName, OwnerId};
@@ -18,7 +18,7 @@ use crate::support::{DESTINATION, World, destination, object, real_api_server, s
 const OBJECT: &str = "gloo_istio_object";
 
 /// What a dry-run answers.
-type Say = dyn Fn(&ClusterName, &Change) -> Result<Vec<String>, ClusterError> + Send + Sync;
+type Say = dyn Fn(&ClusterName, &Change) -> Result<Vec<Remark>, ClusterError> + Send + Sync;
 
 /// A cluster with an opinion on changes; everything else is as in the cluster behind it.
 struct Opinion {
@@ -44,7 +44,7 @@ impl Cluster for Opinion {
         self.inner.inventory(kinds)
     }
 
-    fn dry_run<'a>(&'a self, change: &'a Change) -> Answer<'a, Vec<String>> {
+    fn dry_run<'a>(&'a self, change: &'a Change) -> Answer<'a, Vec<Remark>> {
         self.heard.lock().unwrap().push(format!("{}/{}", self.inner.name(), change.key()));
         let said = (self.say)(self.inner.name(), change);
         Box::pin(async move { said })
@@ -73,7 +73,7 @@ impl Court {
 
     async fn core(
         &self,
-        say: impl Fn(&ClusterName, &Change) -> Result<Vec<String>, ClusterError> + Send + Sync + 'static,
+        say: impl Fn(&ClusterName, &Change) -> Result<Vec<Remark>, ClusterError> + Send + Sync + 'static,
     ) -> Core {
         let (fakes, heard, say) = (self.fakes.clone(), Arc::clone(&self.heard), Arc::new(say));
         let core = Core::new(Arc::new(Gloo::decorated(move |cluster| {
@@ -95,7 +95,7 @@ impl Court {
     }
 }
 
-fn yes(_: &ClusterName, _: &Change) -> Result<Vec<String>, ClusterError> {
+fn yes(_: &ClusterName, _: &Change) -> Result<Vec<Remark>, ClusterError> {
     Ok(Vec::new())
 }
 
@@ -198,7 +198,7 @@ async fn who_may_not_write_gets_one_warning_for_each_cluster_and_his_plan() {
 #[tokio::test]
 async fn warnings_of_a_cluster_are_shown_once_for_each_text() {
     let court = Court::new();
-    let core = court.core(|_, _| Ok(vec!["old field".to_owned()])).await;
+    let core = court.core(|_, _| Ok(vec![Remark::Warning("old field".to_owned())])).await;
     let plan = core.plan(DESTINATION, None, destination()).await.unwrap();
     let warnings: Vec<_> = plan.diagnostics.iter().filter(|d| d.summary.contains("GM4012")).collect();
     assert_eq!(warnings.len(), 3, "{:?}", plan.diagnostics);

@@ -48,8 +48,19 @@ const STEPS: [Step; 15] = [
 ];
 
 /// Acceptance cases that need real API servers.
-const ON_SERVERS: &[&str] =
-    &["test", "--quiet", "--package", "acceptance-tests", "--test", "main", "--", "live::", "live_failures::", "live_kills::"];
+const ON_SERVERS: &[&str] = &[
+    "test",
+    "--quiet",
+    "--package",
+    "acceptance-tests",
+    "--test",
+    "main",
+    "--",
+    "live::",
+    "live_failures::",
+    "live_kills::",
+    "complaint_",
+];
 
 /// The others, without those that ran before.
 const ON_FOLDERS: &[&str] = &[
@@ -68,6 +79,8 @@ const ON_FOLDERS: &[&str] = &[
     "live_failures::",
     "--except",
     "live_kills::",
+    "--except",
+    "complaint_",
 ];
 
 /// Tests that say `NOT TESTED` without a real API server.

@@ -61,6 +61,11 @@ fn every_failure_names_an_existing_test() {
 }
 
 #[test]
+fn every_complaint_names_an_existing_test() {
+    check(documents::complaints);
+}
+
+#[test]
 fn decisions_are_numbered_and_short() {
     check(documents::decisions);
 }

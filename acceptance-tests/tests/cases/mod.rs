@@ -9,6 +9,7 @@ use xtask::workspace::Workspace;
 
 mod arrival;
 mod breakage;
+mod complaints;
 mod drift;
 mod examples;
 mod harness;
@@ -47,6 +48,7 @@ pub fn all() -> Vec<Case> {
         live::cases(),
         live_failures::cases(),
         live_kills::cases(),
+        complaints::cases(),
     ];
     subjects.into_iter().flatten().collect()
 }

@@ -20,7 +20,7 @@ pub struct Author {
     pub manager: String,
     /// whether it applies its fields, and so will again (`Apply`), or just changed them (`Update`)
     pub is_applier: bool,
-    /// when it last did, RFC 3339
+    /// when it last did, RFC 3339; empty where the server did not note it
     pub time: String,
     /// `apiVersion` in which it wrote
     pub api_version: String,
@@ -83,7 +83,9 @@ impl Authors {
             Some(author) => {
                 let manager: String = author.manager.chars().filter(|c| !c.is_control() && *c != ';').collect();
                 let operation = if author.is_applier { APPLY } else { UPDATE };
-                format!("{line}{BY}{manager} at {} {operation}", author.time)
+                // who applies what is there already leaves no time
+                let at = if author.time.is_empty() { String::new() } else { format!(" at {}", author.time) };
+                format!("{line}{BY}{manager}{at} {operation}")
             }
             None => line,
         }

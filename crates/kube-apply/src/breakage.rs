@@ -28,7 +28,7 @@ use mesh_model::names::{ClusterName, OwnerId};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::port::{Answer, Cluster, Kinds, LiveObject, Seen, Write};
+use crate::port::{Answer, Cluster, Kinds, LiveObject, Remark, Seen, Write};
 use crate::{Class, ClusterError};
 
 /// What happens.
@@ -332,7 +332,7 @@ impl Cluster for Breaking {
         Box::pin(self.read(self.inner.inventory(kinds)))
     }
 
-    fn dry_run<'a>(&'a self, change: &'a Change) -> Answer<'a, Vec<String>> {
+    fn dry_run<'a>(&'a self, change: &'a Change) -> Answer<'a, Vec<Remark>> {
         Box::pin(self.read(self.inner.dry_run(change)))
     }
 

@@ -24,7 +24,7 @@ use mesh_model::names::{ClusterName, OwnerId};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::port::{Answer, Cluster, Kinds, LiveObject, Precondition, Seen, Write};
+use crate::port::{Answer, Cluster, Kinds, LiveObject, Precondition, Remark, Seen, Write};
 use crate::{Class, ClusterError, ownership, yaml};
 use files::Folder;
 
@@ -121,7 +121,7 @@ impl Cluster for DirectoryCluster {
         }))
     }
 
-    fn dry_run<'a>(&'a self, change: &'a Change) -> Answer<'a, Vec<String>> {
+    fn dry_run<'a>(&'a self, change: &'a Change) -> Answer<'a, Vec<Remark>> {
         let key = change.key().clone();
         Box::pin(self.blocking(move |folder| {
             folder.check_root()?;

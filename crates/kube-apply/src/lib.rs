@@ -78,7 +78,7 @@ pub use fleet::{Fleet, Member, Standing};
 pub use instance::{Census, Instance, nonce_of};
 pub use ownership::Residue;
 pub use preflight::{Adopt, Cleared, OnUnreachable, Request, preflight};
-pub use refresh::{LEFTOVER, Refreshed, Taker, is_missing, refresh, refresh_instance, taker, unconfigured};
+pub use refresh::{LEFTOVER, Refreshed, Taker, forgotten, is_missing, refresh, refresh_instance, taker, unconfigured};
 pub use verdict::verdicts;
 pub use write::{Outcome, rollback, write};
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use istio_objects::{Change, Claim, Manifest, ObjectKey, object_key, reserved};
 use mesh_model::names::{ClusterName, OwnerId};
@@ -36,14 +37,30 @@ pub trait Cluster: Send + Sync {
     /// Every object of these kinds, of others and of ours, in the order of their keys.
     fn inventory<'a>(&'a self, kinds: &'a Kinds) -> Answer<'a, Vec<Value>>;
 
-    /// Whether the change would be accepted; changes nothing. Returns the warnings that came with a yes.
-    fn dry_run<'a>(&'a self, change: &'a Change) -> Answer<'a, Vec<String>>;
+    /// Whether the change would be accepted; changes nothing. Returns what is to be said with a yes.
+    fn dry_run<'a>(&'a self, change: &'a Change) -> Answer<'a, Vec<Remark>>;
 
     /// Writes one object and returns it as it is now. See [`Write`] for what stays of others.
     fn apply<'a>(&'a self, write: &'a Write, cancel: &'a CancellationToken) -> Answer<'a, LiveObject>;
 
     /// Removes one object. One that is gone already is a success.
     fn delete<'a>(&'a self, key: &'a ObjectKey, seen: &'a Seen, cancel: &'a CancellationToken) -> Answer<'a, ()>;
+}
+
+/// What comes with the yes of a cluster to a change.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Remark {
+    /// a warning in the cluster's own words
+    Warning(String),
+    /// a namespace or a kind is not there yet; the write waits for it
+    Awaits {
+        /// what is missing
+        what: String,
+        /// how to make it be there in time
+        fix: String,
+        /// how long the write waits at most
+        at_most: Duration,
+    },
 }
 
 /// Which kinds to read.

@@ -17,7 +17,8 @@ use crate::drift::drift_lines;
 use crate::fleet::{Fleet, Slot, Standing};
 use crate::instance::{Census, Instance, mark_of, nonce_of};
 use crate::ownership::Residue;
-use crate::port::{LiveObject, Write};
+use crate::port::{LiveObject, Remark, Write};
+use crate::verdict::remarked;
 use crate::{Class, parallel, refresh};
 use judge::{Verdict, judge};
 
@@ -189,7 +190,7 @@ pub async fn preflight(fleet: &Fleet, request: Request) -> Result<Cleared, Findi
     for (wave, change) in request.waves.iter().enumerate().flat_map(|(wave, changes)| changes.iter().map(move |c| (wave, c))) {
         match fleet.slot(&change.cluster) {
             Some(slot) => asked.push((wave, change, Arc::clone(slot))),
-            None => findings.extend(unasked(fleet.standing(&change.cluster), change)),
+            None => findings.push(unasked(fleet.standing(&change.cluster), change, &request.waves)),
         }
         if fleet.standing(&change.cluster) == Standing::Decommissioned {
             landed.remove(&change.cluster);
@@ -209,7 +210,7 @@ pub async fn preflight(fleet: &Fleet, request: Request) -> Result<Cleared, Findi
     let mut steps: BTreeMap<usize, Vec<Step>> = BTreeMap::new();
     for ((wave, change, slot), answer) in asked.iter().zip(answers) {
         let answer = answer.unwrap_or_else(|crash| Err(refresh::crashed(&change.cluster, &crash.to_string())));
-        let (live, warnings) = match answer {
+        let (live, remarks) = match answer {
             Ok(seen) => seen,
             Err(error) if error.class == Class::Unreachable && request.on_unreachable == OnUnreachable::Skip => {
                 if skipped.insert(change.cluster.clone()) {
@@ -222,7 +223,7 @@ pub async fn preflight(fleet: &Fleet, request: Request) -> Result<Cleared, Findi
                 continue;
             }
         };
-        findings.extend(warnings.into_iter().map(|text| warned(change, text)));
+        findings.extend(remarks.into_iter().map(|remark| remarked(&[*change], remark)));
         if let Some(own) = &request.instance
             && own.anchors.get(&change.cluster) == Some(change.key())
             && (judge::marks_at_once(&request, own, change)
@@ -271,7 +272,7 @@ pub async fn preflight(fleet: &Fleet, request: Request) -> Result<Cleared, Findi
 }
 
 /// What a cluster answered to the questions about one change.
-type Looked = Result<(Option<LiveObject>, Vec<String>), crate::ClusterError>;
+type Looked = Result<(Option<LiveObject>, Vec<Remark>), crate::ClusterError>;
 
 fn is_of_another_instance(answer: &Result<Looked, tokio::task::JoinError>, claim: &Claim, own: &Instance) -> bool {
     let Ok(Ok((Some(live), _))) = answer else { return false };
@@ -304,8 +305,8 @@ fn there_is(there: &mut BTreeMap<ObjectKey, Manifest>, action: &Action, seen: Op
 async fn look(change: Change, slot: Arc<Slot>) -> Looked {
     let live = slot.ask(slot.cluster.get(change.key())).await?;
     let is_nothing_to_do = live.is_none() && matches!(change.operation, Operation::Delete(_));
-    let warnings = if is_nothing_to_do { Vec::new() } else { slot.ask(slot.cluster.dry_run(&change)).await? };
-    Ok((live, warnings))
+    let remarks = if is_nothing_to_do { Vec::new() } else { slot.ask(slot.cluster.dry_run(&change)).await? };
+    Ok((live, remarks))
 }
 
 /// The steps of a wave: first those of the clusters in `order`, cluster by cluster, then all others.
@@ -336,27 +337,24 @@ fn repeated(waves: &[Wave]) -> Findings {
         .collect()
 }
 
-/// What a change means for a cluster that cannot be asked.
-fn unasked(standing: Standing, change: &Change) -> Option<Finding> {
+/// What a change means for a cluster that cannot be asked; `waves` are all changes.
+fn unasked(standing: Standing, change: &Change, waves: &[Wave]) -> Finding {
     let cluster = &change.cluster;
-    let finding = match standing {
-        Standing::Decommissioned => Finding::new(
-            Code::ObjectsForgotten,
-            AttributePath::default(),
-            format!("the objects in cluster {cluster} were forgotten, not deleted"),
-            "The cluster is among decommissioned_clusters.",
-            "Nothing is to be done if the cluster is gone.",
-        ),
-        Standing::Unconfigured => return Some(refresh::unconfigured(cluster, std::iter::once(change.key()))),
+    match standing {
+        Standing::Decommissioned => {
+            let objects = waves.iter().flatten().filter(|other| other.cluster == *cluster).count();
+            refresh::forgotten(cluster, objects)
+        }
+        Standing::Unconfigured => refresh::unconfigured(cluster, std::iter::once(change.key())),
         Standing::Unknown | Standing::Ready => Finding::new(
             Code::UnknownConnection,
             AttributePath::default(),
             format!("a part of the connection of cluster {cluster} is still unknown"),
             "Objects cannot be written to it. Nothing was written anywhere.",
             format!("Create what clusters.{cluster} refers to in an apply before this one, or with -target."),
-        ),
-    };
-    Some(finding.in_cluster(cluster))
+        )
+        .in_cluster(cluster),
+    }
 }
 
 fn left_out(cluster: &ClusterName, what: &str) -> Finding {
@@ -368,16 +366,4 @@ fn left_out(cluster: &ClusterName, what: &str) -> Finding {
         "Apply again when the cluster answers: the plan shows what it lacks.",
     )
     .in_cluster(cluster)
-}
-
-fn warned(change: &Change, text: String) -> Finding {
-    Finding::new(
-        Code::WarnedByCluster,
-        AttributePath::default(),
-        text,
-        "The cluster accepts the object all the same.",
-        "See the documentation of the kind.",
-    )
-    .in_cluster(&change.cluster)
-    .on_object(change.key())
 }

@@ -239,6 +239,19 @@ pub fn unconfigured<'a>(cluster: &ClusterName, keys: impl Iterator<Item = &'a Ob
     .in_cluster(cluster)
 }
 
+/// What to say about so many objects in a decommissioned cluster that leave the state.
+#[must_use]
+pub fn forgotten(cluster: &ClusterName, objects: usize) -> Finding {
+    Finding::new(
+        Code::ObjectsForgotten,
+        AttributePath::default(),
+        format!("The {objects} objects in cluster {cluster} leave the state and are not deleted."),
+        "The cluster is in `decommissioned_clusters`, so it is never contacted.",
+        format!("Nothing is to be done if the cluster is gone. If it is not, take {cluster} out of `decommissioned_clusters`."),
+    )
+    .in_cluster(cluster)
+}
+
 pub(crate) fn crashed(cluster: &ClusterName, why: &str) -> ClusterError {
     ClusterError::new(
         Class::Io,

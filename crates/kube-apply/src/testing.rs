@@ -14,7 +14,7 @@ use mesh_model::names::{ClusterName, OwnerId};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::port::{Answer, Cluster, Kinds, LiveObject, Precondition, Revision, Seen, Write};
+use crate::port::{Answer, Cluster, Kinds, LiveObject, Precondition, Remark, Revision, Seen, Write};
 use crate::{Class, ClusterError, ownership};
 
 /// How a call fails.
@@ -214,7 +214,7 @@ impl Cluster for FakeCluster {
         }))
     }
 
-    fn dry_run<'a>(&'a self, change: &'a Change) -> Answer<'a, Vec<String>> {
+    fn dry_run<'a>(&'a self, change: &'a Change) -> Answer<'a, Vec<Remark>> {
         let key = change.key();
         Box::pin(self.call(format!("dry-run {key}"), Some(key), None, |_| Ok(Vec::new())))
     }

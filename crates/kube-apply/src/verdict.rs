@@ -12,6 +12,7 @@ use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings};
 
 use crate::fleet::{Fleet, Slot};
+use crate::port::Remark;
 use crate::{Class, ClusterError, parallel, refresh};
 
 /// Tries every change in its cluster. Changes for clusters that are not [`Standing::Ready`](crate::Standing) are left out.
@@ -25,12 +26,12 @@ pub async fn verdicts(fleet: &Fleet, changes: Vec<Change>) -> Findings {
     let answers = parallel::for_each(fleet.limit(), asked.clone(), |(change, slot)| attempt(change, slot)).await;
     let mut findings = Findings::new();
     let mut silent = BTreeSet::new();
-    let mut warnings: BTreeMap<(ClusterName, String), Vec<&Change>> = BTreeMap::new();
+    let mut remarks: BTreeMap<(ClusterName, Remark), Vec<&Change>> = BTreeMap::new();
     for ((change, slot), answer) in asked.iter().zip(answers) {
         match answer.unwrap_or_else(|crash| Err(refresh::crashed(&change.cluster, &crash.to_string()))) {
-            Ok(texts) => {
-                for text in texts {
-                    warnings.entry((change.cluster.clone(), text)).or_default().push(change);
+            Ok(said) => {
+                for remark in said {
+                    remarks.entry((change.cluster.clone(), remark)).or_default().push(change);
                 }
             }
             Err(error) if error.class == Class::Forbidden => {
@@ -43,11 +44,11 @@ pub async fn verdicts(fleet: &Fleet, changes: Vec<Change>) -> Findings {
             Err(error) => findings.push(error.finding()),
         }
     }
-    findings.extend(warnings.into_iter().map(|((_, text), changes)| warned(&changes, text)));
+    findings.extend(remarks.into_iter().map(|((_, remark), changes)| remarked(&changes, remark)));
     findings
 }
 
-async fn attempt(change: Change, slot: Arc<Slot>) -> Result<Vec<String>, ClusterError> {
+async fn attempt(change: Change, slot: Arc<Slot>) -> Result<Vec<Remark>, ClusterError> {
     let key = change.key();
     let place = (key.kind.clone(), key.namespace.clone());
     if slot.may_not_try(&place) {
@@ -80,8 +81,21 @@ fn not_tried(error: &ClusterError) -> Finding {
     .in_cluster(&error.cluster)
 }
 
-fn warned(changes: &[&Change], text: String) -> Finding {
+/// What a cluster remarks on changes to several objects.
+pub(crate) fn remarked(changes: &[&Change], remark: Remark) -> Finding {
     let (first, more) = (changes[0], changes.len() - 1);
+    let text = match remark {
+        Remark::Warning(text) => text,
+        Remark::Awaits { what, fix, at_most } => {
+            let why = format!(
+                "What the cluster says to the object is not known before. The apply waits for {} s before the write, for what \
+                 the same apply creates; then it fails.",
+                at_most.as_secs()
+            );
+            let finding = Finding::new(Code::AwaitedByWrite, AttributePath::default(), what, why, fix);
+            return finding.in_cluster(&first.cluster).on_object(first.key());
+        }
+    };
     let why = match more {
         0 => "The cluster accepts the object all the same.".to_owned(),
         1 => "The cluster says it of one more object of this resource, and accepts both all the same.".to_owned(),

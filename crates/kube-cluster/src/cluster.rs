@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::Method;
 use istio_objects::{Change, Claim, Kind, Manifest, ObjectKey, Operation, reserved};
 use kube_apply::authors::path_of;
-use kube_apply::port::{Answer, Cluster, Kinds, LiveObject, Precondition, Seen, Write};
+use kube_apply::port::{Answer, Cluster, Kinds, LiveObject, Precondition, Remark, Seen, Write};
 use kube_apply::{Class, ClusterError};
 use mesh_model::names::{ClusterName, Namespace, OwnerId};
 use serde_json::{Value, json};
@@ -122,7 +122,7 @@ impl Cluster for KubeCluster {
         })
     }
 
-    fn dry_run<'a>(&'a self, change: &'a Change) -> Answer<'a, Vec<String>> {
+    fn dry_run<'a>(&'a self, change: &'a Change) -> Answer<'a, Vec<Remark>> {
         Box::pin(self.0.dry_run(change))
     }
 
@@ -368,7 +368,7 @@ impl Inner {
         *self.inventory.lock().await = None;
     }
 
-    async fn dry_run(&self, change: &Change) -> Result<Vec<String>, ClusterError> {
+    async fn dry_run(&self, change: &Change) -> Result<Vec<Remark>, ClusterError> {
         let (old, manifest) = match &change.operation {
             Operation::Create(manifest) => (None, manifest),
             Operation::Update { old, new } => (Some(old), new),
@@ -379,7 +379,7 @@ impl Inner {
                 let reply = self.transport.send(Call { method: Method::DELETE, ..Call::get(path) }).await?;
                 let is_gone = reply.not_found(known).is_some();
                 return if reply.is_success() || is_gone {
-                    Ok(reply.warnings)
+                    Ok(reply.warnings.into_iter().map(Remark::Warning).collect())
                 } else {
                     Err(reply.error(self.cluster(), "delete", known, Some(key)))
                 };
@@ -401,10 +401,10 @@ impl Inner {
         let reply = self.patch(known, &version, &write, &object::applied(&write, None), "&dryRun=All", None).await?;
         match reply.not_found(known) {
             Some(what @ (NotFound::Namespace | NotFound::Kind)) => {
-                let words = status::not_there(self.cluster(), known, Some(manifest.key()), Some(what)).words;
-                Ok(vec![format!("{}; the write waits for it for {} s", words.what, LONGEST_WAIT.as_secs())])
+                let words = *status::not_there(self.cluster(), known, Some(manifest.key()), Some(what)).words;
+                Ok(vec![Remark::Awaits { what: words.what, fix: words.fix, at_most: LONGEST_WAIT }])
             }
-            _ if reply.is_success() => Ok(reply.warnings),
+            _ if reply.is_success() => Ok(reply.warnings.into_iter().map(Remark::Warning).collect()),
             _ => Err(reply.error(self.cluster(), "patch", known, Some(manifest.key()))),
         }
     }
@@ -423,10 +423,12 @@ impl Inner {
         });
         let Some((path, author)) = held else { return Ok(()) };
         let manager: String = author.manager.chars().filter(|c| !c.is_control()).collect();
+        // who applies what is there already leaves no time
+        let since = if author.time.is_empty() { String::new() } else { format!(", since {}", author.time) };
         let error = ClusterError::new(
             Class::Held,
             self.cluster(),
-            format!("{path} of {} in cluster {} is also applied by {manager}, since {}", old.key(), self.cluster(), author.time),
+            format!("{path} of {} in cluster {} is also applied by {manager}{since}", old.key(), self.cluster()),
             "It has the same value there until now, and would be set back after this change. Nothing was written in any cluster.",
             format!(
                 "Take the object out of what {manager} applies, and its fields out of its name:\n\n  kubectl apply --server-side \

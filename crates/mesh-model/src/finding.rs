@@ -337,6 +337,11 @@ codes! {
     /// A plan asks the API server by a dry-run what it would say to each object that changes: schema, rules, webhooks. That
     /// needs the right to write. Without it the same is found by the apply, before its first write.
     NotTried = "GM4018", Warning, "Changes are not tried at plan";
+    /// A namespace or a kind that an object needs is not in the cluster yet.
+    ///
+    /// The plan shows the object all the same: its translation asks no cluster. The write of the object waits for what is
+    /// missing, for a bounded time, so that one apply creates both.
+    AwaitedByWrite = "GM4019", Warning, "Waited for by the apply";
 
     // GM5nnn: refresh and apply
     /// Reading or writing failed in the operating system.

@@ -191,6 +191,23 @@ async fn a_destroy_forgets_what_a_decommissioned_cluster_holds() {
     assert_eq!(room.objects().len(), 0);
 }
 
+/// The configuration still names the cluster, as when only a destroy is wanted: nothing is refused before something changes.
+#[tokio::test]
+async fn a_decommissioned_cluster_that_is_still_configured_is_in_nobodys_way_but_a_changes() {
+    let (room, instance) = created().await;
+    fs::remove_dir_all(room.path("west")).unwrap();
+    let core = room.core_with(Gloo::new(), |block| block["decommissioned_clusters"] = json!(["west"])).await;
+    let seen = core.refresh(&instance).await.unwrap().unwrap();
+    assert_eq!(seen, instance);
+    let plan = core.plan(DESTINATION, Some(&seen), destination()).await.unwrap();
+    assert_eq!(plan.action, Action::NoOp);
+    let told: Vec<_> = plan.diagnostics.iter().map(|d| (d.summary.as_str(), d.detail.contains("a destroy forgets it"))).collect();
+    assert_eq!(told, [("Cluster left out (GM5008)", true)]);
+    let changed = set(destination(), "/timeout", json!("7s"));
+    let failure = core.plan(DESTINATION, Some(&seen), changed).await.unwrap_err();
+    check_told(&failure.diagnostics, &["west", "decommissioned_clusters"]);
+}
+
 /// The plan says what is forgotten in west.
 fn check_warned(diagnostics: &Diagnostics) {
     let is_it =

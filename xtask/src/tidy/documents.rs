@@ -39,6 +39,32 @@ pub fn failures(clone: &Clone) -> Result<Complaints> {
     }
 }
 
+/// The complaints about other providers.
+const COMPLAINTS: &str = "docs/dev/complaints.md";
+
+/// How many of them have a number.
+const NUMBERED: usize = 25;
+
+/// Every complaint has a row, in the order of the numbers, and every row names tests that exist.
+///
+/// # Errors
+/// When the table or a file cannot be read.
+pub fn complaints(clone: &Clone) -> Result<Complaints> {
+    let text = clone.text(Path::new(COMPLAINTS))?;
+    let (Some(rows), Some(also)) = (super::table_of(&text, "complaints"), super::table_of(&text, "also")) else {
+        return Ok(vec![format!(
+            "{COMPLAINTS}: there are no tables between `<!-- complaints:begin -->` and `<!-- also:end -->`"
+        )]);
+    };
+    let numbers: Vec<&str> = rows.iter().filter_map(|row| row.first().map(String::as_str)).collect();
+    let wanted: Vec<String> = (1..=NUMBERED).map(|number| number.to_string()).collect();
+    let mut complaints = tests_exist(clone, COMPLAINTS, &[rows.as_slice(), also.as_slice()].concat())?;
+    if numbers != wanted {
+        complaints.push(format!("{COMPLAINTS}: the numbers are {numbers:?}, not 1 to {NUMBERED}"));
+    }
+    Ok(complaints)
+}
+
 /// The last cell of every row names tests that exist.
 fn tests_exist(clone: &Clone, document: &str, rows: &[Vec<String>]) -> Result<Complaints> {
     let mut complaints = Complaints::new();

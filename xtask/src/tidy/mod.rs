@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`arrows`] | crates depend only as the tables in ARCHITECTURE.md allow |
 //! | [`files`] | file length, module tree, top level, machine paths, examples |
-//! | [`documents`] | invariants and failures name tests, decisions are numbered, links lead somewhere |
+//! | [`documents`] | invariants, failures and complaints name tests, decisions are numbered, links lead somewhere |
 //! | [`purity`] | pure crates use no clock, environment, file, network, thread |
 
 pub mod arrows;
@@ -29,7 +29,7 @@ pub type Complaints = Vec<String>;
 pub type Rule = fn(&Clone) -> Result<Complaints>;
 
 /// Every rule with its name.
-pub const RULES: [(&str, Rule); 12] = [
+pub const RULES: [(&str, Rule); 13] = [
     ("arrows between crates", arrows::internal),
     ("who may use which foreign crate", arrows::external),
     ("file length", files::length),
@@ -40,6 +40,7 @@ pub const RULES: [(&str, Rule); 12] = [
     ("pure crates", purity::pure_crates),
     ("invariants name their tests", documents::invariants),
     ("the failure matrix names its tests", documents::failures),
+    ("every complaint has its tests", documents::complaints),
     ("decisions", documents::decisions),
     ("links in documents", documents::links),
 ];

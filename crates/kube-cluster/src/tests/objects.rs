@@ -1,7 +1,7 @@
 //! Writes: what is sent, what stays, and what counts as the same.
 
 use istio_objects::ObjectKey;
-use kube_apply::port::{Answer, Cluster as _};
+use kube_apply::port::{Answer, Cluster as _, Remark};
 use kube_apply::testing::{Others, contract};
 use kube_apply::{Class, drift_lines};
 use serde_json::{Value, json};
@@ -90,7 +90,7 @@ async fn a_namespace_that_appears_is_waited_for() {
     let change =
         istio_objects::Change { cluster: "east".parse().unwrap(), operation: istio_objects::Operation::Create(manifest.clone()) };
     let warnings = cluster.dry_run(&change).await.unwrap();
-    assert!(warnings[0].contains("no namespace late"), "{warnings:?}");
+    assert!(matches!(&warnings[0], Remark::Awaits { what, .. } if what.contains("no namespace late")), "{warnings:?}");
     let write = write(&manifest, None);
     let create = async {
         // the namespace is created when the first write of the object was refused

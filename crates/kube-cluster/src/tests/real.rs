@@ -5,7 +5,7 @@
 
 use http::{Method, Request};
 use istio_objects::ObjectKey;
-use kube_apply::port::{Answer, Cluster as _};
+use kube_apply::port::{Answer, Cluster as _, Remark};
 use kube_apply::testing::{Others, contract};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -103,7 +103,7 @@ async fn a_real_api_server_refuses_with_words_that_help() {
     let lost = super::support::manifest_in("nowhere", "a", &json!({"hosts": ["a"]}));
     let change = istio_objects::Change { cluster: "east".parse().unwrap(), operation: istio_objects::Operation::Create(lost) };
     let warnings = cluster.dry_run(&change).await.unwrap();
-    assert!(warnings[0].contains("no namespace nowhere"), "{warnings:?}");
+    assert!(matches!(&warnings[0], Remark::Awaits { what, .. } if what.contains("no namespace nowhere")), "{warnings:?}");
     let inventory = cluster.inventory(&kube_apply::port::Kinds::All).await.unwrap();
     assert!(inventory.iter().any(|object| object["kind"] == "Namespace" && object["metadata"]["name"] == "bookinfo"));
 }
