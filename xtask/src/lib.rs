@@ -2,12 +2,13 @@
 //! tests find the same CLIs in the same way.
 //!
 //! ```text
-//! main.rs → test | quickstart | dev | docs | golden | tidy | tools     one command each
+//! main.rs → test | bench | quickstart | dev | docs | golden | tidy | tools     one command each
 //!              └──── tools (find or build) · cli (run terraform, tofu) · term (print)
 //! ```
 //!
 //! Invariant: nothing here is linked into the provider, and nothing here knows Istio.
 
+pub mod bench;
 pub mod cli;
 pub mod dev;
 pub mod docs;

@@ -19,6 +19,8 @@ cargo xt <command>
   tidy               the rules of the house alone (arrows, file sizes, links, invariants; seconds)
   soak [runs]        random object sets and journeys, every write broken in every way; 10000 of
                      each unless told otherwise, minutes; prints what repeats a failure
+  bench [N...]       apply and plan N objects (10, 100 and 500) on two real API servers, beside another
+                     provider and the core alone; up to ten minutes; a table for docs/dev/benchmarks.md
   golden [filter]    run the golden cases and rewrite their expected files; review the diff
   docs [--check]     generate docs/ from the provider's schema; --check compares instead
   codegen [--check]  generate the wire code from proto/; --check compares instead
@@ -51,6 +53,7 @@ fn run(arguments: &[&str]) -> Result<ExitCode> {
         ["tidy"] => xtask::tidy::run(&Workspace::find()?).map(|()| done),
         ["soak"] => xtask::soak::run(&Workspace::find()?, None).map(|()| done),
         ["soak", runs] => xtask::soak::run(&Workspace::find()?, Some(runs)).map(|()| done),
+        ["bench", sizes @ ..] => xtask::bench::run(&Workspace::find()?, sizes).map(|()| done),
         ["golden", filter @ ..] => xtask::golden::run(&Workspace::find()?, filter).map(|()| done),
         ["docs"] => xtask::docs::generate(&Workspace::find()?).map(|()| done),
         ["docs", "--check"] => xtask::docs::check(&Workspace::find()?).map(|()| done),

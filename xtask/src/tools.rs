@@ -89,7 +89,16 @@ pub const KUBE_CONTROLLER_MANAGER: GoTool = GoTool {
     patience: "1 to 2 minutes",
 };
 
-/// Every Go tool; the API server before what shares most of its packages.
+/// Another provider for the same objects, for the benchmark alone: it is built by who measures, not by who tests.
+pub const KUBECTL_PROVIDER: GoTool = GoTool {
+    name: "terraform-provider-kubectl",
+    module: "rival",
+    package: "github.com/gavinbunney/terraform-provider-kubectl",
+    linker: "",
+    patience: "2 to 4 minutes",
+};
+
+/// Every Go tool that tests need; the API server before what shares most of its packages.
 pub const GO_TOOLS: [GoTool; 5] = [TOFU, TFPLUGINDOCS, ETCD, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER];
 
 /// The custom resource definitions of Istio and of the Gateway API, as their Go modules carry them.

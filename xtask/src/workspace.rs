@@ -63,6 +63,15 @@ impl Workspace {
         self.build(PROVIDER_BINARY, &["--package", PROVIDER_BINARY, "--bin", PROVIDER_BINARY])
     }
 
+    /// Builds the provider as it is released, for the benchmark, and returns its binary.
+    ///
+    /// # Errors
+    /// As [`Self::build_provider`].
+    pub fn build_release(&self) -> Result<PathBuf> {
+        let arguments = ["--release", "--package", PROVIDER_BINARY, "--bin", PROVIDER_BINARY];
+        self.build_in("release", PROVIDER_BINARY, &arguments)
+    }
+
     /// Builds the provider whose writes can be broken, for the acceptance tests, and returns its binary.
     ///
     /// # Errors
@@ -81,6 +90,10 @@ impl Workspace {
     }
 
     fn build(&self, binary: &str, arguments: &[&str]) -> Result<PathBuf> {
+        self.build_in("debug", binary, arguments)
+    }
+
+    fn build_in(&self, profile: &str, binary: &str, arguments: &[&str]) -> Result<PathBuf> {
         let status = cargo(&self.root)
             .args(["build", "--quiet"])
             .args(arguments)
@@ -90,7 +103,7 @@ impl Workspace {
             return Err(Problem::new(format!("{binary} does not build; repeat with: cargo build {}", arguments.join(" "))));
         }
         let name = format!("{binary}{}", std::env::consts::EXE_SUFFIX);
-        let binary = self.target.join("debug").join(name);
+        let binary = self.target.join(profile).join(name);
         if binary.is_file() { Ok(binary) } else { Err(Problem::new(format!("cargo built no {}", binary.display()))) }
     }
 }
