@@ -46,7 +46,9 @@ impl Function for Role {
             other => {
                 return Err(wrong(
                     0,
-                    format!("{other:?} is no use of an identity: write \"plan\" for one that reads, \"apply\" for one that writes."),
+                    format!(
+                        "{other:?} is no use of an identity: write \"plan\" for one that reads, \"apply\" for one that writes."
+                    ),
                 ));
             }
         };

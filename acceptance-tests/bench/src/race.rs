@@ -238,7 +238,11 @@ impl Arena {
             let found = count(cluster)?;
             if found != wanted {
                 let who = contestant.name();
-                return Err(Problem::new(format!("after {} of {who}, {} holds {found} objects, not {wanted}", phase.name(), cluster.name())));
+                return Err(Problem::new(format!(
+                    "after {} of {who}, {} holds {found} objects, not {wanted}",
+                    phase.name(),
+                    cluster.name()
+                )));
             }
         }
         Ok(())

@@ -71,8 +71,7 @@ impl Use {
     pub fn role(self, name: &RoleName, namespace: Option<&Namespace>) -> String {
         let kind = if namespace.is_some() { "Role" } else { "ClusterRole" };
         let place = namespace.map_or_else(String::new, |namespace| format!("  namespace: \"{namespace}\"\n"));
-        let head =
-            format!("apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata:\n  name: {name}\n{place}rules:\n");
+        let head = format!("apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata:\n  name: {name}\n{place}rules:\n");
         let mut rules: Vec<(&str, &[&str], Vec<&str>)> = Vec::new();
         for known in KINDS {
             let verbs = if namespace.is_some() { self.verbs_in_namespace(known) } else { self.verbs(known) };
@@ -115,7 +114,7 @@ mod tests {
             ("2026-11-21", "\"2026-11-21\""),
             ("team:gloo", "\"team:gloo\""),
         ] {
-            assert_eq!(name.parse::<RoleName>().unwrap().to_string(), shown);
+            assert_eq!(name.parse::<RoleName>().expect("a name").to_string(), shown);
         }
         for wrong in ["", "..", "a/b", "a\"b", "a\nb", "a%20b", "ä"] {
             assert!(wrong.parse::<RoleName>().is_err(), "{wrong:?}");

@@ -51,7 +51,11 @@ impl Inner {
         }
         let mut found = Vec::new();
         for namespace in namespaces {
-            let key = ObjectKey { kind: known.key_name(), namespace: None, name: namespace.as_str().parse().expect("a namespace is a name") };
+            let key = ObjectKey {
+                kind: known.key_name(),
+                namespace: None,
+                name: namespace.as_str().parse().expect("a namespace is a name"),
+            };
             match self.read(known, None, &key).await {
                 Ok(there) => found.extend(there.map(|there| there.json)),
                 Err(error) if error.class == Class::Forbidden => return Ok(None),

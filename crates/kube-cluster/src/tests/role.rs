@@ -115,8 +115,10 @@ async fn the_role_of_a_namespace_allows_every_request_in_it_and_nothing_else() {
     let manifest = super::support::manifest_in("elsewhere", "a", &json!({"hosts": ["a"]}));
     let change = Change { cluster: "east".parse().unwrap(), operation: Operation::Create(manifest.clone()) };
     let tried = restricted().dry_run(&change).await.unwrap_err();
-    let written =
-        restricted().apply(&super::support::write(&manifest, None), &tokio_util::sync::CancellationToken::new()).await.unwrap_err();
+    let written = restricted()
+        .apply(&super::support::write(&manifest, None), &tokio_util::sync::CancellationToken::new())
+        .await
+        .unwrap_err();
     for error in [tried, written] {
         assert_eq!(error.class, kube_apply::Class::Invalid);
         assert!(error.words.fix.contains("namespaces = [\"bookinfo\", \"shop\", \"elsewhere\"]"), "{error:?}");

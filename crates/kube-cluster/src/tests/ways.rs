@@ -130,7 +130,9 @@ async fn tunnel(mut stream: impl AsyncRead + AsyncWrite + Unpin, passed: Passed)
     }
     let head = String::from_utf8(head).unwrap();
     let target = head.strip_prefix("CONNECT ").unwrap().split(' ').next().unwrap().to_owned();
-    let authorization = head.lines().find_map(|line| line.to_ascii_lowercase().starts_with("proxy-authorization: ").then(|| line[21..].to_owned()));
+    let authorization = head
+        .lines()
+        .find_map(|line| line.to_ascii_lowercase().starts_with("proxy-authorization: ").then(|| line[21..].to_owned()));
     let authorization = authorization.unwrap_or_default();
     passed.lock().unwrap().push((target.clone(), authorization.clone()));
     if authorization == REFUSED {
@@ -148,7 +150,11 @@ const REFUSED: &str = "Basic dXNlcjpodW50ZXIz";
 
 /// A SOCKS proxy: RFC 1928, without authentication, by name or by address.
 async fn socks(mut stream: TcpStream, passed: Passed) {
-    let methods = { let mut head = [0; 2]; stream.read_exact(&mut head).await.unwrap(); head[1] };
+    let methods = {
+        let mut head = [0; 2];
+        stream.read_exact(&mut head).await.unwrap();
+        head[1]
+    };
     stream.read_exact(&mut vec![0; methods.into()]).await.unwrap();
     stream.write_all(&[5, 0]).await.unwrap();
     let mut head = [0; 4];
@@ -199,7 +205,11 @@ async fn a_proxy_is_the_only_way_taken() {
         for _ in 0..3 {
             assert_eq!(cluster.get(&key("a")).await.unwrap(), None, "{proxy_url}");
         }
-        assert_eq!(*passed.lock().unwrap(), [(format!("api.test:{port}"), authorization.to_owned())], "one connection, {proxy_url}");
+        assert_eq!(
+            *passed.lock().unwrap(),
+            [(format!("api.test:{port}"), authorization.to_owned())],
+            "one connection, {proxy_url}"
+        );
         assert_eq!(fake.requests().len(), 3);
     }
 }
@@ -217,8 +227,10 @@ async fn a_password_of_a_proxy_is_not_shown() {
         format!("https://user:hunter3@127.0.0.1:{port}"),
         format!("socks5://user:hunter3@127.0.0.1:{nobody}"),
     ] {
-        let through =
-            Host { proxy_url: Some(Secret::new(&proxy_url)), ..trusted("https://api.test:6443", &issuer, Auth::Token(Secret::new("hunter4"))) };
+        let through = Host {
+            proxy_url: Some(Secret::new(&proxy_url)),
+            ..trusted("https://api.test:6443", &issuer, Auth::Token(Secret::new("hunter4")))
+        };
         assert!(!format!("{through:?}").contains("hunter"));
         let error = reached(through).get(&key("a")).await.unwrap_err();
         assert_eq!(error.class, Class::Unreachable, "{proxy_url}");
