@@ -15,6 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use istio_objects::Claim;
+use kube_apply::progress::{Teller, Wait};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -226,11 +227,15 @@ impl Creating {
     pub(super) async fn wait(&self, nonces: &BTreeSet<String>, cancel: &CancellationToken) -> bool {
         let Some(meeting) = self.meetings.get(&self.own) else { return false };
         let mut meeting = meeting.subscribe();
-        tokio::select! {
-            met = meeting.wait_for(|meeting| nonces.is_subset(&meeting.leaving)) => met.is_ok(),
-            () = cancel.cancelled() => false,
-            () = tokio::time::sleep(CREATE_WAITS) => false,
-        }
+        let wait = Wait::new(format!("the delete of {} that gives its objects away in this run", self.own), Some(CREATE_WAITS));
+        let met = async {
+            tokio::select! {
+                met = meeting.wait_for(|meeting| nonces.is_subset(&meeting.leaving)) => met.is_ok(),
+                () = cancel.cancelled() => false,
+                () = tokio::time::sleep(CREATE_WAITS) => false,
+            }
+        };
+        Teller::default().over(wait, met).await
     }
 
     /// The objects are there, and its own.
@@ -274,14 +279,19 @@ impl Leaving {
             }
             std::future::pending::<()>().await;
         };
-        tokio::select! {
-            _ = here.wait_for(|meeting| self.coming(meeting).is_none()) => Ok(()),
-            () = absent => Ok(()),
-            () = cancel.cancelled() => match self.coming(&self.meeting.borrow()) {
-                Some(taker) => Err(taker.clone()),
-                None => Ok(()),
-            },
-        }
+        let settled = async {
+            tokio::select! {
+                _ = here.wait_for(|meeting| self.coming(meeting).is_none()) => Ok(()),
+                () = absent => Ok(()),
+                () = cancel.cancelled() => match self.coming(&self.meeting.borrow()) {
+                    Some(taker) => Err(taker.clone()),
+                    None => Ok(()),
+                },
+            }
+        };
+        // one that is under way has the time that its own call has
+        let wait = Wait::new(format!("those that take objects of {} over in this run", self.claim), None);
+        Teller::default().over(wait, settled).await
     }
 }
 
@@ -380,7 +390,10 @@ mod tests {
     async fn nobody_waits_for_ever() {
         let (meetings, cancel, own) = (HandOvers::default(), CancellationToken::new(), claim());
         let creating = meetings.begin(&create()).expect("nobody else creates");
+        let log = kube_apply::testing::Log::new();
         assert!(!creating.wait(&nonces(&["a"]), &cancel).await);
+        let told = format!("waiting for the delete of {own} that gives its objects away in this run: 2 s by now, 10 s at most");
+        assert_eq!(log.lines(), [told]);
         creating.finish();
         for taking in [create(), takeover()] {
             meetings.plan(&taking);

@@ -60,6 +60,8 @@ const ON_SERVERS: &[&str] = &[
     "live_failures::",
     "live_kills::",
     "complaint_",
+    "--except",
+    "progress::",
 ];
 
 /// The others, without those that ran before.
@@ -81,6 +83,8 @@ const ON_FOLDERS: &[&str] = &[
     "live_kills::",
     "--except",
     "complaint_",
+    "--except",
+    "progress::",
 ];
 
 /// Tests that say `NOT TESTED` without a real API server.
@@ -91,7 +95,7 @@ const ON_A_SERVER: &[&str] = &[
     "rig",
     "--",
     "run",
-    "east",
+    "east,west",
     "cargo",
     "test",
     "--quiet",

@@ -21,6 +21,7 @@ mod moves;
 mod overlays;
 mod ownership;
 mod plans;
+mod progress;
 mod protection;
 mod protocol;
 mod replacement;
@@ -49,6 +50,7 @@ pub fn all() -> Vec<Case> {
         live_failures::cases(),
         live_kills::cases(),
         complaints::cases(),
+        progress::cases(),
     ];
     subjects.into_iter().flatten().collect()
 }

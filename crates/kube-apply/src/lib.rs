@@ -62,6 +62,7 @@ mod ownership;
 mod parallel;
 pub mod port;
 mod preflight;
+pub mod progress;
 mod refresh;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -196,6 +196,9 @@ pub async fn preflight(fleet: &Fleet, request: Request) -> Result<Cleared, Findi
             landed.remove(&change.cluster);
         }
     }
+    let clusters: BTreeSet<&str> = asked.iter().map(|(_, change, _)| change.cluster.as_str()).collect();
+    let clusters = clusters.into_iter().collect::<Vec<_>>().join(", ");
+    tracing::info!("checking {} changes of {} in {clusters}", asked.len(), request.claim);
     let answers = parallel::for_each(fleet.limit(), asked.iter(), |(_, change, slot)| look((*change).clone(), Arc::clone(slot)));
     let answers = answers.await;
     let census = match &request.instance {

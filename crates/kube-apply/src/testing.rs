@@ -3,8 +3,10 @@
 //! Contract: keeps the promises of the port, except where a [`Breakage`] says otherwise.
 
 mod contract;
+mod log;
 
 pub use contract::{Others, contract, owner};
+pub use log::Log;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

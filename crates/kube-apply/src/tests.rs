@@ -7,4 +7,5 @@ mod directory;
 mod engine;
 mod instance;
 mod inventory;
+mod progress;
 mod support;

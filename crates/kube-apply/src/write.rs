@@ -5,11 +5,13 @@
 //! answer to a write; where neither is to be had, it says what was there before, and a finding says that this is not known.
 
 mod mark;
+mod progress;
 mod rollback;
 mod step;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use istio_objects::{Claim, Manifest, ObjectKey};
 use mesh_model::names::ClusterName;
@@ -21,6 +23,7 @@ use crate::parallel;
 use crate::port::Seen;
 use crate::preflight::{Action, Cleared, Step};
 
+use progress::Progress;
 pub use rollback::rollback;
 
 /// What a write led to.
@@ -91,16 +94,24 @@ pub async fn write(fleet: &Fleet, cleared: Cleared, cancel: &CancellationToken) 
     let Cleared { claim, waves, landed, skipped, warnings, marks } = cleared;
     let mut outcome = Outcome { landed, skipped, is_complete: true, findings: warnings, claim, created: Vec::new() };
     let mut not_started = 0;
-    for wave in waves {
+    let count = waves.len();
+    for (number, wave) in waves.into_iter().enumerate() {
+        if !outcome.is_complete {
+            not_started += wave.iter().map(Vec::len).sum::<usize>();
+            continue;
+        }
         let mut created = Vec::new();
+        let progress = Progress::begin(format!("wave {} of {count} of {}", number + 1, outcome.claim), &wave);
         for group in wave {
             if !outcome.is_complete {
                 not_started += group.len();
                 continue;
             }
-            not_started += run(fleet, &mut outcome, &mut created, group, cancel).await;
+            let work = run(fleet, &mut outcome, &mut created, group, &progress.done, cancel);
+            not_started += progress.over(work).await;
             outcome.is_complete &= not_started == 0;
         }
+        progress.end();
         outcome.created.push(created);
     }
     if outcome.is_complete {
@@ -115,17 +126,25 @@ pub async fn write(fleet: &Fleet, cleared: Cleared, cancel: &CancellationToken) 
     outcome
 }
 
-/// Runs steps beside each other; returns how many did not start.
+/// Runs steps beside each other, and counts those that are done; returns how many did not start.
 async fn run(
     fleet: &Fleet,
     outcome: &mut Outcome,
     created: &mut Vec<Created>,
     steps: Vec<Step>,
+    counter: &Arc<AtomicUsize>,
     cancel: &CancellationToken,
 ) -> usize {
     let answers = parallel::for_each(fleet.limit(), steps.clone(), |step| {
-        let (claim, cancel) = (outcome.claim.clone(), cancel.clone());
-        async move { if cancel.is_cancelled() { None } else { Some(step::perform(&step, &claim, &cancel).await) } }
+        let (claim, cancel, counter) = (outcome.claim.clone(), cancel.clone(), Arc::clone(counter));
+        async move {
+            if cancel.is_cancelled() {
+                return None;
+            }
+            let done = step::perform(&step, &claim, &cancel).await;
+            counter.fetch_add(1, Ordering::Relaxed);
+            Some(done)
+        }
     });
     let mut not_started = 0;
     for (step, answer) in steps.into_iter().zip(answers.await) {

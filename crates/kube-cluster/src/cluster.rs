@@ -1,6 +1,9 @@
 //! The port, on an API server.
 
+#[cfg(feature = "testing")]
+mod noise;
 mod places;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -476,7 +479,7 @@ impl Inner {
             let reply = self.patch(known, &version, write, &body, "", Some(cancel)).await?;
             let written = match reply.not_found(known) {
                 Some(what @ (NotFound::Namespace | NotFound::Kind)) if begun.elapsed() < LONGEST_WAIT => {
-                    self.wait(key, what, cancel).await?;
+                    self.wait(key, what, begun, cancel).await?;
                     tries = 0;
                     continue;
                 }
@@ -583,22 +586,6 @@ impl Inner {
         .at(key)
     }
 
-    /// Waits a moment for what may appear during the same apply.
-    async fn wait(&self, key: &ObjectKey, what: NotFound, cancel: &CancellationToken) -> Result<(), ClusterError> {
-        tracing::info!(cluster = %self.cluster(), object = %key, missing = ?what, "waiting for what the object needs");
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => Err(ClusterError::new(
-                Class::Cancelled,
-                self.cluster(),
-                format!("{key} was not written"),
-                "The run was interrupted while the write waited for its namespace or kind.",
-                "Apply again: the plan shows what is left to do.",
-            ).at(key)),
-            () = tokio::time::sleep(LOOK) => Ok(()),
-        }
-    }
-
     async fn delete(&self, key: &ObjectKey, seen: &Seen, cancel: &CancellationToken) -> Result<(), ClusterError> {
         let known = self.known(key)?;
         for _ in 0..TRIES {
@@ -628,29 +615,6 @@ impl Inner {
             return self.gone(known, key, there.uid()).await;
         }
         Err(self.conflict(key, "others keep changing it"))
-    }
-
-    /// Waits until a deleted object is gone: finalizers may hold it.
-    async fn gone(&self, known: &Known, key: &ObjectKey, uid: &str) -> Result<(), ClusterError> {
-        let begun = Instant::now();
-        loop {
-            let held = match self.read(known, None, key).await? {
-                Some(there) if there.uid() == uid => there.json.pointer("/metadata/finalizers").cloned().unwrap_or_default(),
-                _ => return Ok(()),
-            };
-            if begun.elapsed() >= LONGEST_WAIT {
-                return Err(ClusterError::new(
-                    Class::Invalid,
-                    self.cluster(),
-                    format!("{key} in cluster {} is deleted and does not go: finalizers {held} hold it", self.cluster()),
-                    "Who put a finalizer on an object removes it when his work is done; he did not within the time that is waited.",
-                    "See why the controller behind the finalizer does not work, then apply again.",
-                )
-                .at(key));
-            }
-            tracing::info!(cluster = %self.cluster(), object = %key, finalizers = %held, "waiting for the object to go");
-            tokio::time::sleep(LOOK).await;
-        }
     }
 }
 

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
 use crate::connect::{self, Connection};
+use kube_apply::progress::{Teller, Wait};
 use kube_apply::{Class, ClusterError};
 
 /// How long a silent server may keep a request waiting, all attempts together.
@@ -82,6 +83,7 @@ pub(crate) struct Transport {
     limits: Limits,
     own: Semaphore,
     connection: AsyncMutex<Option<(u64, Connection)>>,
+    teller: Teller,
     state: Mutex<State>,
 }
 
@@ -114,12 +116,18 @@ impl Transport {
             own: Semaphore::new(limits.per_cluster),
             limits,
             connection: AsyncMutex::default(),
+            teller: Teller::default(),
             state: Mutex::default(),
         }
     }
 
     pub(crate) fn cluster(&self) -> &ClusterName {
         &self.cluster
+    }
+
+    /// Who tells what is waited for in this cluster.
+    pub(crate) fn teller(&self) -> &Teller {
+        &self.teller
     }
 
     /// Sends a request until it is answered.
@@ -143,7 +151,9 @@ impl Transport {
                 return Err(self.cancelled());
             }
             let limit = self.limits.request.min(deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1)));
-            let result = match tokio::time::timeout(limit, self.attempt(&call, &connection)).await {
+            let answer = tokio::time::timeout(limit, self.attempt(&call, &connection));
+            let wait = Wait::new(format!("an answer of the API server of cluster {}", self.cluster), Some(limit));
+            let result = match self.teller.over(wait, answer).await {
                 Ok(result) => result,
                 Err(_) => Err(Failure::Timeout),
             };
@@ -235,7 +245,7 @@ impl Transport {
             }
             state.paused_until.map_or(now + wait, |until| until.max(now + wait))
         };
-        let pause = tokio::time::sleep_until(until);
+        let pause = self.pausing(until);
         match call.cancel {
             None => pause.await,
             Some(cancel) => tokio::select! {
@@ -247,16 +257,22 @@ impl Transport {
         Ok(())
     }
 
+    async fn pausing(&self, until: Instant) {
+        let at_most = until.saturating_duration_since(Instant::now());
+        let wait = Wait::new(format!("the end of the pause that cluster {} needs", self.cluster), Some(at_most));
+        self.teller.over(wait, tokio::time::sleep_until(until)).await;
+    }
+
     /// Waits until the server wants requests again.
     async fn paused(&self, call: &Call<'_>) -> Result<(), ClusterError> {
         let until = self.state.lock().unwrap_or_else(PoisonError::into_inner).paused_until;
         let Some(until) = until.filter(|until| *until > Instant::now()) else { return Ok(()) };
         match call.cancel {
-            None => tokio::time::sleep_until(until).await,
+            None => self.pausing(until).await,
             Some(cancel) => tokio::select! {
                 biased;
                 () = cancel.cancelled() => return Err(self.cancelled()),
-                () = tokio::time::sleep_until(until) => {}
+                () = self.pausing(until) => {}
             },
         }
         Ok(())
@@ -389,5 +405,37 @@ fn classify(error: kube_client::Error) -> Failure {
         Some(why) => Failure::Tls(why),
         None if is_connect => Failure::Connect(last),
         None => Failure::Lost(last),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube_apply::testing::Log;
+
+    use super::*;
+    use crate::{Auth, Host};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_that_the_server_asks_for_is_told_once_for_all_requests() {
+        let host = Host {
+            url: "https://203.0.113.1".to_owned(),
+            ca_certificate: None,
+            tls_server_name: None,
+            insecure: false,
+            proxy_url: None,
+            auth: Auth::None,
+        };
+        let limits = Limits::new(4, Duration::from_secs(15));
+        let transport = Transport::new("west".parse().expect("a name"), Access::Host(Box::new(host)), "test", limits);
+        let (log, call) = (Log::new(), Call::get(String::new()));
+        transport.pause(&call, 1, Some(Duration::from_secs(1))).await.expect("nobody cancels");
+        assert_eq!(log.lines(), [""; 0], "a moment is not told");
+        let asked = Some(Duration::from_secs(20));
+        let (one, other) = tokio::join!(transport.pause(&call, 1, asked), transport.pause(&call, 1, asked));
+        one.and(other).expect("nobody cancels");
+        let lines = log.lines();
+        let waited = |line: &String| line.starts_with("waiting for the end of the pause that cluster west needs: ");
+        assert!(lines.len() == 2 && lines.iter().all(waited), "{lines:?}");
+        assert!(lines[0].ends_with(": 2 s by now, 20 s at most") && lines[1].contains(": 12 s by now"), "{lines:?}");
     }
 }

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::files::Folder;
+use crate::progress::{Teller, Wait};
 use crate::{Class, ClusterError};
 
 /// How often a waiting writer looks again: `flock` has no wait that can be cancelled.
@@ -27,6 +28,7 @@ pub(super) struct Lock {
     pub(super) wait: Duration,
     /// writers of this process queue here, first come, first served
     queue: Arc<Mutex<()>>,
+    teller: Teller,
 }
 
 /// The right to write; given back when dropped.
@@ -38,7 +40,7 @@ pub(super) struct Held {
 
 impl Lock {
     pub(super) fn new(folder: Arc<Folder>, wait: Duration) -> Self {
-        Self { folder, wait, queue: Arc::default() }
+        Self { folder, wait, queue: Arc::default(), teller: Teller::default() }
     }
 
     /// Waits for the right to write an object; creates `manifests` when it is not there yet.
@@ -48,7 +50,7 @@ impl Lock {
             () = cancel.cancelled() => return Err(self.cancelled(key)),
             place = Arc::clone(&self.queue).lock_owned() => place,
         };
-        let deadline = Instant::now() + self.wait;
+        let begun = Instant::now();
         loop {
             let folder = Arc::clone(&self.folder);
             let attempt = tokio::task::spawn_blocking(move || {
@@ -60,9 +62,12 @@ impl Lock {
             if let Some(descriptor) = attempt.map_err(|error| error.at(key))? {
                 return Ok(Held { _descriptor: descriptor, _place: place });
             }
-            if Instant::now() >= deadline {
+            if begun.elapsed() >= self.wait {
                 return Err(self.held_by_another(key));
             }
+            let manifests = self.folder.manifests();
+            let lock = format!("the lock of {}, which another run holds", manifests.display());
+            self.teller.look(&Wait::new(lock, Some(self.wait)).since(begun));
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => return Err(self.cancelled(key)),

@@ -302,11 +302,16 @@ fn a_second_writer_waits_and_says_for_whom() {
         assert_eq!(result.unwrap_err().class, Class::Cancelled);
         assert!(!file_of(root.path(), "vd").exists());
 
-        let cancel = CancellationToken::new();
+        // who waits says so
+        tokio::time::pause();
+        let (log, cancel) = (crate::testing::Log::new(), CancellationToken::new());
         let (result, ()) = tokio::join!(patient.apply(&write, &cancel), async {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_secs(5)).await;
             drop(held);
         });
+        let wanted = format!("waiting for the lock of {}, which another run holds: ", manifests.display());
+        let lines = log.lines();
+        assert!(lines.len() == 1 && lines[0].starts_with(&wanted) && lines[0].ends_with("2 s by now, 30 s at most"), "{lines:?}");
         result.unwrap();
         assert!(file_of(root.path(), "vd").exists());
     });

@@ -59,7 +59,7 @@ async fn mark_all(fleet: &Fleet, outcome: &mut Outcome, marks: BTreeMap<ClusterN
     if !outcome.is_complete {
         return 0;
     }
-    let not_started = run(fleet, outcome, &mut Vec::new(), steps, cancel).await;
+    let not_started = run(fleet, outcome, &mut Vec::new(), steps, &Arc::default(), cancel).await;
     outcome.is_complete &= not_started == 0;
     not_started
 }

@@ -15,6 +15,8 @@ use crate::parallel;
 /// first. Stops after the first wave in which something stayed: the order keeps traffic safe. Returns what is left.
 pub async fn rollback(fleet: &Fleet, mut outcome: Outcome, deletions: &[Wave], cancel: &CancellationToken) -> Outcome {
     let groups = in_order(std::mem::take(&mut outcome.created), deletions);
+    let count: usize = groups.iter().map(Vec::len).sum();
+    tracing::info!("the create of {} failed: {count} objects that it wrote are taken back", outcome.claim);
     let mut is_stopped = false;
     for group in groups {
         let answers = parallel::for_each(fleet.limit(), group.iter().cloned(), |created| {
