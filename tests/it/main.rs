@@ -14,5 +14,6 @@ mod relay;
 mod rerender;
 mod residue;
 mod schemas;
+mod soak;
 mod support;
 mod verdicts;

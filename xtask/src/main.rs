@@ -17,8 +17,9 @@ cargo xt <command>
   dev                two real API servers and a folder with a wired CLI, until Ctrl-C
   test               everything that has to be green, in CI too
   tidy               the rules of the house alone (arrows, file sizes, links, invariants; seconds)
-  soak [runs]        random object sets and journeys, every write broken in every way; 10000 of
-                     each unless told otherwise, minutes; prints what repeats a failure
+  soak [runs]        random object sets and journeys, every write broken in every way, 10000 of each
+                     unless told otherwise, and 1000 refreshes among noise on real API servers; prints
+                     what repeats a failure
   bench [N...]       apply and plan N objects (10, 100 and 500) on two real API servers, beside another
                      provider and the core alone; up to ten minutes; a table for docs/dev/benchmarks.md
   golden [filter]    run the golden cases and rewrite their expected files; review the diff

@@ -1,4 +1,5 @@
-//! `cargo xt soak`: the tests of the write engine with many more random cases than `cargo xt test` has.
+//! `cargo xt soak`: the tests of the write engine with many more random cases than `cargo xt test` has, and many refreshes in
+//! one process.
 //!
 //! Invariant: the seed is printed before the run, so that a failure can be repeated.
 
@@ -11,19 +12,35 @@ use crate::{Problem, Result};
 /// Cases of each test, unless told otherwise.
 const CASES: usize = 10_000;
 
+/// Refreshes at most: more say no more about growth.
+const REFRESHES: usize = 1_000;
+
 struct Test {
     what: &'static str,
+    /// before `cargo test`
+    beside: &'static [&'static str],
     cargo: &'static [&'static str],
+    most: usize,
 }
 
-const TESTS: [Test; 2] = [
+const TESTS: [Test; 3] = [
     Test {
         what: "pairs of raw object sets on the engine, every call broken in one way",
+        beside: &[],
         cargo: &["--package", "kube-apply", "--lib", "--", "tests::breakage::"],
+        most: usize::MAX,
     },
     Test {
         what: "broken runs of random journeys of the whole provider",
+        beside: &[],
         cargo: &["--package", "terraform-provider-gloo", "--test", "it", "--", "breakage::model::", "--nocapture"],
+        most: usize::MAX,
+    },
+    Test {
+        what: "refreshes of 200 objects on two real API servers, in one process and among noise",
+        beside: &["run", "--quiet", "--package", "rig", "--", "run", "east,west", "cargo"],
+        cargo: &["--package", "terraform-provider-gloo", "--test", "it", "--", "soak::", "--nocapture"],
+        most: REFRESHES,
     },
 ];
 
@@ -40,15 +57,18 @@ pub fn run(workspace: &Workspace, cases: Option<&str>) -> Result<()> {
     let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |now| now.as_secs());
     let seed = std::env::var("GLOO_SOAK_SEED").unwrap_or_else(|_| seed.to_string());
     let ink = Ink::stdout();
-    say(&format!("{cases} cases of each; repeat with: GLOO_SOAK_SEED={seed} cargo xt soak {cases}"));
+    say(&format!("{cases} cases of each at most; repeat with: GLOO_SOAK_SEED={seed} cargo xt soak {cases}"));
     for test in &TESTS {
-        say(&ink.bold(test.what));
+        let cases = cases.min(test.most);
+        say(&ink.bold(&format!("{cases} {}", test.what)));
         let begun = Instant::now();
         let status = cargo(&workspace.root)
+            .args(test.beside)
             .args(["test", "--quiet", "--release"])
             .args(test.cargo)
             .env("GLOO_SOAK_CASES", cases.to_string())
             .env("GLOO_SOAK_RUNS", cases.to_string())
+            .env("GLOO_SOAK_REFRESHES", cases.to_string())
             .env("GLOO_SOAK_SEED", &seed)
             .env("PROPTEST_RNG_SEED", &seed)
             // linked in a fraction of the time, and no slower here
