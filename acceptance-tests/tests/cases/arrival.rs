@@ -5,7 +5,11 @@ use acceptance_tests::{Action, Case, Rig, case};
 use super::{DESTINATION, MESH, PROVIDER, applied, knows_identity, snapshot, with};
 
 pub fn cases() -> Vec<Case> {
-    vec![case!(generated_configuration_plans_without_a_change), case!(an_import_of_another_owners_resource_is_refused)]
+    vec![
+        case!(generated_configuration_plans_without_a_change),
+        case!(generated_configuration_of_most_arguments_plans_without_a_change),
+        case!(an_import_of_another_owners_resource_is_refused),
+    ]
 }
 
 const OBJECT: &str = "gloo_istio_object.route";
@@ -67,27 +71,33 @@ fn imports(by_identity: bool) -> String {
 }
 
 fn generated_configuration_plans_without_a_change(rig: &Rig) {
-    for (lines, by_identity) in [("", false), (LINES, knows_identity(rig))] {
-        let world = applied(rig, &(with(lines) + ROUTE));
-        let (before, state) = (snapshot(&world), world.state());
-        world.lose_state();
-        world.config(&format!("{PROVIDER}{}", imports(by_identity)));
-        let plan = world.plan_with(&["-generate-config-out=generated.tf"]);
-        for address in [MESH, DESTINATION, OBJECT] {
-            assert_eq!(plan.action(address), Action::NoOp, "{address} is imported and nothing else: {}", plan.after(address));
-        }
-        assert_eq!(plan.changed().len(), 0, "{:?}", plan.changed());
-        world.apply(&plan);
-        assert_eq!(snapshot(&world), before, "an import writes nothing");
-        // the import blocks have done their work; the generated file stays as the configuration
-        world.config(PROVIDER);
-        for address in [MESH, DESTINATION, OBJECT] {
-            assert_eq!(world.state().values(address), state.values(address), "{address} after import");
-        }
-        world.assert_clean();
-        let generated = std::fs::read_to_string(world.folder().join("generated.tf")).expect("the CLI wrote it");
-        world.note(&generated);
+    is_imported_with_generated_configuration(rig, "", false);
+}
+
+fn generated_configuration_of_most_arguments_plans_without_a_change(rig: &Rig) {
+    is_imported_with_generated_configuration(rig, LINES, knows_identity(rig));
+}
+
+fn is_imported_with_generated_configuration(rig: &Rig, lines: &str, by_identity: bool) {
+    let world = applied(rig, &(with(lines) + ROUTE));
+    let (before, state) = (snapshot(&world), world.state());
+    world.lose_state();
+    world.config(&format!("{PROVIDER}{}", imports(by_identity)));
+    let plan = world.plan_with(&["-generate-config-out=generated.tf"]);
+    for address in [MESH, DESTINATION, OBJECT] {
+        assert_eq!(plan.action(address), Action::NoOp, "{address} is imported and nothing else: {}", plan.after(address));
     }
+    assert_eq!(plan.changed().len(), 0, "{:?}", plan.changed());
+    world.apply(&plan);
+    assert_eq!(snapshot(&world), before, "an import writes nothing");
+    // the import blocks have done their work; the generated file stays as the configuration
+    world.config(PROVIDER);
+    for address in [MESH, DESTINATION, OBJECT] {
+        assert_eq!(world.state().values(address), state.values(address), "{address} after import");
+    }
+    world.assert_clean();
+    let generated = std::fs::read_to_string(world.folder().join("generated.tf")).expect("the CLI wrote it");
+    world.note(&generated);
 }
 
 fn an_import_of_another_owners_resource_is_refused(rig: &Rig) {
