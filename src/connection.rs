@@ -99,13 +99,13 @@ pub(crate) fn attributes() -> Vec<Attribute> {
         Attribute::optional(
             "proxy_url",
             Type::String,
-            "`http://`, `https://` or `socks5://` proxy. Default: the environment variables `HTTPS_PROXY` and `NO_PROXY`.",
+            "`http://`, `https://` or `socks5://` proxy; user and password in it are for the first two. The certificate of an `https://` proxy is checked as the server's is, with `ca_certificate`. Default: the environment variables `HTTPS_PROXY` and `NO_PROXY`.",
         )
         .sensitive(),
         Attribute::optional(
             "namespaces",
             Type::set(Type::String),
-            "Namespaces in which objects are looked for, where the identity may not list the whole cluster. Default: all.",
+            "Namespaces in which objects are looked for and written, where the identity may not list the whole cluster; nothing outside of them is asked. Default: all.",
         ),
         Attribute::optional(
             "auth",

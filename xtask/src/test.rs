@@ -59,6 +59,9 @@ const ON_SERVERS: &[&str] = &[
     "live::",
     "live_failures::",
     "live_kills::",
+    "live_access::",
+    "live_answers::",
+    "live_inventory::",
     "complaint_",
     "--except",
     "progress::",
@@ -85,6 +88,12 @@ const ON_FOLDERS: &[&str] = &[
     "complaint_",
     "--except",
     "progress::",
+    "--except",
+    "live_access::",
+    "--except",
+    "live_answers::",
+    "--except",
+    "live_inventory::",
 ];
 
 /// Tests that say `NOT TESTED` without a real API server.

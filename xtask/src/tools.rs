@@ -98,8 +98,17 @@ pub const KUBECTL_PROVIDER: GoTool = GoTool {
     patience: "2 to 4 minutes",
 };
 
+/// What people ask clusters with; it makes the inventories of directory clusters.
+pub const KUBECTL: GoTool = GoTool {
+    name: "kubectl",
+    module: "kube",
+    package: "k8s.io/kubernetes/cmd/kubectl",
+    linker: KUBE_VERSION,
+    patience: "a minute",
+};
+
 /// Every Go tool that tests need; the API server before what shares most of its packages.
-pub const GO_TOOLS: [GoTool; 5] = [TOFU, TFPLUGINDOCS, ETCD, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER];
+pub const GO_TOOLS: [GoTool; 6] = [TOFU, TFPLUGINDOCS, ETCD, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER, KUBECTL];
 
 /// The custom resource definitions of Istio and of the Gateway API, as their Go modules carry them.
 #[derive(Debug, Clone, PartialEq, Eq)]

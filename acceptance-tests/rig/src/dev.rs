@@ -6,6 +6,7 @@ use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 use xtask::cli::{Cli, SOURCE, Sandbox};
 use xtask::term::{Ink, say, spoken};
+use xtask::tools::{KUBECTL, on_path};
 use xtask::workspace::{Workspace, stage_provider};
 use xtask::{Problem, Result};
 
@@ -30,6 +31,10 @@ pub fn run(folder: Option<&Path>) -> Result<()> {
     let room = folder.map_or_else(|| workspace.target.join("dev"), Path::to_path_buf);
     stage_provider(&workspace.build_provider()?, &room.join("provider"))?;
     Sandbox::create(&room, &room.join("provider"))?;
+    let kubectl = match on_path(KUBECTL.name) {
+        Some(_) => None,
+        None => Some(KUBECTL.find_or_build(&workspace)?),
+    };
     let start = Instant::now();
     let rig = Rig::start(&CLUSTERS)?;
     let work = room.join("work");
@@ -50,6 +55,9 @@ pub fn run(folder: Option<&Path>) -> Result<()> {
     let variables = format!("TF_CLI_CONFIG_FILE={} KUBECONFIG={}", room.join("cli.tfrc").display(), kubeconfig.display());
     say(&format!("  {}", ink.bold(&format!("export {variables}"))));
     say(&format!("  {}\n", ink.bold(&format!("{} plan", cli.path.display()))));
+    if let Some(kubectl) = kubectl {
+        say(&format!("kubectl is not on PATH; the one of the tests: {}\n", kubectl.display()));
+    }
     say(WAITING);
 
     crate::http::wait_for(async move { interrupts.recv().await });

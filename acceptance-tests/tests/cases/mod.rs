@@ -15,7 +15,10 @@ mod examples;
 mod harness;
 mod lifecycle;
 mod live;
+mod live_access;
+mod live_answers;
 mod live_failures;
+mod live_inventory;
 mod live_kills;
 mod moves;
 mod overlays;
@@ -51,6 +54,9 @@ pub fn all() -> Vec<Case> {
         live_kills::cases(),
         complaints::cases(),
         progress::cases(),
+        live_access::cases(),
+        live_answers::cases(),
+        live_inventory::cases(),
     ];
     subjects.into_iter().flatten().collect()
 }

@@ -1,4 +1,4 @@
-// The API server and the controller manager that the tests start. Its module requires k8s.io/* at v0.0.0 and replaces them by
+// The API server and the controller manager that the tests start, and kubectl. Their module requires k8s.io/* at v0.0.0 and replaces them by
 // paths of its own tree, which do not count for a dependant: the replaces below are the same staging modules, by version.
 module tools/kube
 

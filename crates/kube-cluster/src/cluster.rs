@@ -189,7 +189,10 @@ impl Inner {
             match reply.not_found(known) {
                 Some(NotFound::Kind) => {}
                 Some(NotFound::Object | NotFound::Namespace) => return Ok(None),
-                None if reply.is_success() => return Ok(Some(Raw::new(reply.body, &self.manager))),
+                None if reply.is_success() && reply.body["metadata"].is_object() => {
+                    return Ok(Some(Raw::new(reply.body, &self.manager)));
+                }
+                None if reply.is_success() => return Err(self.unreadable(known).at(key)),
                 None => return Err(reply.error(self.cluster(), "get", known, Some(key))),
             }
         }
@@ -330,7 +333,7 @@ impl Inner {
         ClusterError::new(
             Class::Damaged,
             self.cluster(),
-            format!("the list of {} of cluster {} is no list", known.resource(), self.cluster()),
+            format!("what cluster {} answers about {} is nothing that an API server says", self.cluster(), known.resource()),
             "Something else than an API server answers at this address.",
             "Check `host` and `proxy_url` of the cluster.",
         )

@@ -111,6 +111,13 @@ impl Reply {
                 said,
                 "Plan and apply again, and see to it that nothing else writes this object at the same time.",
             ),
+            StatusCode::GONE => ClusterError::new(
+                Class::Unreachable,
+                cluster,
+                format!("cluster {cluster} gives no whole list of {resource}"),
+                format!("{said}\n\nThe list was begun anew several times, and its pages were too old each time."),
+                "Run it again. If it stays so, look at how often the API server's store is compacted, and at what stands between.",
+            ),
             StatusCode::NOT_FOUND => not_there(cluster, known, key, self.not_found(known)),
             StatusCode::TOO_MANY_REQUESTS => ClusterError::new(
                 Class::Unreachable,

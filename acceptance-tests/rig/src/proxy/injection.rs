@@ -19,6 +19,15 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// The query with another limit of the pages of a list; `None`: it is no list in pages.
+    pub(crate) fn with_limit(&self, limit: usize) -> Option<String> {
+        let mut parts: Vec<&str> = self.query.split('&').collect();
+        let place = parts.iter().position(|part| part.starts_with("limit="))?;
+        let limit = format!("limit={limit}");
+        parts[place] = &limit;
+        Some(parts.join("&"))
+    }
+
     /// Whether the request changes something and is no dry run.
     pub fn is_write(&self) -> bool {
         !["GET", "HEAD"].contains(&self.method.as_str()) && !self.query.contains("dryRun=")
@@ -47,6 +56,10 @@ pub enum Effect {
         /// The message in the body, a Kubernetes `Status`.
         message: String,
     },
+    /// The server does what is asked; its answer is replaced by this status, with the words an API server has for it.
+    AnswerAfter(u16),
+    /// Lists come in pages of so many, with the server's own continuations.
+    Pages(usize),
     /// The server's answer, and after so many bytes of its body the connection ends.
     Truncate(usize),
     /// The server's answer with a body of so many bytes, complete as far as HTTP can tell.
@@ -88,7 +101,7 @@ pub(crate) fn status_body(status: u16, message: &str) -> String {
 }
 
 /// Reason and message of an API server.
-fn words(status: u16) -> (&'static str, &'static str) {
+pub(crate) fn words(status: u16) -> (&'static str, &'static str) {
     match status {
         401 => ("Unauthorized", "Unauthorized"),
         403 => ("Forbidden", "forbidden: User \"rig\" cannot do this"),
@@ -170,6 +183,12 @@ mod tests {
     fn a_dry_run_writes_nothing() {
         assert!(seen("PATCH", "force=true").is_write());
         assert!(!seen("PATCH", "dryRun=All").is_write());
+    }
+
+    #[test]
+    fn only_pages_get_another_limit() {
+        assert_eq!(seen("GET", "limit=500&continue=x").with_limit(2).as_deref(), Some("limit=2&continue=x"));
+        assert_eq!(seen("GET", "").with_limit(2), None);
     }
 
     #[test]

@@ -247,6 +247,11 @@ async fn answer(
         records.len() - 1
     };
     let answered = match effect {
+        Some(Effect::Pages(limit)) => forward(state, upstream, paged(request, limit)).await,
+        Some(Effect::AnswerAfter(status)) => {
+            forward_whole(state, upstream, request).await?;
+            own(status, None, injection::words(status).1)
+        }
         None => forward(state, upstream, request).await,
         Some(Effect::Delay(time)) => {
             tokio::time::sleep(time).await;
@@ -281,6 +286,15 @@ async fn answer(
         record.status = Some(answered.status().as_u16());
     }
     answered
+}
+
+/// The request for pages of this size.
+fn paged(mut request: Request<Incoming>, limit: usize) -> Request<Incoming> {
+    let changed = see(&request).with_limit(limit).and_then(|query| format!("{}?{query}", request.uri().path()).parse().ok());
+    if let Some(uri) = changed {
+        *request.uri_mut() = uri;
+    }
+    request
 }
 
 fn see(request: &Request<Incoming>) -> Seen {

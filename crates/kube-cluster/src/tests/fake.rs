@@ -53,6 +53,8 @@ pub(super) struct State {
     pub(super) admission: Option<fn(&mut Value)>,
     /// the next continuation is too old
     pub(super) is_expired: bool,
+    /// every continuation is too old
+    pub(super) never_ends: bool,
     /// how often writes come second to a status
     pub(super) status_writes: usize,
 }
@@ -232,7 +234,7 @@ impl State {
     }
 
     fn list(&mut self, plural: &str, query: &BTreeMap<String, String>) -> (u16, Value) {
-        if query.contains_key("continue") && std::mem::take(&mut self.is_expired) {
+        if query.contains_key("continue") && (self.never_ends || std::mem::take(&mut self.is_expired)) {
             return (410, status(410, "Expired", "the continue token is too old", None));
         }
         let mut all: Vec<&Value> =

@@ -47,6 +47,23 @@ async fn a_list_has_all_pages_also_when_it_begins_anew() {
 }
 
 #[tokio::test]
+async fn a_list_that_never_ends_and_a_page_that_is_no_answer_are_errors() {
+    let fake = Fake::start().await;
+    let cluster = cluster(&fake);
+    fill(&cluster, 3).await;
+    fake.state().page = 1;
+    fake.state().never_ends = true;
+    let error = cluster.list_owned(&owner()).await.unwrap_err();
+    assert_eq!(error.class, Class::Unreachable, "{error:?}");
+    assert!(error.words.what.contains("no whole list") && error.words.why.contains("too old"), "{error:?}");
+
+    // what something in between says in the server's place is not taken for a missing object
+    fake.then(Break::Answer(200, None, json!("<html>Welcome</html>")));
+    let error = cluster.get(&key("o0")).await.unwrap_err();
+    assert_eq!((error.class, error.object.as_deref()), (Class::Damaged, Some(&key("o0"))));
+}
+
+#[tokio::test]
 async fn a_busy_server_is_asked_again_when_it_says() {
     let fake = Fake::start().await;
     let cluster = cluster(&fake);

@@ -127,6 +127,10 @@ async fn tunnel(mut stream: impl AsyncRead + AsyncWrite + Unpin, passed: Passed)
     while !head.ends_with(b"\r\n\r\n") {
         let Ok(byte) = stream.read_u8().await else { return };
         head.push(byte);
+        // not HTTP
+        if head[0] != b'C' {
+            return;
+        }
     }
     let head = String::from_utf8(head).unwrap();
     let target = head.strip_prefix("CONNECT ").unwrap().split(' ').next().unwrap().to_owned();
