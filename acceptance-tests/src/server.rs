@@ -113,7 +113,7 @@ pub(crate) fn without_servers_part(mut object: Value) -> Value {
 }
 
 /// The path of `<Kind>/<namespace>/<name>`.
-fn path_of(key: &str) -> String {
+pub(crate) fn path_of(key: &str) -> String {
     let parts: Vec<&str> = key.splitn(3, '/').collect();
     let [kind, namespace, name] = parts.as_slice() else { panic!("{key} has no kind, namespace and name") };
     let found = KINDS.iter().find(|(known, _)| known == kind);

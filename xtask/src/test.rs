@@ -42,59 +42,20 @@ const STEPS: [Step; 15] = [
     Step { name: "acceptance harness", cargo: &["test", "--quiet", "--package", "acceptance-tests", "--lib"] },
     Step {
         name: "examples are planned",
-        cargo: &["test", "--quiet", "--package", "acceptance-tests", "--test", "main", "--", "examples::"],
+        cargo: &["test", "--quiet", "--package", "acceptance-tests", "--test", "main", "--", "--site", "folders", EXAMPLES],
     },
     Step { name: "acceptance with the real CLIs", cargo: ON_FOLDERS },
 ];
 
-/// Acceptance cases that need real API servers.
-const ON_SERVERS: &[&str] = &[
-    "test",
-    "--quiet",
-    "--package",
-    "acceptance-tests",
-    "--test",
-    "main",
-    "--",
-    "live::",
-    "live_failures::",
-    "live_kills::",
-    "live_access::",
-    "live_answers::",
-    "live_inventory::",
-    "complaint_",
-    "--except",
-    "progress::",
-];
+/// Acceptance cases whose clusters are API servers.
+const ON_SERVERS: &[&str] = &["test", "--quiet", "--package", "acceptance-tests", "--test", "main", "--", "--site", "servers"];
 
 /// The others, without those that ran before.
-const ON_FOLDERS: &[&str] = &[
-    "test",
-    "--quiet",
-    "--package",
-    "acceptance-tests",
-    "--test",
-    "main",
-    "--",
-    "--except",
-    "examples::",
-    "--except",
-    "live::",
-    "--except",
-    "live_failures::",
-    "--except",
-    "live_kills::",
-    "--except",
-    "complaint_",
-    "--except",
-    "progress::",
-    "--except",
-    "live_access::",
-    "--except",
-    "live_answers::",
-    "--except",
-    "live_inventory::",
-];
+const ON_FOLDERS: &[&str] =
+    &["test", "--quiet", "--package", "acceptance-tests", "--test", "main", "--", "--site", "folders", "--except", EXAMPLES];
+
+/// The first part of the names of cases that plan an example.
+const EXAMPLES: &str = "examples::";
 
 /// Tests that say `NOT TESTED` without a real API server.
 const ON_A_SERVER: &[&str] = &[

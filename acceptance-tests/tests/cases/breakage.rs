@@ -1,9 +1,9 @@
-//! kill −9 of the provider, Ctrl-C, and two runs at once, at the n-th write: at most two applies
-//! reach the goal, and nothing is orphaned. Every n with terraform; with tofu, which runs the same
-//! provider in the same way, three of them.
+//! kill −9 of the provider, Ctrl-C, a failure, and two runs at once, at the n-th write: at most two applies reach the goal, and
+//! nothing is orphaned. Every n with terraform; with tofu, which runs the same provider in the same way, three of them.
 
 use std::collections::BTreeMap;
 
+use acceptance_tests::server::PERSON;
 use acceptance_tests::{Case, Checkpoint, Rig, World, case};
 use serde_json::Value;
 use xtask::cli::Kind;
@@ -17,6 +17,9 @@ pub fn cases() -> Vec<Case> {
         case!(a_kill_at_every_write_of_an_update),
         case!(a_kill_at_every_write_of_a_takeover),
         case!(a_kill_at_every_write_of_a_destroy),
+        case!(a_failure_at_every_write_of_a_create).on_servers_for(FAILURES),
+        case!(a_failure_at_every_write_of_an_update).on_servers_for(FAILURES),
+        case!(a_failure_at_every_write_of_a_destroy).on_servers_for(FAILURES),
         case!(ctrl_c_at_every_write_of_a_create),
         case!(ctrl_c_at_every_write_of_an_update),
         case!(ctrl_c_at_every_write_of_a_takeover),
@@ -29,6 +32,8 @@ pub fn cases() -> Vec<Case> {
         case!(a_saved_destroy_plan_stops_at_a_foreign_change),
     ]
 }
+
+const FAILURES: &str = "failing writes to servers: those to folders are all tried inside of the process";
 
 /// What differs from run to run.
 const NONCES: [&str; 2] = ["state.gloo-terraform/instance", "state.gloo-terraform/complete"];
@@ -108,14 +113,14 @@ impl Journey {
         }
     }
 
-    /// At most two applies reach the goal.
-    fn check_recovery(&self, world: &World, label: &str) {
+    /// At most so many applies reach the goal.
+    fn check_recovery(&self, world: &World, most: usize, label: &str) {
         let destroy: &[&str] = if self.command == DESTROY { &["-destroy"] } else { &[] };
         let plan = [&["plan", "-input=false", "-json", "-detailed-exitcode", "-out=recovery.tfplan"], destroy].concat();
         for applies in 0.. {
             match world.run(&plan).code {
                 Some(0) => break,
-                Some(2) if applies < 2 => {}
+                Some(2) if applies < most => {}
                 code => panic!("{label}: after {applies} applies the plan ends with {code:?}"),
             }
             let outcome = world.run(&["apply", "-input=false", "-json", "recovery.tfplan"]);
@@ -137,7 +142,22 @@ impl Journey {
             let (outcome, is_reached) = world.run_broken(&format!("kill:{moment}:{write}"), self.command);
             assert_eq!(outcome.is_success(), !is_reached, "write {write}: {}{}", outcome.diagnostics(), outcome.stderr);
             if is_reached {
-                self.check_recovery(&world, &format!("killed {moment} write {write}"));
+                self.check_recovery(&world, 2, &format!("killed {moment} write {write}"));
+            }
+            is_reached
+        });
+    }
+
+    /// A refusal is told and needs one more apply; an answer that is lost is found out.
+    fn fail_everywhere(&self, rig: &Rig) {
+        self.at_every_write(rig, |write| {
+            let (breakage, applies) = if write % 2 == 0 { ("silence:after", 0) } else { ("refuse:before", 1) };
+            let world = self.start.world();
+            let (outcome, is_reached) = world.run_broken(&format!("{breakage}:{write}"), self.command);
+            let told = || format!("{}{}", outcome.diagnostics(), outcome.stderr);
+            assert_eq!(outcome.is_success(), !is_reached || applies == 0, "{breakage}:{write}: {}", told());
+            if is_reached {
+                self.check_recovery(&world, applies, &format!("{breakage}:{write}"));
             }
             is_reached
         });
@@ -155,7 +175,7 @@ impl Journey {
             let outcome = running.end();
             assert!(outcome.code.is_some(), "the CLI itself ends in order");
             if is_reached {
-                self.check_recovery(&world, &format!("Ctrl-C {moment} write {write}"));
+                self.check_recovery(&world, 2, &format!("Ctrl-C {moment} write {write}"));
             }
             is_reached
         });
@@ -176,6 +196,18 @@ fn a_kill_at_every_write_of_a_destroy(rig: &Rig) {
 
 fn a_kill_at_every_write_of_a_takeover(rig: &Rig) {
     Journey::takeover(rig).kill_everywhere(rig);
+}
+
+fn a_failure_at_every_write_of_a_create(rig: &Rig) {
+    Journey::create(rig).fail_everywhere(rig);
+}
+
+fn a_failure_at_every_write_of_an_update(rig: &Rig) {
+    Journey::update(rig).fail_everywhere(rig);
+}
+
+fn a_failure_at_every_write_of_a_destroy(rig: &Rig) {
+    Journey::destroy(rig).fail_everywhere(rig);
 }
 
 fn ctrl_c_at_every_write_of_a_create(rig: &Rig) {
@@ -307,7 +339,11 @@ fn a_saved_destroy_plan_stops_at_a_foreign_change(rig: &Rig) {
     let west = world.cluster("west");
     west.change(&west.key_of("VirtualService"), |object| object["spec"]["hosts"] = serde_json::json!(["changed.example.com"]));
     let changed = snapshot(&world);
-    world.apply_refused(&plan).error_with(&["west", "VirtualService"]);
+    let refused = world.apply_refused(&plan);
+    refused.error_with(&["west", "VirtualService"]);
+    if world.is_on_servers() {
+        refused.error_with(&["spec.hosts", "changed.example.com", PERSON]);
+    }
     assert_eq!(snapshot(&world), changed, "nothing is deleted anywhere");
     world.destroy();
     assert!(is_empty(&world));

@@ -10,26 +10,24 @@ use rig::{Effect, Injection, Seen};
 use super::live::{applied, config, resources};
 use super::{APPLY, DESTINATION};
 
-const SUBJECT: &str = "an API server";
-
 pub fn cases() -> Vec<Case> {
     vec![
-        case!(a_dead_server_at_plan_is_named_and_nothing_is_written).on_servers_for(SUBJECT),
-        case!(a_hanging_server_at_plan_costs_a_bounded_wait).on_servers_for(SUBJECT),
-        case!(a_server_that_dies_after_the_plan_stops_the_apply_before_the_first_write).on_servers_for(SUBJECT),
-        case!(a_busy_server_is_waited_for).on_servers_for(SUBJECT),
-        case!(a_refused_credential_is_renewed_in_the_middle_of_an_apply).on_servers_for(SUBJECT),
-        case!(an_identity_that_may_only_read_is_told_before_the_first_write).on_servers_for(SUBJECT),
-        case!(a_server_that_restarts_in_the_middle_of_an_apply_needs_two_applies_at_most).on_servers_for(SUBJECT),
-        case!(a_decommissioned_server_is_forgotten).on_servers_for(SUBJECT),
+        case!(a_dead_server_at_plan_is_named_and_nothing_is_written),
+        case!(a_hanging_server_at_plan_costs_a_bounded_wait),
+        case!(a_server_that_dies_after_the_plan_stops_the_apply_before_the_first_write),
+        case!(a_busy_server_is_waited_for),
+        case!(a_refused_credential_is_renewed_in_the_middle_of_an_apply),
+        case!(an_identity_that_may_only_read_is_told_before_the_first_write),
+        case!(a_server_that_restarts_in_the_middle_of_an_apply_needs_two_applies_at_most),
+        case!(a_decommissioned_server_is_forgotten),
     ]
 }
 
 fn a_dead_server_at_plan_is_named_and_nothing_is_written(rig: &Rig) {
-    let live = Live::breakable(rig, "dead");
+    let live = Live::new(rig, "dead");
     let world = applied(rig, &live);
     let before = live.raw("east");
-    live.edge().kill().expect("killed");
+    live.cluster("west").kill().expect("killed");
     let down = world.plan_refused();
     down.error_with(&["GM4001", "west"]);
     world.config(&config(&live, "  timeout = \"2s\""));
@@ -45,7 +43,7 @@ fn a_dead_server_at_plan_is_named_and_nothing_is_written(rig: &Rig) {
     world.refused().error_with(&["west"]);
     assert_eq!(live.raw("east"), before, "nothing is written elsewhere either");
 
-    live.restart_edge();
+    live.restart("west");
     world.config(&config(&live, ""));
     world.assert_clean();
     world.destroy();
@@ -53,39 +51,39 @@ fn a_dead_server_at_plan_is_named_and_nothing_is_written(rig: &Rig) {
 }
 
 fn a_hanging_server_at_plan_costs_a_bounded_wait(rig: &Rig) {
-    let live = Live::breakable(rig, "hanging");
+    let live = Live::new(rig, "hanging");
     let entries = live.entry("east") + &live.entry("west");
     let provider = live.provider_with(&live.owner(), &entries, "  limits = { request_timeout = \"1s\" }\n");
     let world = live.world(rig, &(provider + &resources(&live, "")));
     world.apply(&world.plan());
     let before = live.raw("east");
-    live.edge().stop().expect("stopped");
+    live.cluster("west").stop().expect("stopped");
     // that it ends at all is the bound: nobody lets the server go on
     world.plan_refused().error_with(&["GM4001", "west"]);
     assert_eq!(live.raw("east"), before);
-    live.edge().cont().expect("goes on");
+    live.cluster("west").cont().expect("goes on");
     world.assert_clean();
     world.destroy();
     assert!(live.is_empty());
 }
 
 fn a_server_that_dies_after_the_plan_stops_the_apply_before_the_first_write(rig: &Rig) {
-    let live = Live::breakable(rig, "dies");
+    let live = Live::new(rig, "dies");
     let world = live.world(rig, &config(&live, ""));
     let plan = world.plan();
-    live.edge().kill().expect("killed");
+    live.cluster("west").kill().expect("killed");
     world.apply_refused(&plan).error_with(&["GM4001", "west"]);
     assert!(live.raw("east").is_empty(), "nothing is written anywhere");
     assert!(!world.state().addresses().iter().any(|address| address == DESTINATION), "nothing is tainted");
 
-    live.restart_edge();
+    live.restart("west");
     world.step();
     let destroy = world.plan_with(&["-destroy"]);
     let before = live.raw("east");
-    live.edge().kill().expect("killed");
+    live.cluster("west").kill().expect("killed");
     world.apply_refused(&destroy).error_with(&["GM4001", "west"]);
     assert_eq!(live.raw("east"), before, "nothing is deleted anywhere");
-    live.restart_edge();
+    live.restart("west");
     world.destroy();
     assert!(live.is_empty());
 }
@@ -162,8 +160,8 @@ fn an_identity_that_may_only_read_is_told_before_the_first_write(rig: &Rig) {
 }
 
 fn a_server_that_restarts_in_the_middle_of_an_apply_needs_two_applies_at_most(rig: &Rig) {
-    let live = Live::breakable(rig, "restart");
-    let proxy = live.edge().proxy().expect("a proxy");
+    let live = Live::new(rig, "restart");
+    let proxy = live.cluster("west").proxy().expect("a proxy");
     let entries = live.entry("east") + &Live::entry_of("west", &proxy.kubeconfig().display().to_string());
     let world = live.world(rig, &(live.provider_with(&live.owner(), &entries, "") + &resources(&live, "")));
     let planned = world.plan().manifests(DESTINATION);
@@ -176,9 +174,9 @@ fn a_server_that_restarts_in_the_middle_of_an_apply_needs_two_applies_at_most(ri
         for _ in 0..write {
             writes.recv_timeout(Duration::from_secs(60)).expect("the write arrives");
         }
-        live.edge().kill().expect("killed");
+        live.cluster("west").kill().expect("killed");
         proxy.heal();
-        live.restart_edge();
+        live.restart("west");
         let outcome = running.end();
         assert!(outcome.code.is_some());
         for applies in 0.. {
@@ -196,9 +194,9 @@ fn a_server_that_restarts_in_the_middle_of_an_apply_needs_two_applies_at_most(ri
 }
 
 fn a_decommissioned_server_is_forgotten(rig: &Rig) {
-    let live = Live::breakable(rig, "gone");
+    let live = Live::new(rig, "gone");
     let world = applied(rig, &live);
-    live.edge().kill().expect("killed");
+    live.cluster("west").kill().expect("killed");
     let text = resources(&live, "").replace("[\"east\", \"west\"]", "[\"east\"]");
     let (head, rest) = text.split_once("    west = {\n").expect("the mesh has west");
     let (_, tail) = rest.split_once("    }\n").expect("its entry ends");

@@ -19,7 +19,6 @@ mod live_access;
 mod live_answers;
 mod live_failures;
 mod live_inventory;
-mod live_kills;
 mod moves;
 mod overlays;
 mod ownership;
@@ -49,16 +48,17 @@ pub fn all() -> Vec<Case> {
         plans::cases(),
         breakage::cases(),
         protocol::cases(),
-        live::cases(),
+    ];
+    let about_servers = [
         live_failures::cases(),
-        live_kills::cases(),
-        complaints::cases(),
-        progress::cases(),
         live_access::cases(),
         live_answers::cases(),
         live_inventory::cases(),
+        complaints::cases(),
+        progress::cases(),
     ];
-    subjects.into_iter().flatten().collect()
+    let on_servers = about_servers.into_iter().flatten().map(|case| case.on_servers_for("what only servers have"));
+    subjects.into_iter().flatten().chain(on_servers).collect()
 }
 
 /// The quick start's mesh.
