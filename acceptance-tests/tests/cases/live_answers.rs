@@ -240,7 +240,7 @@ resource "gloo_istio_object" "many" {{
 }
 
 fn a_server_that_restarts_under_load_needs_two_applies_at_most(rig: &Rig) {
-    let live = Live::breakable(rig, "load");
+    let live = Live::new(rig, "load");
     let (proxy, provider) = behind(&live, "");
     let count = 12;
     let world = live.world(rig, &(provider + &many(&live, count)));
@@ -253,9 +253,9 @@ fn a_server_that_restarts_under_load_needs_two_applies_at_most(rig: &Rig) {
     for _ in 0..5 {
         writes.recv_timeout(Duration::from_secs(60)).expect("the writes arrive");
     }
-    live.edge().kill().expect("killed");
+    live.cluster("west").kill().expect("killed");
     proxy.heal();
-    live.restart_edge();
+    live.restart("west");
     assert!(running.end().code.is_some(), "the CLI ends in order");
     recover(&world, "after the restart");
     for cluster in ["east", "west"] {

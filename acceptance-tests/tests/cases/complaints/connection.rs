@@ -186,9 +186,9 @@ fn complaint_14_a_credential_is_that_of_the_run(rig: &Rig) {
 }
 
 fn complaint_15_a_destroy_after_the_cluster(rig: &Rig) {
-    let live = Live::breakable(rig, "c15");
+    let live = Live::new(rig, "c15");
     let world = applied(rig, &live);
-    live.edge().kill().expect("killed");
+    live.cluster("west").kill().expect("killed");
     let destroy = ["destroy", "-input=false", "-auto-approve", "-json"];
     let outcome = world.run(&destroy);
     assert!(!outcome.is_success());
@@ -211,7 +211,7 @@ fn complaint_15_a_destroy_after_the_cluster(rig: &Rig) {
     assert!(live.raw("east").is_empty());
     assert_eq!(world.state().addresses(), Vec::<String>::new());
     // back again, the server has what nobody owns any more
-    live.restart_edge();
+    live.restart("west");
     let left: Vec<String> = live.raw("west").into_keys().collect();
     assert!(!left.is_empty());
     left.iter().for_each(|key| live.delete("west", key));
@@ -313,16 +313,16 @@ fn complaint_22_no_aggregated_api_is_asked(rig: &Rig) {
 }
 
 fn complaint_also_a_dead_cluster_is_told_once(rig: &Rig) {
-    let live = Live::breakable(rig, "c26");
+    let live = Live::new(rig, "c26");
     let object = |number| route(live.namespace(), &format!("route-{number}"), HTTP, "");
     let objects = (0..30).map(object).collect::<String>();
     let world = live.world(rig, &(live.provider() + &objects));
     world.apply(&world.plan());
-    live.edge().kill().expect("killed");
+    live.cluster("west").kill().expect("killed");
     let told = world.plan_refused();
     assert_eq!(told.errors().len(), 1, "{told}");
     told.error_with(&["GM4001", "west"]);
-    live.restart_edge();
+    live.restart("west");
     world.destroy();
     assert!(live.is_empty());
 }

@@ -85,9 +85,9 @@ fn apply_while(world: &World, file: &str, proxy: &Proxy, appear: impl FnOnce()) 
 }
 
 fn complaint_02_a_kind_that_appears_in_the_same_apply(rig: &Rig) {
-    let live = Live::breakable(rig, "c02");
+    let live = Live::new(rig, "c02");
     let (proxies, provider) = through_proxies(&live, "");
-    let removed = Removed::new(live.edge().api());
+    let removed = Removed::new(live.cluster("west").api());
     let spec = "{ accessLogging = [{ disabled = true }] }";
     let telemetry = object("telemetry.istio.io/v1", "Telemetry", live.namespace(), "quiet", spec, "");
     let world = live.world(rig, &(provider + &telemetry));
