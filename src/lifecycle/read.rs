@@ -6,7 +6,7 @@ use std::time::Duration;
 use istio_objects::ObjectKey;
 use kube_apply::Standing;
 use mesh_model::names::ClusterName;
-use mesh_model::{Code, Findings};
+use mesh_model::{Code, Finding, Findings};
 use tf_server::{Applied, Cx, Private};
 use tf_value::{Diagnostic, Diagnostics, Value};
 
@@ -57,9 +57,7 @@ impl<K: IntentKind> IntentResource<K> {
             seen.findings.retain(|finding| finding.code != Code::UnconfiguredCluster);
         }
         if session.settings.unreachable == Unreachable::Warn {
-            for finding in seen.findings.iter_mut().filter(|finding| finding.code == Code::ClusterUnreachable) {
-                finding.code = Code::ClusterSkipped;
-            }
+            seen.findings.iter_mut().filter(|finding| finding.code == Code::ClusterUnreachable).for_each(keep_as_known);
         }
         seen.findings.extend(out_of_reach(&record, &session));
         let diagnostics = self.cook(&seen.findings);
@@ -81,6 +79,19 @@ impl<K: IntentKind> IntentResource<K> {
         with(&mut state, "drift", drift_value(&drift));
         Applied { state: Some(state), private, diagnostics }
     }
+}
+
+/// What an unreachable cluster means where that is no error.
+fn keep_as_known(finding: &mut Finding) {
+    finding.code = Code::ClusterSkipped;
+    let cluster = finding.cluster.as_ref().map_or("the cluster", ClusterName::as_str);
+    let kept = format!("The last known state of cluster {cluster} is kept, and nothing about it was checked");
+    finding.what = format!("{kept}: {}", finding.what);
+    finding.why = format!(
+        "{} `plan.unreachable` is \"warn\", so the plan goes on with what every resource knew of this cluster: changes that \
+         others made there are not seen, and a change of a resource that has objects there is refused.",
+        finding.why
+    );
 }
 
 /// What a failed apply left in clusters that the provider block has no more: nobody could delete it unseen.

@@ -328,6 +328,10 @@ impl Cluster for Breaking {
         Box::pin(self.read(self.inner.list_owned(owner)))
     }
 
+    fn unlisted(&self) -> std::collections::BTreeSet<String> {
+        self.inner.unlisted()
+    }
+
     fn inventory<'a>(&'a self, kinds: &'a Kinds) -> Answer<'a, Vec<Value>> {
         Box::pin(self.read(self.inner.inventory(kinds)))
     }

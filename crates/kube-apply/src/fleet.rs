@@ -59,6 +59,8 @@ pub(crate) struct Slot {
     /// where changes may not be tried
     untried: Mutex<BTreeSet<Place>>,
     is_untried_reported: AtomicBool,
+    /// kinds of which it was told that they may not be listed
+    unlisted: Mutex<BTreeSet<String>>,
 }
 
 /// A kind in a namespace: what a role allows or not.
@@ -142,6 +144,7 @@ impl Slot {
             listed: tokio::sync::Mutex::default(),
             untried: Mutex::default(),
             is_untried_reported: AtomicBool::new(false),
+            unlisted: Mutex::default(),
         }
     }
 
@@ -188,6 +191,13 @@ impl Slot {
     /// Whether this is the first time that the cluster's silence is told.
     pub(crate) fn is_first_report(&self) -> bool {
         !self.is_reported.swap(true, Ordering::Relaxed)
+    }
+
+    /// Those of the kinds that may not be listed, and of which that was not told yet.
+    pub(crate) fn untold_unlisted<'a>(&self, kinds: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+        let unlisted = self.cluster.unlisted();
+        let mut told = self.unlisted.lock().unwrap_or_else(PoisonError::into_inner);
+        kinds.filter(|kind| unlisted.contains(*kind) && told.insert((*kind).to_owned())).map(str::to_owned).collect()
     }
 
     /// Whether the cluster has said that changes may not be tried there.

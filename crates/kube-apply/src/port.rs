@@ -34,6 +34,12 @@ pub trait Cluster: Send + Sync {
     /// Every object with the owner's label ([`Claim::owner_label`]); one that has the claim alone may be among them.
     fn list_owned<'a>(&'a self, owner: &'a OwnerId) -> Answer<'a, Vec<LiveObject>>;
 
+    /// Kinds ([`istio_objects::Kind::key_name`]) that the last [`Self::list_owned`] left out, as this identity may not list
+    /// them.
+    fn unlisted(&self) -> BTreeSet<String> {
+        BTreeSet::new()
+    }
+
     /// Every object of these kinds, of others and of ours, in the order of their keys.
     fn inventory<'a>(&'a self, kinds: &'a Kinds) -> Answer<'a, Vec<Value>>;
 

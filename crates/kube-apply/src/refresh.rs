@@ -93,6 +93,7 @@ pub async fn refresh_instance(
                             found.drift.insert(entry(cluster, &live.key), vec![TAKEN_BY_INSTANCE.to_owned()]);
                         }
                     }
+                    refreshed.findings.extend((!found.unseen.is_empty()).then(|| unseen(cluster, &found.unseen)));
                     refreshed.present += found.present;
                     refreshed.taken += found.taken;
                     refreshed.drift.extend(found.drift);
@@ -121,6 +122,8 @@ struct Found {
     taken: usize,
     /// objects with the claim
     ours: Vec<LiveObject>,
+    /// kinds of the state of which leftovers are not seen
+    unseen: BTreeSet<String>,
 }
 
 fn is_of_other(census: &Census, own: Option<&str>, live: &serde_json::Value) -> bool {
@@ -139,7 +142,8 @@ async fn refresh_cluster(
         Ok(listed) => listed,
         Err(error) => return vec![Err(error)],
     };
-    let mut found = Found::default();
+    let unseen = slot.untold_unlisted(manifests.iter().map(|manifest| manifest.key().kind.as_str()));
+    let mut found = Found { unseen, ..Found::default() };
     let mut results = Vec::new();
     for manifest in manifests {
         let live = match listed.objects.get(manifest.key()) {
@@ -235,6 +239,19 @@ pub fn unconfigured<'a>(cluster: &ClusterName, keys: impl Iterator<Item = &'a Ob
             "Put the cluster back until its objects are deleted, or say that it is gone and they may be forgotten:\n  \
              decommissioned_clusters = [\"{cluster}\"]"
         ),
+    )
+    .in_cluster(cluster)
+}
+
+fn unseen(cluster: &ClusterName, kinds: &BTreeSet<String>) -> Finding {
+    let kinds = kinds.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    Finding::new(
+        Code::LeftoversUnseen,
+        AttributePath::default(),
+        format!("cluster {cluster} does not allow to list {kinds}: what an interrupted run left of that is not seen"),
+        "Leftovers are found by their label, in a list. The objects of the state were read one by one, and are compared as ever.",
+        "Give the identity the verb `list` on these kinds; the roles in the guide \"Permissions\" have it. Without it the apply \
+         writes none of them.",
     )
     .in_cluster(cluster)
 }

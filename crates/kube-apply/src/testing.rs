@@ -8,7 +8,7 @@ mod log;
 pub use contract::{Others, contract, owner};
 pub use log::Log;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use istio_objects::{Change, ObjectKey, object_key};
@@ -96,6 +96,7 @@ struct State {
     revision: u64,
     calls: Vec<String>,
     is_silent: bool,
+    unlisted: BTreeSet<String>,
 }
 
 impl FakeCluster {
@@ -103,6 +104,11 @@ impl FakeCluster {
     #[must_use]
     pub fn new(name: ClusterName, breakages: Arc<Breakages>) -> Self {
         Self { name, breakages, state: Mutex::default() }
+    }
+
+    /// From now on objects of this kind may not be listed.
+    pub fn unlist(&self, kind: &str) {
+        self.lock().unlisted.insert(kind.to_owned());
     }
 
     /// From now on it gives no answer, after the wait that this costs.
@@ -204,9 +210,14 @@ impl Cluster for FakeCluster {
 
     fn list_owned<'a>(&'a self, owner: &'a OwnerId) -> Answer<'a, Vec<LiveObject>> {
         Box::pin(self.call("list".to_owned(), None, None, |state| {
-            let live = state.objects.keys().filter_map(|key| state.live(key));
+            let listed = state.objects.keys().filter(|key| !state.unlisted.contains(&key.kind));
+            let live = listed.filter_map(|key| state.live(key));
             Ok(live.filter(|object| object.has_label_of(owner)).collect())
         }))
+    }
+
+    fn unlisted(&self) -> BTreeSet<String> {
+        self.lock().unlisted.clone()
     }
 
     fn inventory<'a>(&'a self, kinds: &'a Kinds) -> Answer<'a, Vec<Value>> {

@@ -117,6 +117,11 @@ impl Cluster for KubeCluster {
         })
     }
 
+    fn unlisted(&self) -> BTreeSet<String> {
+        let unlisted = self.0.unlisted.lock().unwrap_or_else(PoisonError::into_inner);
+        KINDS.iter().filter(|known| unlisted.contains(&known.resource())).map(Known::key_name).collect()
+    }
+
     fn inventory<'a>(&'a self, kinds: &'a Kinds) -> Answer<'a, Vec<Value>> {
         Box::pin(async move {
             let all = self.0.inventory().await?;

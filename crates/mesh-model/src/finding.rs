@@ -366,6 +366,10 @@ codes! {
     WriteCrashed = "GM5010", Error, "Write crashed";
     /// A new instance was to take over the objects of one that goes, and did not.
     HandOverFailed = "GM5011", Error, "Objects were not handed over";
+    /// The identity may not list a kind of which a resource has objects, so leftovers of that kind are not seen.
+    ///
+    /// What an interrupted run leaves behind is found by its label, in a list. The objects of the state are read one by one.
+    LeftoversUnseen = "GM5012", Warning, "Leftovers are not seen";
 }
 
 impl fmt::Display for Code {

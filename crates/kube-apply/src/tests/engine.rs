@@ -512,3 +512,23 @@ fn a_plan_that_names_an_object_twice_is_refused() {
         assert!(writes(&fake).is_empty());
     });
 }
+
+#[test]
+fn leftovers_that_cannot_be_seen_are_told_once_for_kinds_that_the_state_has() {
+    runtime().block_on(async {
+        let (fleet, fake, _) =
+            east_with(&[object_json("there", &json!({}), &claim()), object_json("left", &json!({}), &claim())]);
+        let before = sets("east", &[manifest("there", &json!({}))]);
+        // a kind that the state does not have is nobody's concern
+        fake.unlist("WasmPlugin");
+        assert_eq!(codes(&refresh(&fleet, &before).await.findings), []);
+        let (fleet, fake, _) =
+            east_with(&[object_json("there", &json!({}), &claim()), object_json("left", &json!({}), &claim())]);
+        fake.unlist("VirtualService");
+        let refreshed = refresh(&fleet, &before).await;
+        assert_eq!(codes(&refreshed.findings), [Code::LeftoversUnseen]);
+        assert!(refreshed.findings[0].what.contains("VirtualService"), "{:?}", refreshed.findings);
+        assert_eq!((refreshed.present, refreshed.drift.len()), (1, 0), "what the state has is looked at");
+        assert_eq!(codes(&refresh(&fleet, &before).await.findings), [], "once for a configured provider");
+    });
+}

@@ -60,7 +60,9 @@ async fn what_may_not_be_listed_is_not_written() {
     fake.state().unlisted = vec!["virtualservices"];
     let cluster = cluster(&fake);
     // the other kinds are there all the same
+    assert_eq!(cluster.unlisted().len(), 0);
     assert_eq!(cluster.list_owned(&owner()).await.unwrap().len(), 0);
+    assert_eq!(cluster.unlisted().into_iter().collect::<Vec<_>>(), ["VirtualService"]);
     fake.state().seen.clear();
     let object = manifest("a", &json!({"hosts": ["a"]}));
     let change = Change { cluster: cluster.name().clone(), operation: Operation::Create(object.clone()) };
