@@ -195,9 +195,13 @@ fn a_slow_server_is_waited_for(rig: &Rig) {
 
 fn a_server_that_hangs_at_destroy_keeps_the_rest_in_the_state(rig: &Rig) {
     let live = Live::new(rig, "hangs");
-    let (proxy, provider) = behind(&live, "  limits = { request_timeout = \"1s\" }\n");
-    let world = live.world(rig, &(provider + &resources(&live, "")));
+    let (proxy, patient) = behind(&live, "");
+    // long enough for a server that answers on a busy machine
+    let hasty = patient.replace("  clusters = {", "  limits = { request_timeout = \"8s\" }\n  clusters = {");
+    let (patient, hasty) = (patient + &resources(&live, ""), hasty + &resources(&live, ""));
+    let world = live.world(rig, &patient);
     world.step();
+    world.config(&hasty);
     // all of it: nothing is deleted anywhere
     let destroy = world.plan_with(&["-destroy"]);
     let before = live.everything();
@@ -207,6 +211,7 @@ fn a_server_that_hangs_at_destroy_keeps_the_rest_in_the_state(rig: &Rig) {
     assert_eq!(live.everything(), before, "nothing is deleted anywhere");
     // the second delete: what is gone is said, the rest is kept
     for effect in [Effect::Hang, Effect::HangAfter] {
+        world.config(&hasty);
         proxy.inject(Injection::new(effect.clone()).on(|seen| seen.method == "DELETE" && seen.is_write()).nth(2, 2));
         let outcome = world.run(&["destroy", "-input=false", "-auto-approve", "-json"]);
         proxy.heal();
@@ -214,6 +219,7 @@ fn a_server_that_hangs_at_destroy_keeps_the_rest_in_the_state(rig: &Rig) {
             outcome.diagnostics().error_with(&["west"]);
             assert!(world.state().addresses().iter().any(|address| address == DESTINATION));
         }
+        world.config(&patient);
         recover(&world, "put back after the hang");
     }
     world.destroy();
