@@ -319,20 +319,25 @@ fn is_served(cluster: &Cluster, resource: &str, group: &str) -> bool {
     is_built_in || cluster.api().read(&path).expect("an answer").is_some()
 }
 
-/// Objects of all kinds, from files: as expressions they would all need one type.
-fn objects(world: &World, live: &Live, is_namespaced: bool, priority: &str) -> String {
-    let mut names = Vec::new();
-    for (version, kind, spec) in kinds() {
-        let is_clusterwide = kind == "GatewayClass";
-        if is_clusterwide && is_namespaced {
-            continue;
-        }
+/// An object of each kind; of kinds without a namespace only where those may be written.
+fn one_of_each(live: &Live, is_namespaced: bool, priority: &str) -> Vec<Value> {
+    let with_metadata = |(version, kind, spec): (&str, &str, Value)| {
         let mut metadata = json!({ "name": format!("{}-a", live.namespace()), "labels": { "priority": priority } });
-        if !is_clusterwide {
+        if kind != "GatewayClass" {
             metadata["namespace"] = live.namespace().into();
         }
-        let name = format!("{kind}.{}", version.split('/').next().unwrap_or_default());
-        let object = json!({ "apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec });
+        json!({ "apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec })
+    };
+    let all = kinds().into_iter().map(with_metadata);
+    all.filter(|object| !is_namespaced || object["metadata"]["namespace"].is_string()).collect()
+}
+
+/// The configuration of these objects, from files: as expressions they would all need one type.
+fn objects(world: &World, objects: &[Value]) -> String {
+    let mut names = Vec::new();
+    for object in objects {
+        let text = |name: &str| object[name].as_str().unwrap_or_default().to_owned();
+        let name = format!("{}.{}", text("kind"), text("apiVersion").split('/').next().unwrap_or_default());
         world.write(&format!("objects/{name}.json"), &object.to_string());
         names.push(name);
     }
@@ -354,21 +359,21 @@ fn every_rule_of_the_roles_is_used(rig: &Rig) {
             live.provider_with(&live.owner(), &entry("east", &proxy.url(), cluster.authority(), &auth), "")
         };
         let is_namespaced = !namespaces.is_empty();
+        let [low, high] = ["low", "high"].map(|priority| one_of_each(&live, is_namespaced, priority));
         let proxy = cluster.proxy().expect("a proxy");
         let applier = provider("apply", &apply_roles, &proxy);
         let world = live.world(rig, "");
-        world.config(&(applier.clone() + &objects(&world, &live, is_namespaced, "low")));
+        world.config(&(applier.clone() + &objects(&world, &low)));
         world.apply(&world.plan());
-        world.config(&(applier + &objects(&world, &live, is_namespaced, "high")));
+        world.config(&(applier + &objects(&world, &high)));
         world.step();
 
         let reading = cluster.proxy().expect("a proxy");
-        world.config(&(provider("plan", &plan_roles, &reading) + &objects(&world, &live, is_namespaced, "high")));
+        world.config(&(provider("plan", &plan_roles, &reading) + &objects(&world, &high)));
         // what the list missed is read alone
-        for (_, kind, _) in kinds() {
-            if let Some(key) = live.raw("east").keys().find(|key| key.starts_with(&format!("{kind}/"))) {
-                live.delete("east", key);
-            }
+        for object in &high {
+            let path = rig::api::path_of(object).expect("it has a path");
+            cluster.api().delete(&path).expect("deleted");
         }
         let plan = world.plan();
         assert!(plan.has_changes);
@@ -379,7 +384,7 @@ fn every_rule_of_the_roles_is_used(rig: &Rig) {
         let unread: Vec<Right> = allowed(&plan_roles[0], served).difference(&needed(&read)).cloned().collect();
         assert!(unread.is_empty(), "the role to plan allows what nobody asks: {unread:?}");
 
-        world.config(&(provider("apply", &apply_roles, &proxy) + &objects(&world, &live, is_namespaced, "high")));
+        world.config(&(provider("apply", &apply_roles, &proxy) + &objects(&world, &high)));
         world.apply(&world.plan());
         world.destroy();
         let all = proxy.records();
