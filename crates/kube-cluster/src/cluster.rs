@@ -195,6 +195,7 @@ impl Inner {
                 Some(NotFound::Kind) => {}
                 Some(NotFound::Object | NotFound::Namespace) => return Ok(None),
                 None if reply.is_success() && reply.body["metadata"].is_object() => {
+                    self.note_served(known, version);
                     return Ok(Some(Raw::new(reply.body, &self.manager)));
                 }
                 None if reply.is_success() => return Err(self.unreadable(known).at(key)),
@@ -277,7 +278,7 @@ impl Inner {
                 }
             }
             if is_served {
-                self.served.lock().unwrap_or_else(PoisonError::into_inner).insert(known.resource(), version);
+                self.note_served(known, version);
                 return Ok(Some(objects));
             }
         }
@@ -385,9 +386,7 @@ impl Inner {
             Operation::Update { old, new } => (Some(old), new),
             Operation::Delete(key) => {
                 let known = self.known(key)?;
-                let version = self.versions(known)[0];
-                let path = format!("{}?dryRun=All", known.object(version, key));
-                let reply = self.transport.send(Call { method: Method::DELETE, ..Call::get(path) }).await?;
+                let reply = self.send_delete(known, key, "?dryRun=All", None).await?;
                 let is_gone = reply.not_found(known).is_some();
                 return if reply.is_success() || is_gone {
                     Ok(reply.warnings.into_iter().map(Remark::Warning).collect())
@@ -604,13 +603,7 @@ impl Inner {
                 "kind": "DeleteOptions",
                 "preconditions": {"uid": there.uid(), "resourceVersion": there.version()},
             });
-            let call = Call {
-                method: Method::DELETE,
-                path: known.object(self.versions(known)[0], key),
-                content: Some(("application/json", options.to_string().into_bytes())),
-                cancel: Some(cancel),
-            };
-            let reply = self.transport.send(call).await?;
+            let reply = self.send_delete(known, key, "", Some((&options, cancel))).await?;
             if reply.not_found(known).is_some() {
                 return Ok(());
             }

@@ -1,14 +1,19 @@
-//! Where objects are looked for and written: the `namespaces` of a cluster, and kinds that may be listed.
+//! Where objects are looked for, written and deleted: the `namespaces` of a cluster, kinds that may be listed, and the version
+//! in which a kind is served.
 
 use std::sync::PoisonError;
 
+use http::Method;
 use istio_objects::ObjectKey;
 use kube_apply::{Class, ClusterError};
 use mesh_model::names::{ClusterName, Namespace};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::Inner;
 use crate::kinds::Known;
+use crate::status::NotFound;
+use crate::transport::{Call, Reply};
 
 impl Inner {
     /// Refuses a write where objects are not looked for: nobody would find it again.
@@ -41,6 +46,36 @@ impl Inner {
             ),
         );
         Err(error.at(key))
+    }
+
+    /// Notes the version in which a kind was found.
+    pub(super) fn note_served(&self, known: &Known, version: &str) {
+        let Some(version) = known.versions.iter().copied().find(|served| *served == version) else { return };
+        self.served.lock().unwrap_or_else(PoisonError::into_inner).insert(known.resource(), version);
+    }
+
+    /// Sends a delete in the version that is served: in another one the server would say that there is no such thing.
+    pub(super) async fn send_delete(
+        &self,
+        known: &Known,
+        key: &ObjectKey,
+        query: &str,
+        options: Option<(&Value, &CancellationToken)>,
+    ) -> Result<Reply, ClusterError> {
+        let send = |version: &str| {
+            let content = options.map(|(options, _)| ("application/json", options.to_string().into_bytes()));
+            let path = format!("{}{query}", known.object(version, key));
+            self.transport.send(Call { method: Method::DELETE, path, content, cancel: options.map(|(_, cancel)| cancel) })
+        };
+        let versions = self.versions(known);
+        let (last, others) = versions.split_last().expect("every kind has a version");
+        for version in others {
+            let reply = send(version).await?;
+            if reply.not_found(known) != Some(NotFound::Kind) {
+                return Ok(reply);
+            }
+        }
+        send(last).await
     }
 
     /// The objects of a kind without namespaces that can be seen from these namespaces: themselves, one by one. `None`:

@@ -47,6 +47,8 @@ pub(super) struct State {
     pub(super) page: usize,
     /// namespaces that are there
     pub(super) namespaces: Vec<String>,
+    /// the only version in which kinds are served
+    pub(super) version_of_kinds: &'static str,
     /// kinds that nobody may list
     pub(super) unlisted: Vec<&'static str>,
     /// what admission makes of every applied object
@@ -75,7 +77,8 @@ impl Fake {
     pub(super) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let state = State { page: 500, version: 10, namespaces: vec!["bookinfo".to_owned()], ..State::default() };
+        let state =
+            State { page: 500, version: 10, namespaces: vec!["bookinfo".to_owned()], version_of_kinds: "v1", ..State::default() };
         let (state, stop) = (Arc::new(Mutex::new(state)), CancellationToken::new());
         tokio::spawn(stop.clone().run_until_cancelled_owned(serve(listener, Arc::clone(&state))));
         Self { url, state, stop }
@@ -194,7 +197,7 @@ impl State {
         if parts.first() != Some(&"apis") || !["virtualservices", "serviceentries"].iter().any(|known| parts.contains(known)) {
             return (404, Value::String("404 page not found".to_owned()));
         }
-        if parts[2] != "v1" {
+        if parts[2] != self.version_of_kinds {
             return (404, Value::String("404 page not found".to_owned()));
         }
         let is_object = parts.len() == 7;

@@ -1,7 +1,7 @@
 //! Writes: what is sent, what stays, and what counts as the same.
 
-use istio_objects::ObjectKey;
-use kube_apply::port::{Answer, Cluster as _, Remark};
+use istio_objects::{Change, Manifest, ObjectKey, Operation};
+use kube_apply::port::{Answer, Cluster as _};
 use kube_apply::testing::{Others, contract};
 use kube_apply::{Class, drift_lines};
 use serde_json::{Value, json};
@@ -160,4 +160,22 @@ async fn an_object_that_appears_between_look_and_creation_is_not_overwritten() {
     assert_eq!(error.class, Class::Conflict);
     let live = cluster.get(&key("a")).await.unwrap().unwrap();
     assert_eq!(live.json["spec"]["hosts"], json!(["theirs"]));
+}
+
+/// The process that deletes has listed nothing: it does not know which version is served.
+#[tokio::test]
+async fn what_is_served_in_another_version_is_deleted_too() {
+    let fake = Fake::start().await;
+    fake.state().version_of_kinds = "v1beta1";
+    let mut json = manifest("old", &json!({"hosts": ["a"]})).value();
+    json["apiVersion"] = json!("networking.istio.io/v1beta1");
+    let old = Manifest::from_stored(key("old"), &json.to_string()).unwrap();
+    let cancel = CancellationToken::new();
+    let written = cluster(&fake).apply(&write(&old, None), &cancel).await.unwrap();
+    let change = Change { cluster: "east".parse().unwrap(), operation: Operation::Delete(key("old")) };
+    cluster(&fake).dry_run(&change).await.unwrap();
+    let tried = fake.requests().into_iter().filter(|request| request.contains("v1beta1") && request.contains("dryRun=All"));
+    assert_eq!(tried.count(), 1, "{:?}", fake.requests());
+    cluster(&fake).delete(&key("old"), &written.seen(), &cancel).await.unwrap();
+    assert_eq!(cluster(&fake).get(&key("old")).await.unwrap(), None);
 }
