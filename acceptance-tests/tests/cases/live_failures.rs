@@ -52,16 +52,18 @@ fn a_dead_server_at_plan_is_named_and_nothing_is_written(rig: &Rig) {
 
 fn a_hanging_server_at_plan_costs_a_bounded_wait(rig: &Rig) {
     let live = Live::new(rig, "hanging");
+    let world = applied(rig, &live);
+    let before = live.raw("east");
+    // impatience for this plan alone: a busy machine does not keep to a second
     let entries = live.entry("east") + &live.entry("west");
     let provider = live.provider_with(&live.owner(), &entries, "  limits = { request_timeout = \"1s\" }\n");
-    let world = live.world(rig, &(provider + &resources(&live, "")));
-    world.apply(&world.plan());
-    let before = live.raw("east");
+    world.config(&(provider + &resources(&live, "")));
     live.cluster("west").stop().expect("stopped");
     // that it ends at all is the bound: nobody lets the server go on
     world.plan_refused().error_with(&["GM4001", "west"]);
     assert_eq!(live.raw("east"), before);
     live.cluster("west").cont().expect("goes on");
+    world.config(&config(&live, ""));
     world.assert_clean();
     world.destroy();
     assert!(live.is_empty());
