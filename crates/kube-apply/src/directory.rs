@@ -8,18 +8,20 @@
 //! Contract: a file appears, changes and disappears as a whole (temporary file, fsync, rename, fsync of the folder), under a
 //! lock on the folder `manifests` itself. Files that are not ours are never touched: one that stands at the place of one of
 //! our objects is an error, every other is ignored. The folder of the cluster is never created: without it the cluster is
-//! unreachable. Folders are ordinary ones, or links to such; a file of an object is never reached through a link.
+//! unreachable. Folders are ordinary ones, or links to such; a file of an object is never reached through a link. Where the
+//! inventory has the definition of a kind, objects of it are judged as an API server with that definition would.
 
 mod files;
 mod inventory;
 mod lock;
+mod schemas;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use istio_objects::{Change, ObjectKey};
+use istio_objects::{Change, ObjectKey, Operation};
 use mesh_model::names::{ClusterName, OwnerId};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +39,7 @@ pub struct DirectoryCluster {
     folder: Arc<Folder>,
     owner: OwnerId,
     inventory: Arc<inventory::Cache>,
+    told: Arc<schemas::Told>,
     lock: lock::Lock,
     /// whether the leavings of killed runs are gone
     is_swept: Arc<AtomicBool>,
@@ -53,6 +56,7 @@ impl DirectoryCluster {
             folder,
             owner,
             inventory: Arc::default(),
+            told: Arc::default(),
             is_swept: Arc::default(),
         }
     }
@@ -122,11 +126,22 @@ impl Cluster for DirectoryCluster {
     }
 
     fn dry_run<'a>(&'a self, change: &'a Change) -> Answer<'a, Vec<Remark>> {
-        let key = change.key().clone();
+        let (operation, inventory, told) = (change.operation.clone(), Arc::clone(&self.inventory), Arc::clone(&self.told));
         Box::pin(self.blocking(move |folder| {
             folder.check_root()?;
-            folder.check_writable(&key)?;
-            Ok(Vec::new())
+            let (new, old) = match &operation {
+                Operation::Create(new) => (new, None),
+                Operation::Update { old, new } => (new, Some(old)),
+                Operation::Delete(key) => {
+                    folder.check_writable(key)?;
+                    return Ok(Vec::new());
+                }
+            };
+            folder.check_writable(new.key())?;
+            match inventory.definition(folder, &new.key().kind)? {
+                Some(definition) => schemas::judge(folder.cluster(), &definition, new, old, &told),
+                None => Ok(Vec::new()),
+            }
         }))
     }
 

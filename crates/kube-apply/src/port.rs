@@ -67,6 +67,13 @@ pub enum Remark {
         /// how long the write waits at most
         at_most: Duration,
     },
+    /// something that could not be judged
+    Unchecked {
+        /// what
+        what: String,
+        /// why not
+        why: String,
+    },
 }
 
 /// Which kinds to read.

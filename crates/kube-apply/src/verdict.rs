@@ -86,6 +86,11 @@ pub(crate) fn remarked(changes: &[&Change], remark: Remark) -> Finding {
     let (first, more) = (changes[0], changes.len() - 1);
     let text = match remark {
         Remark::Warning(text) => text,
+        Remark::Unchecked { what, why } => {
+            let fix = "Nothing is to be done for now: the API server judges it when the object gets there.";
+            let finding = Finding::new(Code::RuleUnchecked, AttributePath::default(), what, why, fix);
+            return finding.in_cluster(&first.cluster).on_object(first.key());
+        }
         Remark::Awaits { what, fix, at_most } => {
             let why = format!(
                 "What the cluster says to the object is not known before. The apply waits for {} s before the write, for what \

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod connecting;
+mod differential;
 mod economy;
 mod fake;
 mod objects;

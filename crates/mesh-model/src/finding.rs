@@ -342,6 +342,8 @@ codes! {
     /// The plan shows the object all the same: its translation asks no cluster. The write of the object waits for what is
     /// missing, for a bounded time, so that one apply creates both.
     AwaitedByWrite = "GM4019", Warning, "Waited for by the apply";
+    /// A rule of a definition in an inventory uses something that is not known without a server.
+    RuleUnchecked = "GM4020", Warning, "Rule not checked without a server";
 
     // GM5nnn: refresh and apply
     /// Reading or writing failed in the operating system.

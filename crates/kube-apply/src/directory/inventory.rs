@@ -16,6 +16,7 @@ use rustix::fs::OFlags;
 use serde_json::Value;
 
 use super::files::{Folder, Unread, read_open};
+use super::schemas::Found;
 use crate::port::{Kinds, LiveObject, Revision};
 use crate::{Class, ClusterError, hex_digest, yaml};
 
@@ -23,6 +24,9 @@ use crate::{Class, ClusterError, hex_digest, yaml};
 const MAX_FILE_BYTES: u64 = 256 << 20;
 /// Folders within folders.
 const MAX_DEPTH: usize = 32;
+
+/// The kind of definitions, as in keys.
+const DEFINITION: &str = "CustomResourceDefinition.apiextensions.k8s.io";
 
 /// Group, kind, namespace and name: also of objects whose names we would not write.
 type Identity = (String, String, String);
@@ -34,6 +38,8 @@ pub(super) struct Cache(Mutex<Option<Arc<Parsed>>>);
 struct Parsed {
     files: Vec<Stamp>,
     objects: BTreeMap<Identity, (Value, PathBuf)>,
+    /// what was asked for so far, by kind
+    definitions: Mutex<BTreeMap<String, Option<Arc<Found>>>>,
 }
 
 /// What tells that a file is still the same.
@@ -80,6 +86,20 @@ impl Cache {
         Ok(objects.into_values().collect())
     }
 
+    /// The definition of a kind ([`Kind::key_name`]), if the inventory has it.
+    pub(super) fn definition(&self, folder: &Folder, kind: &str) -> Result<Option<Arc<Found>>, ClusterError> {
+        let parsed = self.parsed(folder)?;
+        let mut known = parsed.definitions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(kind) {
+            return Ok(found.clone());
+        }
+        let definitions = parsed.objects.iter().filter(|((kind, ..), _)| kind == DEFINITION);
+        let found =
+            definitions.map(|(_, (json, _))| json).find(|json| defines(json, kind)).map(|json| Arc::new(Found::read(json)));
+        known.insert(kind.to_owned(), found.clone());
+        Ok(found)
+    }
+
     fn parsed(&self, folder: &Folder) -> Result<Arc<Parsed>, ClusterError> {
         let files = stamps(folder)?;
         // a poisoned cache is only one that was not filled
@@ -87,10 +107,17 @@ impl Cache {
         if let Some(parsed) = cached.as_ref().filter(|parsed| parsed.files == files) {
             return Ok(Arc::clone(parsed));
         }
-        let parsed = Arc::new(Parsed { objects: parse_all(folder, &files)?, files });
+        let parsed = Arc::new(Parsed { objects: parse_all(folder, &files)?, files, definitions: Mutex::default() });
         *cached = Some(Arc::clone(&parsed));
         Ok(parsed)
     }
+}
+
+/// Whether a definition is that of a kind with this name in keys.
+fn defines(definition: &Value, kind: &str) -> bool {
+    let text = |pointer: &str| definition.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    Kind { group: text("/spec/group").to_owned(), version: String::new(), kind: text("/spec/names/kind").to_owned() }.key_name()
+        == kind
 }
 
 /// The files of the inventory, sorted by path.

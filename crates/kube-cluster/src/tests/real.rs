@@ -13,13 +13,13 @@ use tokio_util::sync::CancellationToken;
 use super::support::{PATIENT, cluster_of, key, manifest, path, write};
 use crate::{Access, KubeconfigSource};
 
-struct Real {
-    client: kube_client::Client,
+pub(super) struct Real {
+    pub(super) client: kube_client::Client,
     access: Access,
 }
 
 impl Real {
-    async fn find() -> Option<Self> {
+    pub(super) async fn find() -> Option<Self> {
         let Some(file) = std::env::var_os("GLOO_TEST_KUBECONFIG") else {
             #[expect(clippy::print_stderr, reason = "nothing is silently left out")]
             {
@@ -33,7 +33,7 @@ impl Real {
         Some(Self { client: config.try_into().unwrap(), access })
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
+    pub(super) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
         let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
         let body = body.map_or_else(Vec::new, |body| body.to_string().into_bytes());
         self.client.request(request.body(body).unwrap()).await.unwrap()
