@@ -8,4 +8,5 @@ mod engine;
 mod instance;
 mod inventory;
 mod progress;
+mod schemas;
 mod support;

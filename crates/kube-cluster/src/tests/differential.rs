@@ -8,7 +8,7 @@ use std::sync::Arc;
 use http::{Method, Request};
 use kube_schema::testing::{Choices, Maker, damage};
 use kube_schema::{Definition, Verdict};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::real::Real;
@@ -21,6 +21,11 @@ const WORKERS: usize = 16;
 const NAME: &str = "made-up";
 /// Objects that are made up to find one that a rule refuses.
 const TRIES: usize = 400;
+/// Rules that nothing reaches: the enum of the type refuses before, and a key that is there twice does.
+const OUT_OF_REACH: [&str; 2] = [
+    "self.type in ['Exact','PathPrefix'] || self.type == 'RegularExpression'",
+    "self.all(l1, self.exists_one(l2, l1.name == l2.name))",
+];
 /// How a violation begins whose rule has no value.
 const ERROR: &str = "makes its rule end with an error";
 
@@ -71,7 +76,8 @@ async fn what_is_said_without_a_server_is_what_a_real_api_server_says() {
                 .push(format!("{}\n  ours: {:?}\n  theirs: {answer:?}\n  {}", case.path, case.ours.violations, case.object)),
         }
     }
-    let never: Vec<&String> = all_rules.difference(&refused_rules).collect();
+    let is_within_reach = |rule: &&String| !OUT_OF_REACH.contains(&rule.as_str());
+    let never: Vec<&String> = all_rules.difference(&refused_rules).filter(is_within_reach).collect();
     #[expect(clippy::print_stderr, reason = "figures for people")]
     {
         eprintln!(
@@ -81,9 +87,9 @@ async fn what_is_said_without_a_server_is_what_a_real_api_server_says() {
             all_rules.len(),
             refused_rules.len()
         );
-        never.iter().for_each(|rule| eprintln!("never refused: {rule}"));
     }
     assert!(unchecked.is_empty(), "{unchecked:#?}");
+    assert!(never.is_empty(), "never refused: {never:#?}");
     let shown = disagreements.iter().take(15).cloned().collect::<Vec<_>>().join("\n");
     assert!(disagreements.is_empty(), "{} disagreements:\n{shown}", disagreements.len());
     assert!(cases.len() >= OBJECTS && accepted * 5 > cases.len() && refused * 5 > cases.len(), "{accepted} {refused}");
@@ -142,7 +148,45 @@ fn cases(definitions: &[Value], all_rules: &mut BTreeSet<String>) -> Vec<Case> {
             }
         }
     }
+    for (kind, spec) in by_hand() {
+        let of_kind = |made: &&Made<'_>| made.0.key_name() == kind;
+        for made in makers.iter().filter(of_kind) {
+            let mut object = made.2.make(NAME, &mut choices);
+            object["spec"] = spec.clone();
+            cases.push(judged(made, object, 0, &mut choices));
+        }
+    }
     cases
+}
+
+/// Specs for rules that chance hardly ever meets.
+fn by_hand() -> Vec<(&'static str, Value)> {
+    const HTTP: &str = "HTTPRoute.gateway.networking.k8s.io";
+    const GRPC: &str = "GRPCRoute.gateway.networking.k8s.io";
+    const GATEWAY: &str = "Gateway.gateway.networking.k8s.io";
+    let gateway = |more: Value| {
+        let mut spec = json!({"gatewayClassName": "a", "listeners": [{"name": "a", "port": 80, "protocol": "HTTP"}]});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        (GATEWAY, spec)
+    };
+    let prefix = json!({"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/b"}});
+    let filtered = |filter: Value| {
+        let matches = json!([{"path": {"type": "Exact", "value": "/a"}}]);
+        (HTTP, json!({"rules": [{"matches": matches, "backendRefs": [{"name": "a", "port": 80, "filters": [filter]}]}]}))
+    };
+    let many = |one: Value| json!({"rules": vec![json!({"matches": vec![one; 64]}); 3]});
+    vec![
+        (HTTP, json!({"rules": [{"timeouts": {"request": "1s", "backendRequest": "2s"}}]})),
+        (HTTP, many(json!({"path": {"type": "Exact", "value": "/a"}}))),
+        (GRPC, many(json!({"method": {"service": "a"}}))),
+        filtered(json!({"type": "RequestRedirect", "requestRedirect": prefix})),
+        filtered(json!({"type": "URLRewrite", "urlRewrite": prefix})),
+        gateway(json!({"addresses": vec![json!({"type": "Hostname", "value": "a.b"}); 2]})),
+        gateway(json!({"addresses": vec![json!({"type": "IPAddress", "value": "10.0.0.1"}); 2]})),
+        gateway(json!({"addresses": [{"type": "Hostname", "value": "a_b"}]})),
+        gateway(json!({"infrastructure": {"labels": {format!("{}/b", "a".repeat(254)): "x"}}})),
+        gateway(json!({"listeners": [{"name": "a", "port": 443, "protocol": "HTTPS", "tls": {"mode": "Passthrough"}}]})),
+    ]
 }
 
 /// Asks the server about every object, as the provider does.

@@ -149,7 +149,7 @@ impl<'v> Evaluation<'v, '_> {
                 Val::UInt(position) => usize::try_from(*position).ok(),
                 _ => return no_overload("[]", &[&of, &at]),
             };
-            position.and_then(|position| Some(elements.map(|mut all| (position < all.len()).then(|| all.swap_remove(position)))))
+            position.map(|position| elements.map(|mut all| (position < all.len()).then(|| all.swap_remove(position))))
         } else {
             match (&of, &at) {
                 (Val::Object(..), Val::Text(key)) => Some(of.field(key)),

@@ -172,7 +172,7 @@ mod tests {
             "http://[::1]:80/",
             "http://",
             "oci://u:p@h/x",
-            "http://a b/%20".get(..8).unwrap(),
+            "http://a/%20",
         ];
         for text in good {
             assert!(Url::parse(text).is_some(), "{text:?}");
@@ -195,7 +195,7 @@ mod tests {
         for text in bad {
             assert!(Url::parse(text).is_none(), "{text:?}");
         }
-        let url = Url::parse("HTTPS://u@[fe80::1%25eth0]:8443/x").unwrap();
+        let url = Url::parse("HTTPS://u@[fe80::1%25eth0]:8443/x").expect("a URL");
         assert_eq!((url.scheme.as_str(), url.hostname(), url.port()), ("https", "fe80::1%eth0", "8443"));
     }
 }
