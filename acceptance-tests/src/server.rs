@@ -11,19 +11,25 @@ use xtask::{Problem, Result};
 use crate::site::done;
 
 /// Every kind that cases write: its name in keys, and the path under which it is listed.
-const KINDS: [(&str, &str); 14] = [
+const KINDS: [(&str, &str); 20] = [
     ("AuthorizationPolicy", "security.istio.io/v1/authorizationpolicies"),
+    ("BackendTLSPolicy.gateway.networking.k8s.io", "gateway.networking.k8s.io/v1/backendtlspolicies"),
     ("DestinationRule", "networking.istio.io/v1/destinationrules"),
     ("EnvoyFilter", "networking.istio.io/v1alpha3/envoyfilters"),
+    ("GRPCRoute.gateway.networking.k8s.io", "gateway.networking.k8s.io/v1/grpcroutes"),
     ("Gateway", "networking.istio.io/v1/gateways"),
     ("Gateway.gateway.networking.k8s.io", "gateway.networking.k8s.io/v1/gateways"),
+    ("GatewayClass.gateway.networking.k8s.io", "gateway.networking.k8s.io/v1/gatewayclasses"),
     ("HTTPRoute.gateway.networking.k8s.io", "gateway.networking.k8s.io/v1/httproutes"),
     ("PeerAuthentication", "security.istio.io/v1/peerauthentications"),
+    ("ProxyConfig", "networking.istio.io/v1beta1/proxyconfigs"),
+    ("ReferenceGrant.gateway.networking.k8s.io", "gateway.networking.k8s.io/v1beta1/referencegrants"),
     ("RequestAuthentication", "security.istio.io/v1/requestauthentications"),
     ("ServiceEntry", "networking.istio.io/v1/serviceentries"),
     ("Sidecar", "networking.istio.io/v1/sidecars"),
     ("Telemetry", "telemetry.istio.io/v1/telemetries"),
     ("VirtualService", "networking.istio.io/v1/virtualservices"),
+    ("WasmPlugin", "extensions.istio.io/v1alpha1/wasmplugins"),
     ("WorkloadEntry", "networking.istio.io/v1/workloadentries"),
     ("WorkloadGroup", "networking.istio.io/v1/workloadgroups"),
 ];
@@ -69,7 +75,8 @@ pub(crate) fn raw(cluster: &Cluster) -> BTreeMap<String, Value> {
             // items of a list do not repeat it
             object["kind"] = kind.split('.').next().unwrap_or(kind).into();
             let text = |name: &str| object["metadata"][name].as_str().unwrap_or_default().to_owned();
-            found.insert(format!("{prefix}{}/{}", text("namespace"), text("name")), object);
+            let namespace = Some(text("namespace")).filter(|name| !name.is_empty()).unwrap_or_else(|| "-".to_owned());
+            found.insert(format!("{prefix}{namespace}/{}", text("name")), object);
         }
     }
     found
@@ -112,23 +119,30 @@ pub(crate) fn without_servers_part(mut object: Value) -> Value {
     object
 }
 
-/// The path of `<Kind>/<namespace>/<name>`.
+/// The path of `<Kind>/<namespace>/<name>`; the namespace is `-` where there is none.
 pub(crate) fn path_of(key: &str) -> String {
     let parts: Vec<&str> = key.splitn(3, '/').collect();
     let [kind, namespace, name] = parts.as_slice() else { panic!("{key} has no kind, namespace and name") };
     let found = KINDS.iter().find(|(known, _)| known == kind);
     let (group, plural) = found.and_then(|(_, path)| path.rsplit_once('/')).unwrap_or_else(|| panic!("{kind} is not known"));
-    format!("/apis/{group}/namespaces/{namespace}/{plural}/{name}")
+    match *namespace {
+        "-" => format!("/apis/{group}/{plural}/{name}"),
+        _ => format!("/apis/{group}/namespaces/{namespace}/{plural}/{name}"),
+    }
 }
 
 /// `<Kind>/<namespace>/<name>` of what the store knows as `<group>/<plural>/<namespace>/<name>`.
 fn key_of(entry: &str) -> String {
-    let parts: Vec<&str> = entry.splitn(3, '/').collect();
-    let [group, plural, object] = parts.as_slice() else { panic!("{entry} has no group, kind and name") };
+    let parts: Vec<&str> = entry.split('/').collect();
+    let (group, plural, namespace, name) = match parts.as_slice() {
+        [group, plural, namespace, name] => (*group, *plural, *namespace, *name),
+        [group, plural, name] => (*group, *plural, "-", *name),
+        _ => panic!("{entry} has no group, kind and name"),
+    };
     let is_it =
-        |path: &str| path.split_once('/').is_some_and(|(own, rest)| own == *group && rest.rsplit('/').next() == Some(plural));
+        |path: &str| path.split_once('/').is_some_and(|(own, rest)| own == group && rest.rsplit('/').next() == Some(plural));
     let found = KINDS.iter().find(|(_, path)| is_it(path));
-    format!("{}/{object}", found.unwrap_or_else(|| panic!("the kind of {entry} is not known here")).0)
+    format!("{}/{namespace}/{name}", found.unwrap_or_else(|| panic!("the kind of {entry} is not known here")).0)
 }
 
 #[cfg(test)]
@@ -140,6 +154,9 @@ mod tests {
         assert_eq!(path_of("Gateway/a/b"), "/apis/networking.istio.io/v1/namespaces/a/gateways/b");
         assert_eq!(key_of("networking.istio.io/gateways/a/b"), "Gateway/a/b");
         assert_eq!(key_of("gateway.networking.k8s.io/gateways/a/b"), "Gateway.gateway.networking.k8s.io/a/b");
+        let class = key_of("gateway.networking.k8s.io/gatewayclasses/c");
+        assert_eq!(class, "GatewayClass.gateway.networking.k8s.io/-/c");
+        assert_eq!(path_of(&class), "/apis/gateway.networking.k8s.io/v1/gatewayclasses/c");
     }
 
     #[test]

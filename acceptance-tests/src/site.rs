@@ -168,7 +168,13 @@ impl Pair {
     /// # Errors
     /// When one does not answer.
     pub fn load(&self, saved: &[rig::Saved; 2]) -> Result<()> {
-        CLUSTERS.iter().zip(saved).try_for_each(|(name, saved)| self.cluster(name).load(saved))
+        for (name, saved) in CLUSTERS.iter().zip(saved) {
+            let cluster = self.cluster(name);
+            if cluster.load(saved)? {
+                server::wait(cluster)?;
+            }
+        }
+        Ok(())
     }
 
     /// As at their start: both run and hold nothing of a case.

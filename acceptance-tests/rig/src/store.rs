@@ -19,6 +19,9 @@ const ROOT: &str = "/registry/";
 /// What comes and goes by itself.
 const RESTLESS: [&str; 5] = ["apiregistration.k8s.io/", "events/", "leases/", "masterleases/", "peerserverleases/"];
 
+/// Definitions of kinds.
+const DEFINITIONS: &str = "apiextensions.k8s.io/customresourcedefinitions/";
+
 /// The store takes this many changes at once.
 const CHANGES: usize = 100;
 
@@ -53,22 +56,23 @@ impl Cluster {
         self.entries(false).map(Saved)
     }
 
-    /// Makes it be there again, and nothing else.
+    /// Makes it be there again, and nothing else; whether that changed a definition, so that a kind may not answer for a moment.
     ///
     /// # Errors
     /// When the store refuses.
-    pub fn load(&self, saved: &Saved) -> Result<()> {
+    pub fn load(&self, saved: &Saved) -> Result<bool> {
         let now = self.written()?;
         let key = |key: &String| BASE64_STANDARD.encode(format!("{ROOT}{key}"));
         let gone = now.keys().filter(|name| !saved.0.contains_key(*name));
-        let deletions = gone.map(|name| json!({ "requestDeleteRange": { "key": key(name) } }));
+        let deletions = gone.clone().map(|name| json!({ "requestDeleteRange": { "key": key(name) } }));
         let changed = saved.0.iter().filter(|(name, (written, _))| now.get(*name) != Some(written));
-        let puts = changed.map(|(name, (_, value))| json!({ "requestPut": { "key": key(name), "value": value } }));
+        let puts = changed.clone().map(|(name, (_, value))| json!({ "requestPut": { "key": key(name), "value": value } }));
         let changes: Vec<Value> = deletions.chain(puts).collect();
+        let definitions = gone.chain(changed.map(|(name, _)| name)).any(|name| name.starts_with(DEFINITIONS));
         for part in changes.chunks(CHANGES) {
             self.ask_store("txn", &json!({ "success": part }))?;
         }
-        Ok(())
+        Ok(definitions)
     }
 
     fn entries(&self, is_keys_only: bool) -> Result<BTreeMap<String, (Written, Value)>> {
