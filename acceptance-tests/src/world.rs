@@ -198,8 +198,9 @@ impl World {
     pub fn replace(&self, path: &str, old: &str, new: &str) {
         let file = self.work.join(path);
         let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        assert_eq!(text.matches(old).count(), 1, "{path} should hold `{old}` once");
-        self.write(path, &text.replacen(old, new, 1));
+        let old = self.rig.site.fit(old);
+        assert_eq!(text.matches(&old).count(), 1, "{path} should hold `{old}` once");
+        self.write(path, &text.replacen(&old, new, 1));
     }
 
     /// The cluster of this name.

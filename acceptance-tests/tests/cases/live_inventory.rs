@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use acceptance_tests::{Case, Live, Rig, World, case};
+use acceptance_tests::{Case, Live, Rig, Site, World, case};
 use serde_json::Value;
 use xtask::tools::KUBECTL;
 use xtask::workspace::Workspace;
@@ -73,7 +73,8 @@ fn an_inventory_of_the_documented_line_says_what_the_cluster_says(rig: &Rig) {
     let path = std::env::var("PATH").unwrap_or_default();
     let path = format!("{}:{path}", kubectl.parent().expect("a folder").display());
 
-    let folders = live.world(rig, "");
+    // the inventories that are made here stay folders
+    let folders = live.world(&Rig { site: Site::Folders, ..rig.clone() }, "");
     let mut entries = String::new();
     for name in CLUSTERS {
         let folder = folders.folder().join("clusters").join(name);
