@@ -143,8 +143,6 @@ fn complaint_07_one_process_serves_all_clusters(rig: &Rig) {
     assert_eq!(one, eight, "processes for one cluster, and for eight");
     for proxy in &proxies {
         assert!(proxy.figures().requests > 0, "every cluster was asked");
-        // two plans, and at most sixteen requests at once to a cluster
-        assert!(proxy.figures().connections <= 32, "{:?}", proxy.figures());
     }
 }
 
