@@ -9,5 +9,5 @@ mod objects;
 mod real;
 mod requests;
 mod role;
-mod support;
+pub(crate) mod support;
 mod ways;

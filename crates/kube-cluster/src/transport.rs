@@ -413,18 +413,12 @@ mod tests {
     use kube_apply::testing::Log;
 
     use super::*;
-    use crate::{Auth, Host};
+    use crate::Auth;
+    use crate::tests::support::host;
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_that_the_server_asks_for_is_told_once_for_all_requests() {
-        let host = Host {
-            url: "https://203.0.113.1".to_owned(),
-            ca_certificate: None,
-            tls_server_name: None,
-            insecure: false,
-            proxy_url: None,
-            auth: Auth::None,
-        };
+        let host = host("https://203.0.113.1", Auth::None);
         let limits = Limits::new(4, Duration::from_secs(15));
         let transport = Transport::new("west".parse().expect("a name"), Access::Host(Box::new(host)), "test", limits);
         let (log, call) = (Log::new(), Call::get(String::new()));

@@ -15,7 +15,7 @@ use crate::{Access, Auth, ExecPlugin, Host, KubeCluster, Limits, Secret};
 /// Long enough for an answer on any machine.
 pub(super) const PATIENT: Duration = Duration::from_secs(30);
 
-pub(super) fn host(url: &str, auth: Auth) -> Host {
+pub(crate) fn host(url: &str, auth: Auth) -> Host {
     let url = url.to_owned();
     Host { url, ca_certificate: None, tls_server_name: None, insecure: false, proxy_url: None, auth }
 }
