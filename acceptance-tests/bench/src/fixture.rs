@@ -71,7 +71,7 @@ impl Contestant {
         };
         let required = if requires.is_empty() { String::new() } else { format!("  required_providers {{\n{requires}  }}\n") };
         format!(
-            "terraform {{\n{required}}}\n\n{provider}\nvariable \"changed\" {{\n  default = \"\"\n}}\n\nlocals {{\n  names = toset([for i in range({objects}) : format(\"route-%04d\", i)])\n}}\n\n{}",
+            "terraform {{\n{required}}}\n\n{provider}\nvariable \"changed\" {{\n  default = \"\"\n}}\n\nlocals {{\n  names = {{ for i in range({objects}) : format(\"route-%04d\", i) => i }}\n}}\n\n{}",
             resources.replace("OBJECT", OBJECT.trim())
         )
     }
