@@ -1,9 +1,10 @@
 //! One configured provider: its settings, the clusters behind them, and what the resources of this run tell each other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use istio_objects::{Claim, Manifest};
+use istio_objects::{Claim, Manifest, ObjectKey};
 use kube_apply::{DirectoryCluster, Fleet, Member, Standing};
 use kube_cluster::{KubeCluster, Limits};
 use mesh_model::names::ClusterName;
@@ -30,6 +31,7 @@ pub(crate) struct Session {
     pub(crate) leaving: Leaving,
     /// objects that change hands in this run
     pub(crate) hand_overs: HandOvers,
+    applies: AtomicBool,
 }
 
 impl Configured {
@@ -42,6 +44,7 @@ impl Configured {
             announced: Announced::default(),
             leaving: Leaving::default(),
             hand_overs: HandOvers::default(),
+            applies: AtomicBool::new(false),
         }));
     }
 
@@ -59,6 +62,17 @@ impl Configured {
 }
 
 impl Session {
+    /// An apply has begun. Core configures a provider anew for each walk over the configuration, so this is the walk of an
+    /// apply: what is planned from now on is applied next.
+    pub(crate) fn begin_to_apply(&self) {
+        self.applies.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether what is planned now is applied at once, so that its preflight asks the clusters before the first write.
+    pub(crate) fn applies(&self) -> bool {
+        self.applies.load(Ordering::Relaxed)
+    }
+
     /// What a cluster name means here. While the whole map of clusters is unknown, every cluster is.
     pub(crate) fn standing(&self, cluster: &ClusterName) -> Standing {
         match self.fleet.standing(cluster) {
@@ -86,16 +100,23 @@ pub(crate) type Inventories = BTreeMap<ClusterName, Vec<serde_json::Value>>;
 pub(crate) struct Announced(Mutex<BTreeMap<Claim, PerCluster>>);
 
 impl Announced {
-    /// Announces what `claim` is about to write, until the announcement is dropped; with it comes what others have announced.
-    pub(crate) fn announce<'a>(&'a self, claim: &Claim, goal: &PerCluster) -> (Announcement<'a>, Inventories) {
+    /// Announces what `claim` is about to write, until the announcement is dropped; with it comes what others have announced:
+    /// all of it, or what is `near`, under the same keys.
+    pub(crate) fn announce<'a>(&'a self, claim: &Claim, goal: &PerCluster, near: bool) -> (Announcement<'a>, Inventories) {
         let mut announced = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        announced.insert(claim.clone(), goal.clone());
         let mut others = Inventories::new();
-        for (_, goal) in announced.iter().filter(|(other, _)| *other != claim) {
-            for (cluster, manifests) in goal {
-                others.entry(cluster.clone()).or_default().extend(manifests.iter().map(Manifest::value));
+        for (_, theirs) in announced.iter().filter(|(other, _)| *other != claim) {
+            for (cluster, manifests) in theirs {
+                let ours = goal.get(cluster).into_iter().flatten();
+                let keys: BTreeSet<&ObjectKey> = ours.filter(|_| near).map(Manifest::key).collect();
+                let told = manifests.iter().filter(|manifest| !near || keys.contains(manifest.key()));
+                let told: Vec<_> = told.map(Manifest::value).collect();
+                if !told.is_empty() {
+                    others.entry(cluster.clone()).or_default().extend(told);
+                }
             }
         }
+        announced.insert(claim.clone(), goal.clone());
         (Announcement { announced: self, claim: claim.clone(), is_kept: false }, others)
     }
 

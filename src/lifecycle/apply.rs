@@ -48,6 +48,7 @@ impl<K: IntentKind> IntentResource<K> {
         private: Private,
     ) -> Result<Applied, Diagnostics> {
         let session = self.configured.session()?;
+        session.begin_to_apply();
         let planned = planned.ok_or_else(|| not_known("the planned state"))?;
         if let Some(name) = ["manifests", "applied", "id", "drift"].into_iter().find(|name| !planned.get(name).is_wholly_known())
         {
@@ -149,6 +150,7 @@ impl<K: IntentKind> IntentResource<K> {
 
     async fn try_delete(&self, cx: &Cx, prior: &Value, notes: &Notes) -> Result<Deleted, Diagnostics> {
         let session = self.configured.session()?;
+        session.begin_to_apply();
         // also where no plan was asked: the first half of a replacement
         if protect::is_on(prior) {
             return Err(self.cook(&vec![protect::destruction(K::TYPE, prior)]));
@@ -216,10 +218,12 @@ impl<K: IntentKind> IntentResource<K> {
             (false, true) => Adopt::Unclaimed,
             (false, false) => Adopt::Nothing,
         };
-        let (announcement, others) = session.announced.announce(claim, &goal.manifests);
+        let shape = self.kind.interpret(config).shape;
+        let is_near = matches!(&shape, Shape::Objects(objects) if !mesh_translate::looks_around(objects));
+        let (announcement, others) = session.announced.announce(claim, &goal.manifests, is_near);
         let inventories = Inventories::new();
         let granted = Granted { takeover: takeover.clone(), adopt: granted, announcement, inventories };
-        let Shape::Objects(objects) = self.kind.interpret(config).shape else { return Ok(granted) };
+        let Shape::Objects(objects) = shape else { return Ok(granted) };
         let asking = Asking {
             session,
             rights: Rights { claim, takeover: Some(takeover), adopt: Some(adopt || moved) },

@@ -7,7 +7,7 @@ use istio_objects::{Claim, Object};
 use kube_apply::Standing;
 use kube_apply::port::Kinds;
 use mesh_model::names::ClusterName;
-use mesh_model::{AttributePath, Code, Finding, Findings};
+use mesh_model::{AttributePath, Code, Finding, Findings, Severity};
 use mesh_translate::Rights;
 
 use super::taking;
@@ -35,9 +35,26 @@ pub(super) struct Asking<'a> {
     pub(super) leaving: &'a BTreeSet<Claim>,
 }
 
-/// What the clusters have to say about the planned objects, and what there is in them.
+/// What the clusters have to say about the planned objects, and what there is in them: everything, or what is under the keys
+/// of the objects, where nothing else is judged by.
+///
+/// What a provider has read of a cluster is seconds old at most; a veto is given on what is read for it.
 pub(super) async fn meet_clusters(asking: &Asking<'_>, objects: &BTreeMap<ClusterName, Vec<Object>>) -> (Findings, Inventories) {
+    let met = meet(asking, objects).await;
+    let is_error = |finding: &Finding| finding.code.severity() == Severity::Error;
+    let is_about_what_is_there = |finding: &Finding| is_error(finding) && finding.code != Code::ClusterUnreachable;
+    if !asking.changes || met.1.is_empty() || !met.0.iter().any(is_about_what_is_there) {
+        return met;
+    }
+    for name in met.1.keys() {
+        asking.session.fleet.forget_inventory(name).await;
+    }
+    meet(asking, objects).await
+}
+
+async fn meet(asking: &Asking<'_>, objects: &BTreeMap<ClusterName, Vec<Object>>) -> (Findings, Inventories) {
     let Asking { session, changes, others, leaving, .. } = *asking;
+    let looks_around = mesh_translate::looks_around(objects);
     let mut findings = Findings::new();
     let mut inventories = Inventories::new();
     if changes {
@@ -47,9 +64,17 @@ pub(super) async fn meet_clusters(asking: &Asking<'_>, objects: &BTreeMap<Cluste
         }
     }
     let mut skipped = Vec::new();
-    for (name, _) in objects.iter().filter(|(_, objects)| !objects.is_empty()) {
+    for (name, objects) in objects.iter().filter(|(_, objects)| !objects.is_empty()) {
+        let keys = objects.iter().map(Object::key).collect();
+        let answer = async {
+            if looks_around {
+                session.fleet.inventory(name, &Kinds::All).await
+            } else {
+                session.fleet.near(name, &keys, asking.rights.claim).await
+            }
+        };
         match session.standing(name) {
-            Standing::Ready if changes => match session.fleet.inventory(name, &Kinds::All).await {
+            Standing::Ready if changes => match answer.await {
                 Some(Ok(mut inventory)) => {
                     inventory.retain(|object| !Claim::on(object).is_some_and(|claim| leaving.contains(&claim)));
                     inventory.extend(others.get(name).into_iter().flatten().cloned());

@@ -158,7 +158,8 @@ impl<K: IntentKind> IntentResource<K> {
                 leaving: &session.leaving.claims(),
             };
             let (mut findings, inventories) = meet_clusters(&asking, objects).await;
-            if changes && is_fresh && purpose == Purpose::Plan {
+            // in the walk of an apply the preflight tries the same, and does not write before the answer
+            if changes && is_fresh && purpose == Purpose::Plan && !session.applies() {
                 let met = Met { findings: &findings, inventories: &inventories };
                 let verdicts = verdicts::try_changes(&asking, &met, &record, objects, K::WRITTEN_IN).await;
                 findings.extend(verdicts);

@@ -237,3 +237,20 @@ async fn a_real_api_server_refuses_at_plan() {
         assert_eq!(error.path.as_ref().map(ToString::to_string).as_deref(), Some("manifest"));
     }
 }
+
+#[tokio::test]
+async fn an_apply_tries_each_object_once_after_it_has_begun() {
+    let court = Court::new();
+    let core = court.core(yes).await;
+    core.converge(OBJECT, None, object()).await.unwrap();
+    let heard = court.heard();
+    assert_eq!(heard.len(), 6, "by its plan, by the plan of its apply, and before its first write: {heard:?}");
+    // the same walk goes on: what it plans it applies
+    let second = set(object(), "/manifest/metadata/name", json!("ratings"));
+    core.converge(OBJECT, None, second.clone()).await.unwrap();
+    assert_eq!(court.heard(), ["east/VirtualService/bookinfo/ratings", "west/VirtualService/bookinfo/ratings"]);
+    // another walk begins with a provider of its own
+    let core = court.core(yes).await;
+    core.plan(OBJECT, None, set(second, "/manifest/metadata/name", json!("details"))).await.unwrap();
+    assert_eq!(court.heard().len(), 2);
+}

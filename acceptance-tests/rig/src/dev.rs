@@ -101,13 +101,23 @@ provider "gloo" {{
 {clusters}  }}
 }}
 
-data "gloo_cluster" "all" {{
+{}"#,
+        discovered("bookinfo", "reviews.mesh.internal", "")
+    )
+}
+
+/// A mesh of both clusters and a destination of their `reviews`, as discovery finds them; `lines` are more arguments of the
+/// destination.
+#[must_use]
+pub fn discovered(namespace: &str, hostname: &str, lines: &str) -> String {
+    format!(
+        r#"data "gloo_cluster" "all" {{
   for_each = toset(["east", "west"])
   name     = each.key
 }}
 
 data "gloo_service" "reviews" {{
-  namespace = "bookinfo"
+  namespace = "{namespace}"
   name      = "reviews"
 }}
 
@@ -118,12 +128,12 @@ resource "gloo_virtual_mesh" "prod" {{
 
 resource "gloo_virtual_destination" "reviews" {{
   virtual_mesh = gloo_virtual_mesh.prod.mesh
-  namespace    = "bookinfo"
+  namespace    = "{namespace}"
   name         = "reviews"
-  hostname     = "reviews.mesh.internal"
+  hostname     = "{hostname}"
   ports        = [{{ number = 9080, protocol = "http" }}]
   backends     = data.gloo_service.reviews.backends
-}}
+{lines}}}
 "#
     )
 }

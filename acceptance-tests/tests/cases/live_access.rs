@@ -93,34 +93,8 @@ fn entries(live: &Live, proxies: &[Proxy; 2], purpose: &str, roles: &[Value], li
 /// A mesh and a destination of what is discovered.
 fn discovered(live: &Live, lines: &str) -> String {
     let namespace = live.namespace();
-    format!(
-        r#"
-data "gloo_cluster" "all" {{
-  for_each = toset(["east", "west"])
-  name     = each.key
-}}
-
-data "gloo_service" "reviews" {{
-  namespace = "{namespace}"
-  name      = "reviews"
-}}
-
-resource "gloo_virtual_mesh" "prod" {{
-  name     = "prod"
-  clusters = {{ for name, cluster in data.gloo_cluster.all : name => cluster.facts }}
-}}
-
-resource "gloo_virtual_destination" "reviews" {{
-  virtual_mesh = gloo_virtual_mesh.prod.mesh
-  namespace    = "{namespace}"
-  name         = "reviews"
-  hostname     = "{namespace}.mesh.internal"
-  ports        = [{{ number = 9080, protocol = "http" }}]
-  backends     = data.gloo_service.reviews.backends
-{lines}
-}}
-"#
-    )
+    let lines = if lines.is_empty() { String::new() } else { format!("{lines}\n") };
+    format!("\n{}", rig::dev::discovered(namespace, &format!("{namespace}.mesh.internal"), &lines))
 }
 
 fn records(proxies: &[Proxy; 2]) -> Vec<Record> {

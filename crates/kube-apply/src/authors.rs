@@ -4,7 +4,7 @@
 //! FieldsV1: `f:` a member, `k:` an item of a list by its keys, `v:` an element of a set, `i:` a position, `.` the thing
 //! itself; an empty node stands for all below it). Contract: pure.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The record of one object.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,6 +49,22 @@ impl Authors {
             fields: entry.get("fieldsV1").cloned().unwrap_or_default(),
         });
         Self { own: own.to_owned(), entries: entries.collect() }
+    }
+
+    /// The record as text, for [`Self::unpack`].
+    pub(crate) fn pack(&self) -> Box<str> {
+        let entries = self.entries.iter().map(|author| {
+            let Author { manager, is_applier, time, api_version, fields } = author;
+            let operation = if *is_applier { "Apply" } else { "Update" };
+            json!({"manager": manager, "operation": operation, "time": time, "apiVersion": api_version, "fieldsV1": fields})
+        });
+        json!([self.own, entries.collect::<Vec<Value>>()]).to_string().into()
+    }
+
+    /// The record of a packed text.
+    pub(crate) fn unpack(text: &str) -> Self {
+        let packed: Value = serde_json::from_str(text).expect("a packed record is JSON");
+        Self::new(&packed[1], packed[0].as_str().unwrap_or_default())
     }
 
     /// Our own entry, if we applied the object.

@@ -18,12 +18,14 @@
 //! ```
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::future::pending;
+use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use istio_objects::{Change, ObjectKey};
+use istio_objects::{Change, Claim, ObjectKey};
 use mesh_model::names::{ClusterName, OwnerId};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -334,6 +336,18 @@ impl Cluster for Breaking {
 
     fn inventory<'a>(&'a self, kinds: &'a Kinds) -> Answer<'a, Vec<Value>> {
         Box::pin(self.read(self.inner.inventory(kinds)))
+    }
+
+    fn near<'a>(&'a self, keys: &'a BTreeSet<ObjectKey>, claim: &'a Claim) -> Answer<'a, Vec<Value>> {
+        Box::pin(self.read(self.inner.near(keys, claim)))
+    }
+
+    fn forget_inventory(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.inner.forget_inventory()
+    }
+
+    fn look<'a>(&'a self, change: &'a Change) -> Answer<'a, (Option<LiveObject>, Vec<Remark>)> {
+        Box::pin(self.read(self.inner.look(change)))
     }
 
     fn dry_run<'a>(&'a self, change: &'a Change) -> Answer<'a, Vec<Remark>> {

@@ -25,6 +25,8 @@ pub enum Class {
     Locked,
     /// the request is not valid for this cluster
     Invalid,
+    /// the object is in none of the namespaces that this provider may look at
+    Outside,
     /// a read or write of the operating system failed
     Io,
     /// cancelled before the effect began
@@ -43,6 +45,7 @@ impl Class {
             Self::Inventory => Code::InvalidInventory,
             Self::Locked => Code::ClusterLocked,
             Self::Invalid => Code::RefusedByCluster,
+            Self::Outside => Code::OutsideNamespaces,
             Self::Io => Code::ClusterIo,
             Self::Cancelled => Code::Interrupted,
         }

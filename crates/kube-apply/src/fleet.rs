@@ -13,7 +13,7 @@ use mesh_model::names::{ClusterName, Namespace, OwnerId};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use crate::port::{Cluster, Kinds, LiveObject};
+use crate::port::{Cluster, Kinds, Packed};
 use crate::{Class, ClusterError};
 
 /// How many requests run at once, unless told otherwise.
@@ -69,7 +69,7 @@ pub(crate) type Place = (String, Option<Namespace>);
 /// What the owner has in a cluster.
 #[derive(Debug, Default)]
 pub(crate) struct Listed {
-    pub(crate) objects: BTreeMap<ObjectKey, LiveObject>,
+    pub(crate) objects: BTreeMap<ObjectKey, Packed>,
     pub(crate) by_claim: BTreeMap<Claim, Vec<ObjectKey>>,
 }
 
@@ -126,6 +126,28 @@ impl Fleet {
         Some(slot.ask(slot.cluster.inventory(kinds)).await)
     }
 
+    /// The objects under these keys in a cluster, and those of the same kinds with this claim. `None` when the cluster is not
+    /// [`Standing::Ready`].
+    ///
+    /// # Errors
+    /// As [`Self::inventory`].
+    pub async fn near(
+        &self,
+        cluster: &ClusterName,
+        keys: &BTreeSet<ObjectKey>,
+        claim: &Claim,
+    ) -> Option<Result<Vec<Value>, ClusterError>> {
+        let slot = self.slot(cluster)?;
+        Some(slot.ask(slot.cluster.near(keys, claim)).await)
+    }
+
+    /// What [`Self::inventory`] and [`Self::near`] say next of a cluster is read anew.
+    pub async fn forget_inventory(&self, cluster: &ClusterName) {
+        if let Some(slot) = self.slot(cluster) {
+            slot.cluster.forget_inventory().await;
+        }
+    }
+
     pub(crate) fn slot(&self, cluster: &ClusterName) -> Option<&Arc<Slot>> {
         self.slots.get(cluster)?.as_ref()
     }
@@ -171,8 +193,8 @@ impl Slot {
             return Ok(Arc::clone(listed));
         }
         let mut fresh = Listed::default();
-        for object in self.ask(self.cluster.list_owned(owner)).await? {
-            if let Some(claim) = object.claimed_by() {
+        for object in self.ask(self.cluster.list_packed(owner)).await? {
+            if let Some(claim) = &object.claim {
                 fresh.by_claim.entry(claim.clone()).or_default().push(object.key.clone());
             }
             fresh.objects.insert(object.key.clone(), object);

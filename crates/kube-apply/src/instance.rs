@@ -10,6 +10,8 @@
 //! Why not any mark: a create that is killed between two marks has not returned, so no state holds it; the next create must
 //! be free to take what it left. Why not all marks: whoever takes one off by hand would give the whole instance away. Objects
 //! that an update creates carry the mark from the beginning, so that a cluster that is being added makes nothing incomplete.
+//! Where a create writes one object to each cluster, that of the last cluster is written last, with the mark on it, and the
+//! others get theirs with the next update.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -82,7 +84,7 @@ impl Census {
             let Ok(listed) = slot.listed(fleet.owner()).await else { continue };
             let keys = listed.by_claim.get(claim).into_iter().flatten();
             for object in keys.filter_map(|key| listed.objects.get(key)) {
-                census.note(cluster, &object.json);
+                census.note(cluster, &object.unpack().json);
             }
         }
         census

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use istio_objects::{Change, Claim, Manifest, ObjectKey, object_key, reserved};
+use istio_objects::{Change, Claim, Manifest, ObjectKey, Operation, object_key, reserved};
 use mesh_model::names::{ClusterName, OwnerId};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -40,8 +40,43 @@ pub trait Cluster: Send + Sync {
         BTreeSet::new()
     }
 
+    /// The same objects, packed: what a list shows is kept for the life of a provider, and a tree takes ten times the memory
+    /// of its text.
+    fn list_packed<'a>(&'a self, owner: &'a OwnerId) -> Answer<'a, Vec<Packed>> {
+        Box::pin(async move { Ok(self.list_owned(owner).await?.iter().map(Packed::new).collect()) })
+    }
+
     /// Every object of these kinds, of others and of ours, in the order of their keys.
     fn inventory<'a>(&'a self, kinds: &'a Kinds) -> Answer<'a, Vec<Value>>;
+
+    /// The objects under these keys, and those of the same kinds with this claim, as [`Self::inventory`] has them: what was
+    /// written here is among them, what others write may be seen only after [`Self::forget_inventory`].
+    fn near<'a>(&'a self, keys: &'a BTreeSet<ObjectKey>, claim: &'a Claim) -> Answer<'a, Vec<Value>> {
+        Box::pin(async move {
+            let kinds = Kinds::Only(keys.iter().map(|key| key.kind.clone()).collect());
+            let mut objects = self.inventory(&kinds).await?;
+            objects.retain(|object| {
+                object_key(object).is_some_and(|key| keys.contains(&key)) || Claim::on(object).as_ref() == Some(claim)
+            });
+            Ok(objects)
+        })
+    }
+
+    /// The next inventory is read anew, unless the last one was read a moment ago.
+    fn forget_inventory(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// What is there under the key of a change, and what is to be said with a yes to it: [`Self::get`] and
+    /// [`Self::dry_run`]. That something which is not there may be deleted is not asked.
+    fn look<'a>(&'a self, change: &'a Change) -> Answer<'a, (Option<LiveObject>, Vec<Remark>)> {
+        Box::pin(async move {
+            let live = self.get(change.key()).await?;
+            let is_nothing_to_do = live.is_none() && matches!(change.operation, Operation::Delete(_));
+            let warnings = if is_nothing_to_do { Vec::new() } else { self.dry_run(change).await? };
+            Ok((live, warnings))
+        })
+    }
 
     /// Whether the change would be accepted; changes nothing. Returns what is to be said with a yes.
     fn dry_run<'a>(&'a self, change: &'a Change) -> Answer<'a, Vec<Remark>>;
@@ -148,6 +183,46 @@ pub struct LiveObject {
     pub revision: Revision,
     /// who wrote which part of it; `None` where the cluster does not know
     pub authors: Option<Arc<Authors>>,
+}
+
+/// A live object as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packed {
+    /// which one
+    pub key: ObjectKey,
+    /// whose it is, if a readable claim is on it
+    pub claim: Option<Claim>,
+    json: Box<str>,
+    revision: Revision,
+    authors: Option<Box<str>>,
+}
+
+impl Packed {
+    /// Packs an object.
+    #[must_use]
+    pub fn new(live: &LiveObject) -> Self {
+        Self {
+            key: live.key.clone(),
+            claim: live.claimed_by().cloned(),
+            json: live.json.to_string().into(),
+            revision: live.revision.clone(),
+            authors: live.authors.as_ref().map(|authors| authors.pack()),
+        }
+    }
+
+    /// The object, as it was packed.
+    ///
+    /// # Panics
+    /// Never: only objects are packed.
+    #[must_use]
+    pub fn unpack(&self) -> LiveObject {
+        let json = serde_json::from_str(&self.json).expect("a packed object is JSON");
+        let live = LiveObject::new(json, self.revision.clone()).expect("a packed object is an object");
+        match &self.authors {
+            Some(authors) => live.written_by(Authors::unpack(authors)),
+            None => live,
+        }
+    }
 }
 
 impl LiveObject {

@@ -3,12 +3,13 @@
 //! Contract: reads only, all clusters, and every reason against the plan at once. What passes is a [`Cleared`], which
 //! nothing else makes and which a write consumes.
 
+mod at_once;
 mod judge;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use istio_objects::{Change, Claim, Manifest, ObjectKey, Operation, Wave, reserved};
+use istio_objects::{Change, Claim, Manifest, ObjectKey, Wave, reserved};
 use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings, Severity};
 use serde_json::Value;
@@ -261,8 +262,11 @@ pub async fn preflight(fleet: &Fleet, request: Request) -> Result<Cleared, Findi
         steps.retain(|step| !skipped.contains(&step.cluster));
         in_order(steps, &request.clusters_order)
     });
-    let waves = waves.collect();
-    let anchors = request.instance.iter().flat_map(|own| &own.anchors);
+    let mut waves: Vec<Vec<Vec<Step>>> = waves.collect();
+    let is_marked_at_once = request.prior.is_empty() && skipped.is_empty();
+    let is_marked_at_once =
+        is_marked_at_once && request.instance.as_ref().is_some_and(|own| at_once::mark_with_the_last(&mut waves, own));
+    let anchors = request.instance.iter().filter(|_| !is_marked_at_once).flat_map(|own| &own.anchors);
     let marks = anchors
         .filter(|(cluster, _)| !marked.contains(cluster) && !skipped.contains(cluster))
         .filter_map(|(cluster, key)| {
@@ -306,10 +310,7 @@ fn there_is(there: &mut BTreeMap<ObjectKey, Manifest>, action: &Action, seen: Op
 
 /// What is there, and what the cluster would say to the change.
 async fn look(change: Change, slot: Arc<Slot>) -> Looked {
-    let live = slot.ask(slot.cluster.get(change.key())).await?;
-    let is_nothing_to_do = live.is_none() && matches!(change.operation, Operation::Delete(_));
-    let remarks = if is_nothing_to_do { Vec::new() } else { slot.ask(slot.cluster.dry_run(&change)).await? };
-    Ok((live, remarks))
+    slot.ask(slot.cluster.look(&change)).await
 }
 
 /// The steps of a wave: first those of the clusters in `order`, cluster by cluster, then all others.

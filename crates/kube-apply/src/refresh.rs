@@ -13,7 +13,7 @@ use mesh_model::{AttributePath, Code, Finding, Findings};
 use crate::drift::{self, signed_drift_lines};
 use crate::fleet::{Fleet, Slot, Standing};
 use crate::instance::{Census, nonce_of};
-use crate::port::LiveObject;
+use crate::port::{LiveObject, Packed};
 use crate::{Class, ClusterError, parallel};
 
 /// The drift line of an object that carries the resource's claim and is not in its state.
@@ -147,7 +147,7 @@ async fn refresh_cluster(
     let mut results = Vec::new();
     for manifest in manifests {
         let live = match listed.objects.get(manifest.key()) {
-            Some(live) => Some(live.clone()),
+            Some(live) => Some(live.unpack()),
             None => match slot.ask(slot.cluster.get(manifest.key())).await {
                 Ok(live) => live,
                 Err(error) => {
@@ -179,7 +179,7 @@ async fn refresh_cluster(
     let known: BTreeSet<&ObjectKey> = manifests.iter().map(Manifest::key).collect();
     for key in listed.by_claim.get(claim).into_iter().flatten().filter(|key| !known.contains(key)) {
         found.drift.insert(entry(cluster, key), vec![LEFTOVER.to_owned()]);
-        found.ours.extend(listed.objects.get(key).cloned());
+        found.ours.extend(listed.objects.get(key).map(Packed::unpack));
     }
     results.push(Ok(found));
     results

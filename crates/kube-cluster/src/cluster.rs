@@ -6,32 +6,29 @@ mod places;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Method;
 use istio_objects::{Change, Claim, Kind, Manifest, ObjectKey, Operation, reserved};
 use kube_apply::authors::path_of;
-use kube_apply::port::{Answer, Cluster, Kinds, LiveObject, Precondition, Remark, Seen, Write};
+use kube_apply::port::{Answer, Cluster, Kinds, LiveObject, Packed, Precondition, Remark, Seen, Write};
 use kube_apply::{Class, ClusterError};
 use mesh_model::names::{ClusterName, Namespace, OwnerId};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
 use crate::kinds::{KINDS, Known, Purpose};
+use crate::nearby::Nearby;
 use crate::object::{self, Raw};
 use crate::status::{self, NotFound};
 use crate::transport::{Call, Limits, Reply, Transport};
 
 pub use places::outside;
 
-/// Objects of one page of a list.
-const PAGE: usize = 500;
-/// How often a list begins anew because its continuation got too old.
-const RESTARTS: usize = 3;
 /// How often a write is tried when something that does not matter to it changes meanwhile.
 const TRIES: usize = 6;
 /// How long a write waits for a namespace, a kind or the end of a deletion.
@@ -45,22 +42,31 @@ const NO_VERSION: &str = "1";
 #[derive(Clone)]
 pub struct KubeCluster(Arc<Inner>);
 
-struct Inner {
-    transport: Transport,
+pub(crate) struct Inner {
+    pub(crate) transport: Transport,
     manager: String,
     /// `None`: all
-    namespaces: Option<Vec<Namespace>>,
+    pub(crate) namespaces: Option<Vec<Namespace>>,
     /// the version in which a kind was found to be served
-    served: Mutex<BTreeMap<String, &'static str>>,
+    pub(crate) served: Mutex<BTreeMap<String, &'static str>>,
     /// kinds that a list found absent, until something of them is written
-    absent: Mutex<BTreeSet<String>>,
+    pub(crate) absent: Mutex<BTreeSet<String>>,
     /// kinds that may not be listed
-    unlisted: Mutex<BTreeSet<String>>,
-    /// what the cluster has, until something is written; counted by the number of writes
-    inventory: tokio::sync::Mutex<Option<Arc<Inventory>>>,
+    pub(crate) unlisted: Mutex<BTreeSet<String>>,
+    /// what the cluster has
+    pub(crate) nearby: Nearby,
+    /// objects as they were last read or written, until they are written
+    handles: Mutex<BTreeMap<ObjectKey, Handle>>,
 }
 
-type Inventory = BTreeMap<String, Vec<Value>>;
+/// What a write has to know of an object that is there.
+#[derive(Clone)]
+struct Handle {
+    seen: Seen,
+    uid: String,
+    version: String,
+    accepted: Option<String>,
+}
 
 impl KubeCluster {
     /// A cluster; opens nothing. `user_agent` names the program and the owner.
@@ -73,7 +79,8 @@ impl KubeCluster {
             served: Mutex::default(),
             absent: Mutex::default(),
             unlisted: Mutex::default(),
-            inventory: tokio::sync::Mutex::default(),
+            nearby: Nearby::default(),
+            handles: Mutex::default(),
         }))
     }
 
@@ -102,18 +109,22 @@ impl Cluster for KubeCluster {
     fn get<'a>(&'a self, key: &'a ObjectKey) -> Answer<'a, Option<LiveObject>> {
         Box::pin(async move {
             let known = self.0.known(key)?;
-            let raw = self.0.read(known, None, key).await?;
-            Ok(raw.and_then(|raw| raw.live()))
+            self.0.read_live(known, key).await
         })
     }
 
     fn list_owned<'a>(&'a self, owner: &'a OwnerId) -> Answer<'a, Vec<LiveObject>> {
+        Box::pin(async move { Ok(self.list_packed(owner).await?.iter().map(Packed::unpack).collect()) })
+    }
+
+    fn list_packed<'a>(&'a self, owner: &'a OwnerId) -> Answer<'a, Vec<Packed>> {
         Box::pin(async move {
             let selector = format!("{}={}", reserved::OWNER_LABEL, Claim::owner_label(owner));
             let kinds = KINDS.iter().filter(|known| known.purpose == Purpose::Written);
-            let lists = self.0.lists(kinds, Some(selector), |_| true).await?;
-            let objects = lists.into_iter().flat_map(|(_, items)| items);
-            Ok(objects.filter_map(|json| Raw::new(json, &self.0.manager).live()).collect())
+            let manager = self.0.manager.clone();
+            let make = move |json| Some(Packed::new(&Raw::new(json, &manager).live()?));
+            let lists = self.0.lists(kinds, Some(selector), |_| true, Arc::new(make)).await?;
+            Ok(lists.into_iter().flat_map(|(_, items)| items).collect())
         })
     }
 
@@ -123,11 +134,19 @@ impl Cluster for KubeCluster {
     }
 
     fn inventory<'a>(&'a self, kinds: &'a Kinds) -> Answer<'a, Vec<Value>> {
-        Box::pin(async move {
-            let all = self.0.inventory().await?;
-            let asked = all.iter().filter(|(kind, _)| kinds.contains(kind));
-            Ok(asked.flat_map(|(_, objects)| objects.iter().cloned()).collect())
-        })
+        Box::pin(async move { self.0.inventory(kinds).await })
+    }
+
+    fn near<'a>(&'a self, keys: &'a BTreeSet<ObjectKey>, claim: &'a Claim) -> Answer<'a, Vec<Value>> {
+        Box::pin(self.0.near(keys, claim))
+    }
+
+    fn forget_inventory(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.0.nearby.forget())
+    }
+
+    fn look<'a>(&'a self, change: &'a Change) -> Answer<'a, (Option<LiveObject>, Vec<Remark>)> {
+        Box::pin(self.0.look(change))
     }
 
     fn dry_run<'a>(&'a self, change: &'a Change) -> Answer<'a, Vec<Remark>> {
@@ -137,7 +156,7 @@ impl Cluster for KubeCluster {
     fn apply<'a>(&'a self, write: &'a Write, cancel: &'a CancellationToken) -> Answer<'a, LiveObject> {
         Box::pin(async move {
             let result = self.0.apply(write, cancel).await;
-            self.0.forget().await;
+            self.0.nearby.note(write.manifest.key(), result.as_ref().ok().map(|live| Some(&live.json))).await;
             result
         })
     }
@@ -145,14 +164,14 @@ impl Cluster for KubeCluster {
     fn delete<'a>(&'a self, key: &'a ObjectKey, seen: &'a Seen, cancel: &'a CancellationToken) -> Answer<'a, ()> {
         Box::pin(async move {
             let result = self.0.delete(key, seen, cancel).await;
-            self.0.forget().await;
+            self.0.nearby.note(key, result.as_ref().ok().map(|()| None)).await;
             result
         })
     }
 }
 
 impl Inner {
-    fn cluster(&self) -> &ClusterName {
+    pub(crate) fn cluster(&self) -> &ClusterName {
         self.transport.cluster()
     }
 
@@ -180,7 +199,7 @@ impl Inner {
     }
 
     /// The versions in which a kind may be served, the one first in which it was found before.
-    fn versions(&self, known: &Known) -> Vec<&'static str> {
+    pub(crate) fn versions(&self, known: &Known) -> Vec<&'static str> {
         let served = self.served.lock().unwrap_or_else(PoisonError::into_inner).get(&known.resource()).copied();
         let rest = known.versions.iter().copied().filter(|version| Some(*version) != served);
         served.into_iter().chain(rest).collect()
@@ -205,187 +224,58 @@ impl Inner {
         Ok(None)
     }
 
-    /// Lists kinds beside each other; those that the cluster does not have are not in the result, and are not asked for
-    /// again. A kind that may not be listed is left out when `may_miss` says so, unless none may be; nothing of it is written.
-    async fn lists(
-        self: &Arc<Self>,
-        kinds: impl Iterator<Item = &'static Known>,
-        selector: Option<String>,
-        may_miss: impl Fn(&Known) -> bool,
-    ) -> Result<Vec<(&'static Known, Vec<Value>)>, ClusterError> {
-        let mut tasks = JoinSet::new();
-        for known in kinds.filter(|known| known.is_namespaced || self.namespaces.is_none() || selector.is_none()) {
-            let (inner, selector) = (Arc::clone(self), selector.clone());
-            tasks.spawn(async move { (known, inner.list(known, selector.as_deref()).await) });
-        }
-        let mut lists = Vec::new();
-        let mut forbidden = None;
-        // an error ends the others: a silent cluster is waited for once
-        while let Some(task) = tasks.join_next().await {
-            match task {
-                Ok((known, Ok(Some(items)))) => lists.push((known, items)),
-                Ok((_, Ok(None))) => {}
-                Ok((known, Err(error))) if error.class == Class::Forbidden && may_miss(known) => {
-                    let mut unlisted = self.unlisted.lock().unwrap_or_else(PoisonError::into_inner);
-                    if unlisted.insert(known.resource()) {
-                        tracing::warn!(cluster = %self.cluster(), kind = known.resource(), "may not be listed: nothing is known about its objects, and none is written");
-                    }
-                    forbidden = Some(error);
-                }
-                Ok((_, Err(error))) => return Err(error),
-                Err(crash) => {
-                    return Err(ClusterError::new(
-                        Class::Io,
-                        self.cluster(),
-                        "a request crashed inside the provider",
-                        crash.to_string(),
-                        "This is a defect of the provider: please report it with the log.",
-                    ));
-                }
-            }
-        }
-        match forbidden {
-            Some(error) if lists.is_empty() => Err(error),
-            _ => {
-                lists.sort_by_key(|(known, _)| known.key_name());
-                Ok(lists)
-            }
-        }
+    /// Reads one object as the engine sees it, and keeps what a write of it has to know.
+    async fn read_live(&self, known: &Known, key: &ObjectKey) -> Result<Option<LiveObject>, ClusterError> {
+        let Some(raw) = self.read(known, None, key).await? else { return Ok(None) };
+        let Some(live) = raw.live() else { return Ok(None) };
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), Handle::new(&raw, &live));
+        Ok(Some(live))
     }
 
-    /// All objects of a kind, page by page; `None`: the cluster does not have the kind.
-    async fn list(&self, known: &'static Known, selector: Option<&str>) -> Result<Option<Vec<Value>>, ClusterError> {
-        if self.absent.lock().unwrap_or_else(PoisonError::into_inner).contains(&known.resource()) {
-            return Ok(None);
-        }
-        if let Some(namespaces) = self.namespaces.as_ref().filter(|_| !known.is_namespaced) {
-            return self.beside(known, namespaces).await;
-        }
-        for version in self.versions(known) {
-            let places: Vec<Option<&str>> = match &self.namespaces {
-                Some(namespaces) if known.is_namespaced => namespaces.iter().map(|namespace| Some(namespace.as_str())).collect(),
-                _ => vec![None],
-            };
-            let mut objects = Vec::new();
-            let mut is_served = true;
-            for place in places {
-                match self.pages(known, version, place, selector).await? {
-                    Some(items) => objects.extend(items),
-                    None => {
-                        is_served = false;
-                        break;
-                    }
-                }
-            }
-            if is_served {
-                self.note_served(known, version);
-                return Ok(Some(objects));
-            }
-        }
-        self.absent.lock().unwrap_or_else(PoisonError::into_inner).insert(known.resource());
-        Ok(None)
+    /// What is known of an object in this state; it is known once.
+    fn handle(&self, key: &ObjectKey, seen: &Seen) -> Option<Handle> {
+        let handle = self.handles.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        handle.filter(|handle| handle.seen == *seen)
     }
 
-    async fn pages(
-        &self,
-        known: &Known,
-        version: &str,
-        namespace: Option<&str>,
-        selector: Option<&str>,
-    ) -> Result<Option<Vec<Value>>, ClusterError> {
-        let mut restarts = 0;
-        let mut objects: Vec<Value> = Vec::new();
-        let mut token: Option<String> = None;
-        loop {
-            let mut path = format!("{}?limit={PAGE}", known.collection(version, namespace));
-            if let Some(selector) = selector {
-                path.push_str(&format!("&labelSelector={}", escape(selector)));
-            }
-            if let Some(token) = &token {
-                path.push_str(&format!("&continue={}", escape(token)));
-            }
-            let reply = self.transport.send(Call::get(path)).await?;
-            if reply.not_found(known) == Some(NotFound::Kind) {
-                return Ok(None);
-            }
-            if reply.is_expired() && token.is_some() && restarts < RESTARTS {
-                restarts += 1;
-                (objects, token) = (Vec::new(), None);
-                continue;
-            }
-            if !reply.is_success() {
-                return Err(reply.error(self.cluster(), "list", known, None));
-            }
-            let mut body = reply.body;
-            token =
-                body.pointer("/metadata/continue").and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned);
-            let Some(items) = body.get_mut("items").map(Value::take) else {
-                return Err(self.unreadable(known));
-            };
-            let items = if let Value::Array(items) = items { items } else { Vec::new() };
-            objects.extend(items.into_iter().map(|mut item| {
-                // items of built-in kinds do not say what they are
-                item["apiVersion"] = Value::String(known.api_version(version));
-                item["kind"] = Value::String(known.kind.to_owned());
-                item
-            }));
-            if token.is_none() {
-                return Ok(Some(objects));
+    /// What is there, and what the server says to the change. One that creates an object is tried on the condition that there
+    /// is none: a yes says both.
+    async fn look(&self, change: &Change) -> Result<(Option<LiveObject>, Vec<Remark>), ClusterError> {
+        let (key, known) = (change.key(), self.known(change.key())?);
+        if let Operation::Create(manifest) = &change.operation {
+            self.check_place(known, key)?;
+            let reply = self.try_write(manifest, None, true).await?;
+            if !reply.is_conflict() {
+                return Ok((None, self.verdict(&reply, known, key)?));
             }
         }
-    }
-
-    fn unreadable(&self, known: &Known) -> ClusterError {
-        ClusterError::new(
-            Class::Damaged,
-            self.cluster(),
-            format!("what cluster {} answers about {} is nothing that an API server says", self.cluster(), known.resource()),
-            "Something else than an API server answers at this address.",
-            "Check `host` and `proxy_url` of the cluster.",
-        )
-    }
-
-    /// What discovery and the checks against others look at.
-    async fn inventory(self: &Arc<Self>) -> Result<Arc<Inventory>, ClusterError> {
-        let mut held = self.inventory.lock().await;
-        if let Some(all) = held.as_ref() {
-            return Ok(Arc::clone(all));
-        }
-        let may_miss = |known: &Known| match known.purpose {
-            Purpose::ReadIfAllowed => true,
-            Purpose::Read => false,
-            Purpose::Written => !["networking.istio.io", "security.istio.io"].contains(&known.group),
+        let live = self.read_live(known, key).await?;
+        let warnings = match (&change.operation, &live) {
+            (Operation::Delete(_), None) => Vec::new(),
+            _ => self.try_change(change, live.as_ref()).await?,
         };
-        let lists = self.lists(KINDS.iter(), None, may_miss).await?;
-        let all: Inventory = lists
-            .into_iter()
-            .map(|(known, mut items)| {
-                let name =
-                    |item: &Value, member: &str| item.pointer(member).and_then(Value::as_str).unwrap_or_default().to_owned();
-                items.sort_by_key(|item| (name(item, "/metadata/namespace"), name(item, "/metadata/name")));
-                if items.is_empty() {
-                    // the kind is there and has no objects, which is not the same as not knowing
-                    let version = known.api_version(known.versions[0]);
-                    items.push(json!({"apiVersion": version, "kind": format!("{}List", known.kind), "items": []}));
-                }
-                (known.key_name(), items)
-            })
-            .collect();
-        let all = Arc::new(all);
-        *held = Some(Arc::clone(&all));
-        Ok(all)
-    }
-
-    async fn forget(&self) {
-        *self.inventory.lock().await = None;
+        Ok((live, warnings))
     }
 
     async fn dry_run(&self, change: &Change) -> Result<Vec<Remark>, ClusterError> {
+        let (key, known) = (change.key(), self.known(change.key())?);
+        let there = match &change.operation {
+            Operation::Update { .. } => {
+                self.check_place(known, key)?;
+                self.read(known, None, key).await?.and_then(|there| there.live())
+            }
+            _ => None,
+        };
+        self.try_change(change, there.as_ref()).await
+    }
+
+    /// Tries a change of what is there.
+    async fn try_change(&self, change: &Change, there: Option<&LiveObject>) -> Result<Vec<Remark>, ClusterError> {
+        let (key, known) = (change.key(), self.known(change.key())?);
         let (old, manifest) = match &change.operation {
             Operation::Create(manifest) => (None, manifest),
             Operation::Update { old, new } => (Some(old), new),
             Operation::Delete(key) => {
-                let known = self.known(key)?;
                 let reply = self.send_delete(known, key, "?dryRun=All", None).await?;
                 let is_gone = reply.not_found(known).is_some();
                 return if reply.is_success() || is_gone {
@@ -395,27 +285,39 @@ impl Inner {
                 };
             }
         };
+        self.check_place(known, key)?;
+        if let (Some(old), Some(there)) = (old, there) {
+            self.check_held(old, manifest, there)?;
+        }
+        let reply = self.try_write(manifest, old, false).await?;
+        self.verdict(&reply, known, key)
+    }
+
+    /// Applies a manifest without effect; on the condition that there is no such object, or on none.
+    async fn try_write(&self, manifest: &Manifest, old: Option<&Manifest>, is_new: bool) -> Result<Reply, ClusterError> {
         let (known, version) = self.written_version(manifest)?;
-        self.check_place(known, manifest.key())?;
         let write = Write {
             manifest: manifest.clone(),
             previous: old.cloned(),
             state_annotations: BTreeMap::new(),
             precondition: Precondition::Absent,
         };
-        if let Some(old) = old
-            && let Some(there) = self.read(known, None, manifest.key()).await?.and_then(|there| there.live())
-        {
-            self.check_held(old, manifest, &there)?;
+        let mut body = object::applied(&write, None);
+        if is_new {
+            condition(&mut body, None);
         }
-        let reply = self.patch(known, &version, &write, &object::applied(&write, None), "&dryRun=All", None).await?;
+        self.patch(known, &version, &write, &body, "&dryRun=All", None).await
+    }
+
+    /// What an answer to a trial means.
+    fn verdict(&self, reply: &Reply, known: &Known, key: &ObjectKey) -> Result<Vec<Remark>, ClusterError> {
         match reply.not_found(known) {
             Some(what @ (NotFound::Namespace | NotFound::Kind)) => {
-                let words = *status::not_there(self.cluster(), known, Some(manifest.key()), Some(what)).words;
+                let words = *status::not_there(self.cluster(), known, Some(key), Some(what)).words;
                 Ok(vec![Remark::Awaits { what: words.what, fix: words.fix, at_most: LONGEST_WAIT }])
             }
-            _ if reply.is_success() => Ok(reply.warnings.into_iter().map(Remark::Warning).collect()),
-            _ => Err(reply.error(self.cluster(), "patch", known, Some(manifest.key()))),
+            _ if reply.is_success() => Ok(reply.warnings.iter().cloned().map(Remark::Warning).collect()),
+            _ => Err(reply.error(self.cluster(), "patch", known, Some(key))),
         }
     }
 
@@ -466,6 +368,7 @@ impl Inner {
             path: format!("{path}?fieldManager={}&force=true&fieldValidation=Strict{query}", escape(&self.manager)),
             content: Some(("application/apply-patch+yaml", body.to_string().into_bytes())),
             cancel,
+            is_list: false,
         };
         self.transport.send(call).await
     }
@@ -478,11 +381,19 @@ impl Inner {
         let mut tries = 0;
         loop {
             tries += 1;
-            let there = self.read(known, None, key).await?;
-            let accepted = there.as_ref().and_then(|there| object::accepted_on(&there.json).map(str::to_owned));
+            // the first time on what was seen before, which the server compares; after that on what is there
+            let there = match &write.precondition {
+                Precondition::Absent if tries == 1 => None,
+                Precondition::Unchanged(seen) if let Some(handle) = self.handle(key, seen).filter(|_| tries == 1) => Some(handle),
+                precondition => {
+                    let there = self.read(known, None, key).await?;
+                    self.check(key, precondition, there.as_ref())?;
+                    there.as_ref().and_then(|raw| Some(Handle::new(raw, &raw.live()?)))
+                }
+            };
+            let accepted = there.as_ref().and_then(|there| there.accepted.clone());
             let mut body = object::applied(write, accepted.as_deref());
-            self.check(key, &write.precondition, there.as_ref())?;
-            condition(&mut body, there.as_ref());
+            condition(&mut body, there.as_ref().map(|there| (there.uid.as_str(), there.version.as_str())));
             let reply = self.patch(known, &version, write, &body, "", Some(cancel)).await?;
             let written = match reply.not_found(known) {
                 Some(what @ (NotFound::Namespace | NotFound::Kind)) if begun.elapsed() < LONGEST_WAIT => {
@@ -519,6 +430,7 @@ impl Inner {
                 path: format!("{}?fieldManager={}", known.object(version, key), escape(&self.manager)),
                 content: Some(("application/json-patch+json", Value::Array(rest.patch).to_string().into_bytes())),
                 cancel: Some(&go_on),
+                is_list: false,
             };
             let reply = self.transport.send(call).await?;
             // a test of the patch that fails is a 422
@@ -533,7 +445,7 @@ impl Inner {
         }
         if rest.accepted != accepted {
             let mut body = object::applied(write, rest.accepted.as_deref());
-            condition(&mut body, Some(&written));
+            condition(&mut body, Some((written.uid(), written.version())));
             let reply = self.patch(known, version, write, &body, "", Some(&go_on)).await?;
             if reply.is_conflict() {
                 return Ok(None);
@@ -561,7 +473,11 @@ impl Inner {
                 let live = finished.live().ok_or_else(|| self.unreadable(known).at(key))?;
                 let lines = kube_apply::drift_lines(&write.manifest, Some(&live.json));
                 return match lines.first() {
-                    None => Ok(live),
+                    None => {
+                        let handle = Handle::new(&finished, &live);
+                        self.handles.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), handle);
+                        Ok(live)
+                    }
                     Some(line) => Err(self.conflict(key, &format!("right after it was written it is something else ({line})"))),
                 };
             }
@@ -595,13 +511,20 @@ impl Inner {
 
     async fn delete(&self, key: &ObjectKey, seen: &Seen, cancel: &CancellationToken) -> Result<(), ClusterError> {
         let known = self.known(key)?;
+        let mut known_before = self.handle(key, seen);
         for _ in 0..TRIES {
-            let Some(there) = self.read(known, None, key).await? else { return Ok(()) };
-            self.check(key, &Precondition::Unchanged(seen.clone()), Some(&there))?;
+            let (uid, version) = match known_before.take() {
+                Some(Handle { uid, version, .. }) => (uid, version),
+                None => {
+                    let Some(there) = self.read(known, None, key).await? else { return Ok(()) };
+                    self.check(key, &Precondition::Unchanged(seen.clone()), Some(&there))?;
+                    (there.uid().to_owned(), there.version().to_owned())
+                }
+            };
             let options = json!({
                 "apiVersion": "v1",
                 "kind": "DeleteOptions",
-                "preconditions": {"uid": there.uid(), "resourceVersion": there.version()},
+                "preconditions": {"uid": uid, "resourceVersion": version},
             });
             let reply = self.send_delete(known, key, "", Some((&options, cancel))).await?;
             if reply.not_found(known).is_some() {
@@ -613,26 +536,41 @@ impl Inner {
             if !reply.is_success() {
                 return Err(reply.error(self.cluster(), "delete", known, Some(key)));
             }
-            return self.gone(known, key, there.uid()).await;
+            // an object that is gone is answered with a status, one that something holds with itself
+            if reply.body.get("kind").is_some_and(|kind| kind == "Status") {
+                return Ok(());
+            }
+            return self.gone(known, key, &uid).await;
         }
         Err(self.conflict(key, "others keep changing it"))
     }
 }
 
 /// Makes an applied object conditional on what was read.
-fn condition(body: &mut Value, there: Option<&Raw>) {
+fn condition(body: &mut Value, there: Option<(&str, &str)>) {
     let metadata = &mut body["metadata"];
     match there {
         None => metadata["resourceVersion"] = json!(NO_VERSION),
-        Some(there) => {
-            metadata["uid"] = json!(there.uid());
-            metadata["resourceVersion"] = json!(there.version());
+        Some((uid, version)) => {
+            metadata["uid"] = json!(uid);
+            metadata["resourceVersion"] = json!(version);
+        }
+    }
+}
+
+impl Handle {
+    fn new(raw: &Raw, live: &LiveObject) -> Self {
+        Self {
+            seen: live.seen(),
+            uid: raw.uid().to_owned(),
+            version: raw.version().to_owned(),
+            accepted: object::accepted_on(&raw.json).map(str::to_owned),
         }
     }
 }
 
 /// A text as a value of a query.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -8,7 +8,7 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use mesh_model::names::ClusterName;
@@ -56,11 +56,17 @@ pub(crate) struct Call<'a> {
     pub(crate) content: Option<(&'static str, Vec<u8>)>,
     /// stops it as long as it was not sent; `None`: it changes nothing and may be dropped
     pub(crate) cancel: Option<&'a CancellationToken>,
+    /// whether the body of a success is kept as text
+    pub(crate) is_list: bool,
 }
 
 impl Call<'_> {
     pub(crate) fn get(path: String) -> Self {
-        Self { method: Method::GET, path, content: None, cancel: None }
+        Self { method: Method::GET, path, content: None, cancel: None, is_list: false }
+    }
+
+    pub(crate) fn list(path: String) -> Self {
+        Self { is_list: true, ..Self::get(path) }
     }
 
     fn is_read(&self) -> bool {
@@ -72,6 +78,8 @@ impl Call<'_> {
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) body: Value,
+    /// the body of a list, in the place of `body`
+    pub(crate) text: Vec<u8>,
     /// texts of its `Warning` headers
     pub(crate) warnings: Vec<String>,
 }
@@ -166,8 +174,10 @@ impl Transport {
                         self.connection(Some(generation)).await?;
                         continue;
                     }
-                    let body = if bytes.is_empty() { Value::Null } else { parse(&bytes) };
-                    let reply = Reply { status, body, warnings: warnings(&headers) };
+                    let keeps_text = call.is_list && status.is_success();
+                    let body = if bytes.is_empty() || keeps_text { Value::Null } else { parse(&bytes) };
+                    let text = if keeps_text { bytes } else { Vec::new() };
+                    let reply = Reply { status, body, text, warnings: warnings(&headers) };
                     // nothing was done on 429; what a 5xx has done is known for a read only: nothing
                     let is_repeatable = call.is_read() && !(call.method == Method::PATCH && reply.is_untyped_refusal());
                     let is_busy = status == StatusCode::TOO_MANY_REQUESTS
@@ -209,10 +219,15 @@ impl Transport {
         let request = request.body(body).map_err(|error| Failure::Connect(error.to_string()))?;
         let response = connection.client.send(request).await.map_err(classify)?;
         let (head, body) = response.into_parts();
-        let body = http_body_util::Limited::new(body, MAX_ANSWER);
-        let bytes = body.collect().await.map_err(|error| Failure::Lost(format!("the answer broke off: {error}")))?.to_bytes();
+        let mut body = std::pin::pin!(http_body_util::Limited::new(body, MAX_ANSWER));
+        // a page of a list is megabytes: they are here once
+        let mut bytes = Vec::with_capacity(length(&head.headers));
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| Failure::Lost(format!("the answer broke off: {error}")))?;
+            frame.data_ref().into_iter().for_each(|data| bytes.extend_from_slice(data));
+        }
         tracing::trace!(cluster = %self.cluster, method = %call.method, path = %call.path, status = head.status.as_u16(), bytes = bytes.len(), "answer");
-        Ok((head.status, head.headers, bytes.to_vec()))
+        Ok((head.status, head.headers, bytes))
     }
 
     /// The right to send: within the bounds, and not before the server wants requests again.
@@ -351,6 +366,12 @@ impl Transport {
             "Apply again: the plan shows what is left to do.",
         )
     }
+}
+
+/// The length that an answer announces, if that is no fancy.
+fn length(headers: &HeaderMap) -> usize {
+    let announced: Option<usize> = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    announced.unwrap_or_default().min(64 << 20)
 }
 
 /// Whether a server error says that the request was not looked at.

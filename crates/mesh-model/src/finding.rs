@@ -344,6 +344,8 @@ codes! {
     AwaitedByWrite = "GM4019", Warning, "Waited for by the apply";
     /// A rule of a definition in an inventory uses something that is not known without a server.
     RuleUnchecked = "GM4020", Warning, "Rule not checked without a server";
+    /// An object is in a namespace that the cluster's `namespaces` do not have, or in none.
+    OutsideNamespaces = "GM4021", Error, "Outside the namespaces of the cluster";
 
     // GM5nnn: refresh and apply
     /// Reading or writing failed in the operating system.

@@ -18,7 +18,7 @@ mod merge;
 mod order;
 mod overlay;
 
-pub use check::{Rights, check_inventory};
+pub use check::{Rights, check_inventory, looks_around};
 pub use order::order;
 
 use std::collections::BTreeMap;

@@ -215,3 +215,52 @@ fn refresh_names_who_took_an_object() {
         assert_eq!(taker(&["spec.hosts: live 1, intent 2".to_owned()]), None);
     });
 }
+
+/// One object in each cluster, as most resources of single objects have it.
+fn single_of(nonce: &str, clusters: &[&str]) -> Request {
+    let wave = clusters.iter().map(|at| create(at, &manifest("a", &json!({"hosts": ["a"]})))).collect();
+    Request { instance: instance(nonce, clusters), ..Request::new(claim(), vec![wave]) }
+}
+
+#[test]
+fn the_last_of_single_objects_is_written_with_its_mark() {
+    runtime().block_on(async {
+        let names = ["east", "north", "west"];
+        let (fleet, fakes) = fakes(&names, &Breakages::none());
+        let outcome = apply(&fleet, single_of("one", &names), &CancellationToken::new()).await.unwrap();
+        assert!(outcome.is_complete);
+        let mark = |at: usize| fakes[at].objects()[&key("a")]["metadata"]["annotations"][reserved::COMPLETE_ANNOTATION].clone();
+        assert_eq!([mark(0), mark(1), mark(2)], [Value::Null, Value::Null, json!("one")]);
+        let writes = fakes.iter().flat_map(|fake| fake.calls()).filter(|call| call.starts_with("apply")).count();
+        assert_eq!(writes, 3);
+        // the next write of the instance brings the others theirs
+        let change = manifest("a", &json!({"hosts": ["b"]}));
+        let wave = names.iter().map(|at| update(at, &manifest("a", &json!({"hosts": ["a"]})), &change)).collect();
+        let next = Request { waves: vec![wave], prior: prior(&outcome.landed), ..single_of("one", &names) };
+        assert!(apply(&fleet, next, &CancellationToken::new()).await.unwrap().is_complete);
+        assert_eq!([mark(0), mark(1), mark(2)], [json!("one"), json!("one"), json!("one")]);
+    });
+}
+
+#[test]
+fn single_objects_broken_at_any_write_are_not_complete() {
+    runtime().block_on(async {
+        let names = ["east", "west"];
+        let calls = {
+            let breakages = Breakages::none();
+            let (fleet, _) = fakes(&names, &breakages);
+            assert!(apply(&fleet, single_of("one", &names), &CancellationToken::new()).await.unwrap().is_complete);
+            breakages.calls()
+        };
+        for call in 0..calls {
+            let (fleet, fakes) = fakes(&names, &Breakages::at(call, Breakage::Before(Class::Invalid)));
+            let Ok(outcome) = apply(&fleet, single_of("one", &names), &CancellationToken::new()).await else { continue };
+            assert!(!outcome.is_complete, "call {call}");
+            let mut census = Census::default();
+            for (name, fake) in names.into_iter().zip(&fakes) {
+                fake.objects().values().for_each(|object| census.note(&cluster(name), object));
+            }
+            assert!(!census.is_complete("one"), "call {call}");
+        }
+    });
+}

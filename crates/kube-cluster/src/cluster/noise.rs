@@ -15,6 +15,7 @@ impl KubeCluster {
             path: format!("{}{part}?fieldManager={}", known.object(known.versions[0], key), escape(manager)),
             content: Some(("application/merge-patch+json", patch.to_string().into_bytes())),
             cancel: None,
+            is_list: false,
         };
         let reply = self.0.transport.send(call).await?;
         if reply.is_success() { Ok(reply.body) } else { Err(reply.error(self.0.cluster(), "patch", known, Some(key))) }

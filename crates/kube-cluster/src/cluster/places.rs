@@ -49,7 +49,7 @@ impl Inner {
     }
 
     /// Notes the version in which a kind was found.
-    pub(super) fn note_served(&self, known: &Known, version: &str) {
+    pub(crate) fn note_served(&self, known: &Known, version: &str) {
         let Some(version) = known.versions.iter().copied().find(|served| *served == version) else { return };
         self.served.lock().unwrap_or_else(PoisonError::into_inner).insert(known.resource(), version);
     }
@@ -65,7 +65,8 @@ impl Inner {
         let send = |version: &str| {
             let content = options.map(|(options, _)| ("application/json", options.to_string().into_bytes()));
             let path = format!("{}{query}", known.object(version, key));
-            self.transport.send(Call { method: Method::DELETE, path, content, cancel: options.map(|(_, cancel)| cancel) })
+            let cancel = options.map(|(_, cancel)| cancel);
+            self.transport.send(Call { method: Method::DELETE, path, content, cancel, is_list: false })
         };
         let versions = self.versions(known);
         let (last, others) = versions.split_last().expect("every kind has a version");
@@ -80,7 +81,7 @@ impl Inner {
 
     /// The objects of a kind without namespaces that can be seen from these namespaces: themselves, one by one. `None`:
     /// nothing is known about the kind.
-    pub(super) async fn beside(&self, known: &Known, namespaces: &[Namespace]) -> Result<Option<Vec<Value>>, ClusterError> {
+    pub(crate) async fn beside(&self, known: &Known, namespaces: &[Namespace]) -> Result<Option<Vec<Value>>, ClusterError> {
         if known.kind != "Namespace" {
             return Ok(None);
         }
@@ -124,7 +125,7 @@ pub fn outside(cluster: &ClusterName, namespaces: &[Namespace], key: &ObjectKey)
         }
     };
     let error = ClusterError::new(
-        Class::Invalid,
+        Class::Outside,
         cluster,
         format!("{key} is {place}, and `namespaces` of cluster {cluster} has only {}", listed.join(", ")),
         "Objects are looked for in these namespaces alone: one elsewhere would not be found again.",

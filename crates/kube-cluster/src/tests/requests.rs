@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kube_apply::port::Cluster as _;
-use kube_apply::testing::owner;
+use kube_apply::testing::{Log, owner};
 use kube_apply::{Class, ClusterError};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -82,7 +82,6 @@ async fn a_write_whose_answer_is_lost_is_not_sent_again() {
     let fake = Fake::start().await;
     let cluster = cluster(&fake);
     let write = write(&manifest("a", &json!({"hosts": ["a"]})), None);
-    // the read before it is answered, the write is not
     for (broken, writes) in [
         (Break::Answer(504, None, json!({"message": "timeout"})), 1),
         (Break::Truncate, 1),
@@ -90,7 +89,6 @@ async fn a_write_whose_answer_is_lost_is_not_sent_again() {
         (Break::Answer(429, Some(("retry-after", "0")), json!({"message": "busy"})), 2),
     ] {
         fake.state().seen.clear();
-        fake.then(Break::Answer(404, None, json!({"reason": "NotFound", "details": {"kind": "virtualservices", "name": "a"}})));
         fake.then(broken);
         let result = cluster.apply(&write, &CancellationToken::new()).await;
         let sent = fake.requests().iter().filter(|request| request.starts_with("PATCH")).count();
@@ -108,10 +106,9 @@ async fn a_token_that_is_refused_is_read_again_once() {
     fake.state().tokens = vec!["first".to_owned()];
     assert_eq!(cluster.get(&key("a")).await.unwrap(), None);
 
-    // in the middle of an apply: the read is answered, the write is refused with the old token
+    // in the middle of an apply: the write is refused with the old token
     std::fs::write(file.path(), "second\n").unwrap();
     fake.state().tokens = vec!["second".to_owned()];
-    fake.then(Break::Answer(404, None, json!({"reason": "NotFound", "details": {"kind": "virtualservices", "name": "a"}})));
     let write = write(&manifest("a", &json!({"hosts": ["a"]})), None);
     cluster.apply(&write, &CancellationToken::new()).await.unwrap();
     let sent: Vec<String> = fake.state().seen.iter().map(|seen| seen.authorization.clone()).collect();
@@ -193,6 +190,26 @@ async fn silence_is_waited_for_once() {
     assert_eq!((error.class, error.lasting), (Class::Unreachable, true), "{error:?}");
     // sixteen at once, each of them twice; those that were waiting for their turn were not sent
     assert!(fake.requests().len() <= 32, "{}", fake.requests().len());
+}
+
+#[tokio::test]
+async fn silence_is_told_in_the_log() {
+    let fake = Fake::start().await;
+    let access = Access::Host(Box::new(host(&fake.url, Auth::None)));
+    let cluster = cluster_of(access, Duration::from_secs(5));
+    assert_eq!(cluster.get(&key("a")).await.unwrap(), None);
+    for _ in 0..20 {
+        fake.then(Break::Hang);
+    }
+    // the connection is there: nothing else is awaited from now on
+    tokio::time::pause();
+    let log = Log::new();
+    assert_eq!(cluster.get(&key("a")).await.unwrap_err().class, Class::Unreachable);
+    let lines = log.lines();
+    assert!(
+        lines.iter().any(|line| line == "waiting for an answer of the API server of cluster east: 2 s by now, 5 s at most"),
+        "{lines:?}"
+    );
 }
 
 #[tokio::test]

@@ -120,7 +120,7 @@ async fn the_role_of_a_namespace_allows_every_request_in_it_and_nothing_else() {
         .await
         .unwrap_err();
     for error in [tried, written] {
-        assert_eq!(error.class, kube_apply::Class::Invalid);
+        assert_eq!(error.class, kube_apply::Class::Outside);
         assert!(error.words.fix.contains("namespaces = [\"bookinfo\", \"shop\", \"elsewhere\"]"), "{error:?}");
     }
     assert_eq!(fake.requests(), Vec::<String>::new());

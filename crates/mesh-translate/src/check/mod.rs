@@ -39,6 +39,12 @@ impl<'a> Rights<'a> {
     }
 }
 
+/// Whether the judgement of these objects depends on all that is live. Otherwise it depends on what is under their keys alone.
+#[must_use]
+pub fn looks_around(objects: &BTreeMap<ClusterName, Vec<Object>>) -> bool {
+    planned::hostname(objects).is_some()
+}
+
 /// Judges the objects that a resource is about to write, cluster by cluster. `inventories` holds live objects of each
 /// cluster in JSON form, our own too: those with a claim of `rights` are skipped.
 #[must_use]

@@ -222,14 +222,14 @@ async fn a_null_argument_is_refused_even_when_core_lets_it_through() {
 async fn what_this_provider_lacks_is_unimplemented_in_words() {
     let (core, _) = core().await;
     let server = core.server();
-    macro_rules! unimplemented {
+    macro_rules! refused {
         ($($rpc:ident: $what:literal),* $(,)?) => {$({
             let status = server.$rpc(Request::new(proto::$rpc::Request::default())).await.map(|_| ()).expect_err("a status");
             assert_eq!(status.code(), Code::Unimplemented);
             assert!(status.message().contains($what), "{}", status.message());
         })*};
     }
-    unimplemented!(
+    refused!(
         generate_resource_config: "configuration generator",
         validate_ephemeral_resource_config: "ephemeral resources",
         open_ephemeral_resource: "ephemeral resources",
