@@ -23,6 +23,9 @@ use crate::watch::{Usage, watch};
 
 const CLUSTERS: [&str; 2] = ["east", "west"];
 
+/// From here on one run is long enough.
+const MANY: usize = 100;
+
 /// What is measured, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
@@ -69,11 +72,13 @@ impl Phase {
         if self == Self::Change { 2 } else { 0 }
     }
 
-    /// How often: plans change nothing, and short ones differ from run to run.
+    /// How often: plans change nothing, and short ones differ from run to run. What the core needs for a destroy grows with the
+    /// square of the number, until there is nothing else to see.
     fn runs(self, objects: usize) -> usize {
-        match self {
-            Self::Plan if objects <= 10 => 5,
-            Self::Plan => 3,
+        match (self, objects) {
+            (Self::Plan, ..=10) => 5,
+            (Self::Plan, ..=MANY) => 3,
+            (Self::Destroy, objects) if objects > MANY => 0,
             _ => 1,
         }
     }
@@ -195,7 +200,11 @@ impl Arena {
                 costs.push(self.phase(cli, contestant, phase, &folder)?);
             }
             costs.sort_by_key(|cost| cost.usage.wall);
-            let cost = costs.swap_remove(costs.len() / 2);
+            let median = costs.len() / 2;
+            let Some(cost) = costs.into_iter().nth(median) else {
+                self.clear()?;
+                continue;
+            };
             say(&format!(
                 "{objects:>4} {:<16} {:<26} {:>8.2} s  provider {:>6.2} s {:>6.1} MB  {} bytes, {}",
                 contestant.name(),
@@ -237,6 +246,11 @@ impl Arena {
         self.relays.iter().fold(Wire::default(), |sum, relay| sum.and(relay.wire()))
     }
 
+    /// Takes the objects away, as no contestant.
+    fn clear(&self) -> Result<()> {
+        self.rig.clusters().try_for_each(|cluster| cluster.api().delete(&collection()))
+    }
+
     /// Whether both servers hold so many objects.
     fn check_count(&self, contestant: Contestant, phase: Phase, wanted: usize) -> Result<()> {
         for cluster in self.rig.clusters() {
@@ -269,9 +283,13 @@ impl Arena {
     }
 }
 
+/// Where the objects are.
+fn collection() -> String {
+    format!("/apis/networking.istio.io/v1/namespaces/{NAMESPACE}/virtualservices")
+}
+
 fn count(cluster: &Cluster) -> Result<usize> {
-    let path = format!("/apis/networking.istio.io/v1/namespaces/{NAMESPACE}/virtualservices");
-    let call = Call { method: "GET", path, ..Call::default() };
+    let call = Call { method: "GET", path: collection(), ..Call::default() };
     let answer = cluster.api().call(call)?.json();
     answer["items"].as_array().map(Vec::len).ok_or_else(|| Problem::new(format!("{} lists no objects", cluster.name())))
 }

@@ -42,7 +42,7 @@ pub(crate) fn watch(command: &mut Command) -> Result<(ExitStatus, Usage)> {
     let begun = Instant::now();
     let mut core = command.spawn().map_err(|error| Problem::new(format!("cannot run the CLI: {error}")))?;
     let mut usage = Usage::default();
-    let mut providers: BTreeMap<u32, Duration> = BTreeMap::new();
+    let mut providers: BTreeMap<u32, (Duration, u64)> = BTreeMap::new();
     let mut looks = 0;
     let status = loop {
         if let Some(status) = core.try_wait().map_err(|error| Problem::new(format!("cannot wait for the CLI: {error}")))? {
@@ -55,16 +55,18 @@ pub(crate) fn watch(command: &mut Command) -> Result<(ExitStatus, Usage)> {
         }
         looks += 1;
         usage.core_memory = usage.core_memory.max(peak_memory(core.id()).unwrap_or_default());
-        for (pid, time) in &mut providers {
+        for (pid, (time, memory)) in &mut providers {
             if let Some(stat) = Stat::of(*pid).filter(|stat| stat.parent == core.id()) {
                 *time = stat.time;
-                usage.provider_memory = usage.provider_memory.max(peak_memory(*pid).unwrap_or_default());
+                // the last one: until it becomes the provider, a process has the memory of the core
+                *memory = peak_memory(*pid).unwrap_or(*memory);
             }
         }
         std::thread::sleep(PAUSE);
     };
     usage.wall = begun.elapsed();
-    usage.provider = providers.values().sum();
+    usage.provider = providers.values().map(|(time, _)| time).sum();
+    usage.provider_memory = providers.values().map(|(_, memory)| *memory).max().unwrap_or_default();
     usage.core = (reaped()? - before).saturating_sub(usage.provider);
     Ok((status, usage))
 }
