@@ -10,8 +10,6 @@
 //! Why not any mark: a create that is killed between two marks has not returned, so no state holds it; the next create must
 //! be free to take what it left. Why not all marks: whoever takes one off by hand would give the whole instance away. Objects
 //! that an update creates carry the mark from the beginning, so that a cluster that is being added makes nothing incomplete.
-//! Where a create writes one object to each cluster, that of the last cluster is written last, with the mark on it, and the
-//! others get theirs with the next update.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -3,7 +3,6 @@
 //! Contract: reads only, all clusters, and every reason against the plan at once. What passes is a [`Cleared`], which
 //! nothing else makes and which a write consumes.
 
-mod at_once;
 mod judge;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -262,11 +261,8 @@ pub async fn preflight(fleet: &Fleet, request: Request) -> Result<Cleared, Findi
         steps.retain(|step| !skipped.contains(&step.cluster));
         in_order(steps, &request.clusters_order)
     });
-    let mut waves: Vec<Vec<Vec<Step>>> = waves.collect();
-    let is_marked_at_once = request.prior.is_empty() && skipped.is_empty();
-    let is_marked_at_once =
-        is_marked_at_once && request.instance.as_ref().is_some_and(|own| at_once::mark_with_the_last(&mut waves, own));
-    let anchors = request.instance.iter().filter(|_| !is_marked_at_once).flat_map(|own| &own.anchors);
+    let waves = waves.collect();
+    let anchors = request.instance.iter().flat_map(|own| &own.anchors);
     let marks = anchors
         .filter(|(cluster, _)| !marked.contains(cluster) && !skipped.contains(cluster))
         .filter_map(|(cluster, key)| {
