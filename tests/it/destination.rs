@@ -35,7 +35,7 @@ async fn what_is_planned_is_what_is_written() {
             "east/manifests/bookinfo/ServiceEntry-vd-reviews.mesh.internal.yaml",
             "east/manifests/bookinfo/VirtualService-vd-reviews.mesh.internal.yaml",
             "east/manifests/bookinfo/WorkloadEntry-vd-reviews.mesh.internal.west.yaml",
-            "east/manifests/istio-system/Gateway-vd-reviews.mesh.internal.reviews.bookinfo.yaml",
+            "east/manifests/istio-system/Gateway-vd-reviews-mesh-internal-reviews-bookinfo-8c40136719e30fdd.yaml",
             "north/manifests/bookinfo/DestinationRule-vd-reviews.mesh.internal.yaml",
             "north/manifests/bookinfo/ServiceEntry-vd-reviews.mesh.internal.yaml",
             "north/manifests/bookinfo/VirtualService-vd-reviews.mesh.internal.yaml",
@@ -45,7 +45,7 @@ async fn what_is_planned_is_what_is_written() {
             "west/manifests/bookinfo/ServiceEntry-vd-reviews.mesh.internal.yaml",
             "west/manifests/bookinfo/VirtualService-vd-reviews.mesh.internal.yaml",
             "west/manifests/bookinfo/WorkloadEntry-vd-reviews.mesh.internal.east.yaml",
-            "west/manifests/istio-system/Gateway-vd-reviews.mesh.internal.reviews.bookinfo.yaml",
+            "west/manifests/istio-system/Gateway-vd-reviews-mesh-internal-reviews-bookinfo-8c40136719e30fdd.yaml",
         ]
     );
     for (key, planned) in instance.state["manifests"].as_object().unwrap() {

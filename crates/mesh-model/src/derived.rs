@@ -16,8 +16,6 @@ pub const PREFIX: &str = "vd-";
 pub const NAME_LENGTH: usize = 200;
 /// Length of a shortened label value; values that are written out are shorter.
 pub const LABEL_LENGTH: usize = 63;
-/// Labels of the pods of an east-west gateway as Istio's own profile installs it.
-const USUAL_GATEWAY: (&str, &str) = ("istio", "eastwestgateway");
 /// Hex digits of a digest.
 const DIGEST_LENGTH: usize = 16;
 
@@ -37,10 +35,10 @@ pub fn destination_name(hostname: &Hostname) -> ObjectName {
     object_name(&format!("{PREFIX}{hostname}"))
 }
 
-/// The name of the Gateway that exposes a Service of a destination at one of a cluster's gateways:
-/// `vd-<hostname>.<service>.<namespace>`, and `vd<digest>-…` where the gateway's pods have other labels than Istio gives to
-/// east-west gateways. Service and labels are part of it, so that another Service behind the destination, or another gateway,
-/// gets an object of its own before clients stop to use the old one.
+/// The name of the Gateway that exposes a Service of a destination at one of a cluster's gateways: the beginning of
+/// `vd-<hostname>-<service>-<namespace>` with `-` for every dot, and a digest. Istio refuses a Gateway whose name is no DNS
+/// label: neither dots nor more than 63 bytes. Service and the labels of the gateway's pods are part of it, so that another
+/// Service behind the destination, or another gateway, gets an object of its own before clients stop to use the old one.
 #[must_use]
 pub fn exposure_name(
     hostname: &Hostname,
@@ -48,16 +46,13 @@ pub fn exposure_name(
     namespace: &Namespace,
     selector: &BTreeMap<String, String>,
 ) -> ObjectName {
-    let (key, value) = USUAL_GATEWAY;
-    let is_usual = selector.len() == 1 && selector.get(key).is_some_and(|other| other == value);
-    let prefix = if is_usual {
-        PREFIX.to_owned()
-    } else {
-        // label keys and values contain neither '=' nor ','
-        let labels: Vec<String> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        format!("vd{}-", digest(&labels.join(",")))
-    };
-    object_name(&format!("{prefix}{hostname}.{service}.{namespace}"))
+    // no part contains ',', no label '=' besides
+    let labels: Vec<String> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let digest = digest(&format!("{hostname},{service},{namespace},{}", labels.join(",")));
+    let written = format!("{PREFIX}{hostname}.{service}.{namespace}").replace('.', "-");
+    let beginning: String = written.chars().take(LABEL_LENGTH - DIGEST_LENGTH - 1).collect();
+    let name = format!("{}-{digest}", beginning.trim_end_matches('-'));
+    name.parse().expect("letters, digits and dashes that begin and end with letters or digits are an object name")
 }
 
 /// The name of a destination's entry for one way to a remote cluster: `vd-<hostname>.<cluster>`, and `.<index>` behind it from
@@ -136,7 +131,7 @@ mod tests {
         assert_eq!(workload_entry_name(&host, &cluster("west"), 12).as_str(), "vd-reviews.mesh.internal.west.12");
         let (service, namespace) = ("reviews".parse().expect("a Service"), "bookinfo".parse().expect("a namespace"));
         let exposure = |labels: &[(&str, &str)]| exposure_name(&host, &service, &namespace, &selector(labels)).to_string();
-        assert_eq!(exposure(&[("istio", "eastwestgateway")]), "vd-reviews.mesh.internal.reviews.bookinfo");
+        assert_eq!(exposure(&[("istio", "eastwestgateway")]), "vd-reviews-mesh-internal-reviews-bookinfo-8c40136719e30fdd");
         assert_eq!(destination_label(&host).as_str(), "reviews.mesh.internal");
     }
 
@@ -200,8 +195,9 @@ mod tests {
                 let service = ["a", "b"][position % 2].parse().expect("a Service");
                 let namespace = ["a", "ab"][position / 2 % 2].parse().expect("a namespace");
                 let input = (text.to_owned(), position);
-                let earlier =
-                    exposures.insert(exposure_name(&host, &service, &namespace, &selectors[position / 4]), input.clone());
+                let name = exposure_name(&host, &service, &namespace, &selectors[position / 4]);
+                assert!(name.as_str().len() <= 63 && !name.as_str().contains('.'), "{name} is no DNS label");
+                let earlier = exposures.insert(name, input.clone());
                 assert!(earlier.is_none() || earlier == Some(input));
             }
             entries.len()
