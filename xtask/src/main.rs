@@ -21,7 +21,7 @@ cargo xt <command>
                      unless told otherwise, and 1000 refreshes among noise on real API servers; prints
                      what repeats a failure
   bench [N...]       apply and plan N objects (10, 100 and 500) on two real API servers, beside another
-                     provider and the core alone; up to ten minutes; a table for docs/dev/benchmarks.md
+                     provider and the core alone; a quarter of an hour; a table for docs/dev/benchmarks.md
   golden [filter]    run the golden cases and rewrite their expected files; review the diff
   docs [--check]     generate docs/ from the provider's schema; --check compares instead
   codegen [--check]  generate the wire code from proto/; --check compares instead

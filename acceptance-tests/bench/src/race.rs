@@ -23,7 +23,7 @@ use crate::watch::{Usage, watch};
 
 const CLUSTERS: [&str; 2] = ["east", "west"];
 
-/// From here on one run is long enough.
+/// Above this many objects one run is long enough.
 const MANY: usize = 100;
 
 /// What is measured, in this order.

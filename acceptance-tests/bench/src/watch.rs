@@ -62,6 +62,7 @@ pub(crate) fn watch(command: &mut Command) -> Result<(ExitStatus, Usage)> {
                 *memory = peak_memory(*pid).unwrap_or(*memory);
             }
         }
+        // the kernel tells nobody how much memory a process takes
         std::thread::sleep(PAUSE);
     };
     usage.wall = begun.elapsed();

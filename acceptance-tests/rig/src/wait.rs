@@ -16,6 +16,7 @@ pub fn is_so_by(end: Instant, mut is_so: impl FnMut() -> Result<bool>) -> Result
         if Instant::now() > end {
             return Ok(false);
         }
+        // it is not so yet, and nobody tells when it is
         std::thread::sleep(PAUSE);
     }
     Ok(true)
