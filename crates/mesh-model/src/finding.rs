@@ -254,6 +254,12 @@ codes! {
     ///
     /// If that instance is destroyed in the same run, its objects are handed over; otherwise the apply refuses.
     MetInstance = "GM3013", Warning, "Objects of another instance";
+    /// A Gateway of somebody else covers a Service that a planned Gateway exposes through the same gateway, with another
+    /// pattern.
+    ///
+    /// istiod knows two servers for the same host only when their hosts are equal. Otherwise it makes a filter chain for each of
+    /// them, and Envoy refuses the whole listener: seen with Istio 1.30.
+    GatewayRepeats = "GM3014", Error, "Service exposed twice";
 
     // GM31nn: what discovery cannot tell, or refuses
     /// Nothing in the cluster shows Istio's version and settings, as with a control plane that somebody else runs.

@@ -32,12 +32,7 @@ impl<'a> Planned<'a> {
 
     /// The Service behind the destination, as its name and namespace, if the cluster's own pods serve.
     pub(super) fn service(&self) -> Option<(&'a str, &'a str)> {
-        let exposed = self.of_kind("Gateway").find_map(|gateway| {
-            let Some(Tree::List(servers)) = at(gateway, &["spec", "servers"]) else { return None };
-            let Some(Tree::Map(server)) = servers.first() else { return None };
-            let Some(Tree::List(hosts)) = server.get("hosts") else { return None };
-            hosts.iter().find_map(text)
-        });
+        let exposed = self.of_kind("Gateway").find_map(gateway_host);
         let host = exposed.or_else(|| {
             self.of_kind("DestinationRule").filter(|_| self.target_port().is_some()).find_map(|rule| {
                 let server_name = at(rule, &["spec", "trafficPolicy", "tls", "sni"]).and_then(text)?;
@@ -63,6 +58,14 @@ impl<'a> Planned<'a> {
             })
         })
     }
+}
+
+/// The Service that a Gateway of ours exposes, by its full name.
+pub(super) fn gateway_host(gateway: &Object) -> Option<&str> {
+    let Some(Tree::List(servers)) = at(gateway, &["spec", "servers"]) else { return None };
+    let Some(Tree::Map(server)) = servers.first() else { return None };
+    let Some(Tree::List(hosts)) = server.get("hosts") else { return None };
+    hosts.iter().find_map(text)
 }
 
 /// A member of an object.

@@ -6,7 +6,7 @@ use mesh_model::{AttributePath, Code, Finding, Findings};
 use serde_json::Value;
 
 use super::live::{Inventory, Live, selects};
-use super::planned::Planned;
+use super::planned::{self, Planned};
 use crate::link::gateways::covers;
 
 pub(super) fn check(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
@@ -17,18 +17,20 @@ pub(super) fn check(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: 
     check_authorization(planned, &pods, inventory, findings);
 }
 
-/// Where we expose a Service, a foreign Gateway for everything.
+/// Where we expose a Service, foreign Gateways for everything, or for that Service too.
 fn check_gateways(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
-    if planned.of_kind("Gateway").next().is_none() {
-        return;
-    }
+    let Some(ours) = planned.of_kind("Gateway").next() else { return };
+    let exposed = planned::gateway_host(ours);
+    let selector = planned::labels(ours, &["spec", "selector"]);
     for gateway in inventory.of_kind("Gateway") {
-        let everything = gateway.list("/spec/servers").iter().any(|server| {
-            let hosts = server.get("hosts").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-            server.pointer("/tls/mode").and_then(Value::as_str) == Some("AUTO_PASSTHROUGH")
-                && hosts.into_iter().any(|host| host.rsplit('/').next() == Some("*"))
-        });
-        if everything {
+        let passing = || {
+            gateway
+                .list("/spec/servers")
+                .iter()
+                .filter(|server| server.pointer("/tls/mode").and_then(Value::as_str) == Some("AUTO_PASSTHROUGH"))
+                .flat_map(|server| server.get("hosts").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str))
+        };
+        if passing().any(|host| host.rsplit('/').next() == Some("*")) {
             findings.push(
                 Finding::new(
                     Code::LiveGatewayPassesEverything,
@@ -41,7 +43,34 @@ fn check_gateways(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &m
                 .on_object(gateway.key("Gateway")),
             );
         }
+        // whether two selectors meet in one pod is certain where one of them says all that the other one says
+        let other = gateway.labels("/spec/selector").unwrap_or_default();
+        let is_same_gateway = selects(&other, &selector) || selects(&selector, &other);
+        let covering = passing().find(|host| {
+            exposed.is_some_and(|exposed| *host != exposed && covers(host.rsplit('/').next().unwrap_or_default(), exposed))
+        });
+        if let (true, Some(host), Some(exposed)) = (is_same_gateway, covering, exposed) {
+            findings.push(exposed_twice(inventory, gateway, host, exposed));
+        }
     }
+}
+
+fn exposed_twice(inventory: &Inventory<'_>, gateway: Live<'_>, host: &str, exposed: &str) -> Finding {
+    let cluster = inventory.cluster;
+    Finding::new(
+        Code::GatewayRepeats,
+        AttributePath::of("backends"),
+        format!(
+            "Gateway {}/{} in cluster {cluster} passes {host} through the east-west gateway, which covers {exposed}; a Gateway for that host is planned too.",
+            gateway.namespace, gateway.name
+        ),
+        "Istio would make the same filter chain twice, and Envoy would refuse the listener of the gateway: it takes no change any more, and after a restart it lets no call through.",
+        format!(
+            "Tell the mesh what is exposed, so that no Gateway is planned there: exposed_hosts = [{host:?}] in `gateways` of the facts of {cluster}; data.gloo_cluster finds it by itself. Or narrow that Gateway to other hosts."
+        ),
+    )
+    .in_cluster(cluster)
+    .on_object(gateway.key("Gateway"))
 }
 
 /// The pods behind the destination: their namespace and the labels that are known of them.
