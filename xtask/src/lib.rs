@@ -2,7 +2,7 @@
 //! tests find the same CLIs in the same way.
 //!
 //! ```text
-//! main.rs → test | bench | quickstart | dev | docs | golden | tidy | tools     one command each
+//! main.rs → test | bench | quickstart | dev | docs | golden | mesh | tidy | tools     one command each
 //!              └──── tools (find or build) · cli (run terraform, tofu) · term (print)
 //! ```
 //!
@@ -13,6 +13,7 @@ pub mod cli;
 pub mod dev;
 pub mod docs;
 pub mod golden;
+pub mod mesh;
 pub mod problem;
 pub mod quickstart;
 pub mod soak;
@@ -20,6 +21,7 @@ pub mod term;
 pub mod test;
 pub mod tidy;
 pub mod tools;
+pub mod wheel;
 pub mod workspace;
 
 pub use problem::{Problem, Result};

@@ -22,6 +22,10 @@ cargo xt <command>
                      what repeats a failure
   bench [N...]       apply and plan N objects (10, 100 and 500) on two real API servers, beside another
                      provider and the core alone; a quarter of an hour; a table for docs/dev/benchmarks.md
+  replay [text]      what istiod told the proxies of each case, told again to real Envoys, with traffic; no istiod
+  live [text]        the same cases and more on API servers, istiod and Envoy; needs pilot-discovery on PATH
+                     or in GLOO_TEST_PILOT_DISCOVERY
+  record [text]      as live, and keeps what istiod told in acceptance-tests/recordings; review the diff
   golden [filter]    run the golden cases and rewrite their expected files; review the diff
   docs [--check]     generate docs/ from the provider's schema; --check compares instead
   codegen [--check]  generate the wire code from proto/; --check compares instead
@@ -55,6 +59,7 @@ fn run(arguments: &[&str]) -> Result<ExitCode> {
         ["soak"] => xtask::soak::run(&Workspace::find()?, None).map(|()| done),
         ["soak", runs] => xtask::soak::run(&Workspace::find()?, Some(runs)).map(|()| done),
         ["bench", sizes @ ..] => xtask::bench::run(&Workspace::find()?, sizes).map(|()| done),
+        [mode @ ("replay" | "live" | "record"), filters @ ..] => xtask::mesh::run(&Workspace::find()?, mode, filters),
         ["golden", filter @ ..] => xtask::golden::run(&Workspace::find()?, filter).map(|()| done),
         ["docs"] => xtask::docs::generate(&Workspace::find()?).map(|()| done),
         ["docs", "--check"] => xtask::docs::check(&Workspace::find()?).map(|()| done),

