@@ -48,7 +48,7 @@ pub(crate) struct Shared {
     pub(crate) programs: Programs,
     pub(crate) authority: Authority,
     // last: everything else is gone by then
-    pub(crate) supervisor: Supervisor,
+    pub(crate) supervisor: Arc<Supervisor>,
 }
 
 /// A running cluster. It ends with its [`crate::Rig`].

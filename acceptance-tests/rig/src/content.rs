@@ -55,6 +55,16 @@ impl Content {
         Ok(Self { definitions: Definitions::find(workspace)?, inventory, service_range })
     }
 
+    /// The definitions and these objects; services get addresses of this range.
+    ///
+    /// # Errors
+    /// When the definitions cannot be had.
+    pub fn of_objects(workspace: &Workspace, objects: &[Value], service_range: String) -> Result<Self> {
+        // JSON is YAML
+        let inventory = vec![json!({ "items": objects }).to_string()];
+        Ok(Self { definitions: Definitions::find(workspace)?, inventory, service_range })
+    }
+
     /// Decides what a cluster holds once this was written to it.
     pub fn key(&self) -> String {
         let mut parts = vec![RECIPE, &self.definitions.key];

@@ -31,6 +31,7 @@ pub mod dev;
 pub mod golden;
 pub mod http;
 pub mod kubeconfig;
+pub mod mesh;
 pub mod pki;
 pub mod proxy;
 pub mod store;
@@ -88,7 +89,7 @@ impl Rig {
     fn start_under(binary: &Path, programs: Programs, contents: &[(&str, Content)]) -> Result<Self> {
         let rooms = xtask::tools::cache_folder()?.join("rooms");
         let supervisor = Supervisor::start(binary, &rooms)?;
-        let shared = Arc::new(Shared { programs, authority: pki::Authority::new()?, supervisor });
+        let shared = Arc::new(Shared { programs, authority: pki::Authority::new()?, supervisor: Arc::new(supervisor) });
         let started: Vec<Result<Cluster>> = std::thread::scope(|scope| {
             let threads: Vec<_> =
                 contents.iter().map(|(name, content)| scope.spawn(|| start_one(&shared, name, content))).collect();

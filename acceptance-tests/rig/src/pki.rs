@@ -82,6 +82,40 @@ impl Authority {
         self.sign(params)
     }
 
+    /// An authority below this one, as a control plane of a mesh with a shared root has it.
+    ///
+    /// # Errors
+    /// When nothing can be signed.
+    pub fn intermediate(&self, name: &str) -> Result<Self> {
+        let mut params = CertificateParams::new(Vec::new()).map_err(problem)?;
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+        let key = KeyPair::generate().map_err(problem)?;
+        let certificate = params.signed_by(&key, &self.issuer).map_err(problem)?.pem();
+        Ok(Self { issuer: Issuer::new(params, key), certificate })
+    }
+
+    /// Its own certificate and key.
+    pub fn identity(&self) -> Identity {
+        Identity { certificate: self.certificate.clone(), key: self.issuer.key().serialize_pem() }
+    }
+
+    /// For a workload of a mesh, with this SPIFFE id as its only name; its own certificate follows the workload's.
+    ///
+    /// # Errors
+    /// When nothing can be signed.
+    pub fn workload(&self, spiffe: &str) -> Result<Identity> {
+        let mut params = CertificateParams::new(Vec::new()).map_err(problem)?;
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.subject_alt_names.push(SanType::URI(spiffe.try_into().map_err(problem)?));
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let mut identity = self.sign(params)?;
+        identity.certificate.push_str(&self.certificate);
+        Ok(identity)
+    }
+
     fn sign(&self, params: CertificateParams) -> Result<Identity> {
         let key = KeyPair::generate().map_err(problem)?;
         let certificate = params.signed_by(&key, &self.issuer).map_err(problem)?.pem();

@@ -2,6 +2,7 @@
 
 mod clusters;
 mod ends;
+mod mesh;
 mod proxy;
 
 use std::sync::{OnceLock, RwLock};

@@ -1,0 +1,148 @@
+//! A backend that names itself and does as it is told.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
+use xtask::{Problem, Result};
+
+use crate::http::{runtime, wait_for};
+
+/// The header in which a backend names itself.
+pub const SERVED_BY: &str = "x-served-by";
+
+/// The header in which a backend says whom it was called by, as its sidecar saw it.
+pub const CALLED_BY: &str = "x-called-by";
+
+/// How a backend behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mood {
+    /// It answers 200.
+    #[default]
+    Well,
+    /// It answers this status.
+    Fails(u16),
+    /// It answers 200 after this time.
+    Slow(Duration),
+}
+
+/// What a backend and its callers speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speech {
+    /// The backend names itself in a header.
+    Http,
+    /// It says its name to whoever connects, and ends the connection.
+    Tcp,
+}
+
+/// A backend. It ends when it is dropped.
+#[derive(Debug)]
+pub struct Echo {
+    name: String,
+    address: SocketAddr,
+    speech: Speech,
+    mood: Arc<Mutex<Mood>>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Echo {
+    /// Starts one of this name.
+    ///
+    /// # Errors
+    /// When the address is taken.
+    pub fn start(name: &str, address: SocketAddr, speech: Speech) -> Result<Self> {
+        let echo = Self { name: name.to_owned(), address, speech, mood: Arc::default(), task: Mutex::new(None) };
+        echo.revive()?;
+        Ok(echo)
+    }
+
+    /// From the next request on.
+    pub fn is(&self, mood: Mood) {
+        *self.mood.lock().unwrap_or_else(PoisonError::into_inner) = mood;
+    }
+
+    /// It dies: its connections end, new ones are refused.
+    pub fn die(&self) {
+        if let Some(task) = self.task.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            task.abort();
+            // the port is free when the task is gone
+            let _ = wait_for(task);
+        }
+    }
+
+    /// It lives, if it was dead, and is well.
+    ///
+    /// # Errors
+    /// When its address was taken meanwhile.
+    pub fn revive(&self) -> Result<()> {
+        self.is(Mood::Well);
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        if task.is_none() {
+            let address = self.address;
+            let listener = wait_for(async move { TcpListener::bind(address).await });
+            let listener = listener.map_err(|error| Problem::new(format!("cannot listen on {address}: {error}")))?;
+            *task = Some(runtime().spawn(serve(listener, self.speech, self.name.clone(), Arc::clone(&self.mood))));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        self.die();
+    }
+}
+
+async fn serve(listener: TcpListener, speech: Speech, name: String, mood: Arc<Mutex<Mood>>) {
+    // they end with this task
+    let mut connections = JoinSet::new();
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let _ = stream.set_nodelay(true);
+        let (name, mood) = (name.clone(), Arc::clone(&mood));
+        if speech == Speech::Tcp {
+            connections.spawn(async move {
+                let _ = stream.write_all(name.as_bytes()).await;
+                let _ = stream.shutdown().await;
+            });
+            continue;
+        }
+        connections.spawn(async move {
+            let service = service_fn(move |request| {
+                let mood = *mood.lock().unwrap_or_else(PoisonError::into_inner);
+                answer(name.clone(), mood, request)
+            });
+            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn answer(name: String, mood: Mood, request: Request<Incoming>) -> std::result::Result<Response<Full<Bytes>>, Infallible> {
+    let status = match mood {
+        Mood::Well => 200,
+        Mood::Fails(status) => status,
+        Mood::Slow(time) => {
+            tokio::time::sleep(time).await;
+            200
+        }
+    };
+    let peer = request.headers().get("x-forwarded-client-cert").cloned();
+    let mut response = Response::new(Full::new(Bytes::from(format!("{name} {}\n", request.uri()))));
+    *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    if let Ok(value) = name.parse() {
+        response.headers_mut().insert(SERVED_BY, value);
+    }
+    if let Some(peer) = peer {
+        response.headers_mut().insert(CALLED_BY, peer);
+    }
+    Ok(response)
+}

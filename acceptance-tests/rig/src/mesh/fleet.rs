@@ -1,0 +1,190 @@
+//! The proxies and backends of a mesh: what clients meet, whoever told the proxies what to do.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use xtask::{Problem, Result};
+
+use crate::mesh::echo::{Echo, Mood, Speech};
+use crate::mesh::envoy::Envoy;
+use crate::mesh::layout::{PORT, Role, Seat, Spot, TCP_PORT};
+use crate::mesh::relay::Secrets;
+use crate::mesh::traffic::{Calls, Client, Traffic, calls};
+use crate::pki::Authority;
+use crate::supervisor::Supervisor;
+use crate::wait::is_so_by;
+
+/// Proxies that are not live by then never will be.
+const READY: Duration = Duration::from_secs(60);
+
+/// Running proxies and backends.
+#[derive(Debug)]
+pub struct Fleet {
+    envoys: BTreeMap<String, Envoy>,
+    backends: BTreeMap<String, Backend>,
+}
+
+/// A backend, on both ports of its Service.
+#[derive(Debug)]
+pub struct Backend {
+    http: Echo,
+    tcp: Echo,
+}
+
+impl Backend {
+    fn start(spot: Spot) -> Result<Self> {
+        let start = |port, speech| Echo::start(spot.name(), spot.backend(port), speech);
+        Ok(Self { http: start(PORT, Speech::Http)?, tcp: start(TCP_PORT, Speech::Tcp)? })
+    }
+
+    /// From the next request on.
+    pub fn is(&self, mood: Mood) {
+        self.http.is(mood);
+    }
+
+    /// It dies: its connections end, new ones are refused.
+    pub fn die(&self) {
+        self.http.die();
+        self.tcp.die();
+    }
+
+    /// It lives, if it was dead, and is well.
+    ///
+    /// # Errors
+    /// When one of its addresses was taken meanwhile.
+    pub fn revive(&self) -> Result<()> {
+        self.http.revive()?;
+        self.tcp.revive()
+    }
+}
+
+impl Fleet {
+    /// Starts a backend in each of these clusters; proxies come later.
+    ///
+    /// # Errors
+    /// When an address is taken.
+    pub fn with_backends(spots: &[Spot]) -> Result<Self> {
+        let start = |spot: &Spot| Ok((spot.name().to_owned(), Backend::start(*spot)?));
+        Ok(Self { envoys: BTreeMap::new(), backends: spots.iter().map(start).collect::<Result<_>>()? })
+    }
+
+    /// Starts a proxy in each of these seats and waits until all have their configuration.
+    ///
+    /// # Errors
+    /// When one does not start or has none in time.
+    pub fn add_proxies(
+        &mut self,
+        binary: &Path,
+        supervisor: &Arc<Supervisor>,
+        seats: impl Iterator<Item = (Seat, Value)>,
+    ) -> Result<()> {
+        for (seat, bootstrap) in seats {
+            self.envoys.insert(seat.name(), Envoy::start(seat, binary, supervisor, &bootstrap)?);
+        }
+        self.wait()
+    }
+
+    /// Waits until every proxy has its configuration.
+    ///
+    /// # Errors
+    /// When one has none in time.
+    pub fn wait(&self) -> Result<()> {
+        let end = Instant::now() + READY;
+        for (name, envoy) in &self.envoys {
+            if !is_so_by(end, || Ok(envoy.is_live()))? {
+                let log = std::fs::read_to_string(envoy.log()).unwrap_or_default();
+                let lines: Vec<&str> = log.lines().collect();
+                let tail = lines[lines.len().saturating_sub(8)..].join("\n");
+                return Err(Problem::new(format!("the proxy {name} is not live; its last words:\n{tail}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// A proxy, by `<cluster>/<workload>`.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn proxy(&self, name: &str) -> &Envoy {
+        self.envoys.get(name).unwrap_or_else(|| panic!("there is no proxy {name}; there are {:?}", self.envoys.keys()))
+    }
+
+    /// All proxies.
+    pub fn proxies(&self) -> impl Iterator<Item = &Envoy> {
+        self.envoys.values()
+    }
+
+    /// The backend of a cluster.
+    ///
+    /// # Panics
+    /// When it has none.
+    pub fn backend(&self, cluster: &str) -> &Backend {
+        self.backends.get(cluster).unwrap_or_else(|| panic!("{cluster} has no backend"))
+    }
+
+    /// So many calls of a cluster's client.
+    pub fn calls(&self, cluster: &str, host: &str, count: usize) -> Calls {
+        calls(client(cluster), host, count)
+    }
+
+    /// Calls of a cluster's client without end.
+    pub fn traffic(&self, cluster: &str, host: &str) -> Traffic {
+        Traffic::start(Client::new(client(cluster), host))
+    }
+
+    /// The same with requests that proxies may not repeat when they were answered.
+    pub fn posts(&self, cluster: &str, host: &str) -> Traffic {
+        Traffic::start(Client::new(client(cluster), host).with(hyper::Method::POST))
+    }
+
+    /// Connections of a cluster's client over TCP without end, each one new.
+    pub fn connections(&self, cluster: &str) -> Traffic {
+        Traffic::start(Client::tcp((client(cluster).ip(), TCP_PORT).into()))
+    }
+
+    /// Everything runs and is well again.
+    ///
+    /// # Errors
+    /// When something does not.
+    pub fn heal(&self) -> Result<()> {
+        self.backends.values().try_for_each(Backend::revive)?;
+        self.envoys.values().try_for_each(Envoy::heal)?;
+        self.wait()
+    }
+}
+
+/// Where the client of a cluster finds its sidecar.
+fn client(cluster: &str) -> SocketAddr {
+    let spot = Spot::of(cluster).unwrap_or_else(|| panic!("no cluster is called {cluster}"));
+    (Role::Client.ip(spot), PORT).into()
+}
+
+/// The seats of a cluster: a client, a gateway, and a server where it has a backend.
+pub fn seats(spot: Spot, has_backend: bool) -> impl Iterator<Item = Seat> {
+    Role::ALL.into_iter().filter(move |role| has_backend || *role != Role::Server).map(move |role| Seat { spot, role })
+}
+
+/// Certificates for the proxies of a cluster, signed by its own authority below the root.
+///
+/// # Errors
+/// When nothing can be signed.
+pub fn secrets(root: &Authority, authority: &Authority, spot: Spot) -> Result<Secrets> {
+    let identity = |seat: Seat| Ok((seat.ip().to_string(), authority.workload(&seat.spiffe())?));
+    Ok(Secrets { identities: seats(spot, true).map(identity).collect::<Result<_>>()?, root: root.certificate().to_owned() })
+}
+
+/// Held as long as a mesh runs: its addresses are those of every mesh on this machine.
+///
+/// # Errors
+/// When there is no cache folder.
+pub fn claim_addresses() -> Result<File> {
+    let path = xtask::tools::cache_folder()?.join("mesh.lock");
+    let lock = File::create(&path).map_err(Problem::file("create", &path))?;
+    lock.lock().map_err(Problem::file("lock", &path))?;
+    Ok(lock)
+}

@@ -1,0 +1,189 @@
+//! Where everything of a mesh listens. The addresses are the same in every run, because gateways' addresses are part of the
+//! objects that tests compare; so one mesh runs on a machine at a time.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// The namespace of the services.
+pub const NAMESPACE: &str = "bookinfo";
+
+/// The namespace of the control plane and of the gateway.
+pub const ROOT: &str = "istio-system";
+
+/// The trust domain of every cluster.
+pub const TRUST_DOMAIN: &str = "cluster.local";
+
+/// The port of every Service, and of the listeners of sidecars.
+pub const PORT: u16 = 9080;
+
+/// The same for what is no HTTP.
+pub const TCP_PORT: u16 = 9090;
+
+/// The port of east-west gateways.
+pub const GATEWAY_PORT: u16 = 15443;
+
+/// Clusters in the order of their numbers, with their regions.
+pub const CLUSTERS: [(&str, &str); 3] = [("east", "us-east-1"), ("west", "us-west-2"), ("north", "eu-north-1")];
+
+/// A cluster of a mesh: its name and its addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Spot {
+    number: u8,
+}
+
+impl Spot {
+    /// The cluster of this name.
+    pub fn of(name: &str) -> Option<Self> {
+        let index = CLUSTERS.iter().position(|(known, _)| *known == name)?;
+        u8::try_from(index + 1).ok().map(|number| Self { number })
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        self.entry().0
+    }
+
+    /// Its region.
+    pub fn region(self) -> &'static str {
+        self.entry().1
+    }
+
+    /// Its only zone.
+    pub fn zone(self) -> String {
+        format!("{}a", self.region())
+    }
+
+    /// `127.<number>.<group>.<member>`.
+    pub fn address(self, group: u8, member: u8) -> IpAddr {
+        Ipv4Addr::new(127, self.number, group, member).into()
+    }
+
+    /// Where istiod answers on this port, except for its webhook.
+    pub fn istiod(self, port: u16) -> SocketAddr {
+        (self.address(14, 1), port).into()
+    }
+
+    /// The port of istiod's webhook on 127.0.0.1: its certificate names `localhost`.
+    pub fn webhook_port(self) -> u16 {
+        15170 + u16::from(self.number)
+    }
+
+    /// Where proxies get their configuration and their certificates.
+    pub fn relay(self) -> SocketAddr {
+        (self.address(13, 1), 15010).into()
+    }
+
+    /// The service addresses of its API server.
+    pub fn service_range(self) -> String {
+        format!("10.{}.0.0/16", 200 + u16::from(self.number))
+    }
+
+    /// Where the backend of its server listens for calls to this port of the Service.
+    pub fn backend(self, port: u16) -> SocketAddr {
+        let member = if port == TCP_PORT { 2 } else { 1 };
+        (Ipv4Addr::LOCALHOST, 19000 + 100 * u16::from(self.number) + member).into()
+    }
+
+    fn entry(self) -> (&'static str, &'static str) {
+        CLUSTERS[usize::from(self.number) - 1]
+    }
+}
+
+/// What a proxy is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Beside `productpage`, which only calls.
+    Client,
+    /// Beside `reviews`, which only answers.
+    Server,
+    /// Between networks.
+    Gateway,
+}
+
+impl Role {
+    /// All of a cluster.
+    pub const ALL: [Self; 3] = [Self::Client, Self::Server, Self::Gateway];
+
+    /// Name of the workload.
+    pub fn app(self) -> &'static str {
+        match self {
+            Self::Client => "productpage",
+            Self::Server => "reviews",
+            Self::Gateway => "istio-eastwestgateway",
+        }
+    }
+
+    /// Its namespace.
+    pub fn namespace(self) -> &'static str {
+        if self == Self::Gateway { ROOT } else { NAMESPACE }
+    }
+
+    /// Its service account.
+    pub fn account(self) -> &'static str {
+        match self {
+            Self::Client => "bookinfo-productpage",
+            Self::Server => "bookinfo-reviews",
+            Self::Gateway => "istio-eastwestgateway",
+        }
+    }
+
+    /// Its address in a cluster.
+    pub fn ip(self, spot: Spot) -> IpAddr {
+        match self {
+            Self::Client => spot.address(0, 5),
+            Self::Server => spot.address(0, 21),
+            Self::Gateway => spot.address(15, 1),
+        }
+    }
+}
+
+/// One proxy of a mesh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seat {
+    /// Its cluster.
+    pub spot: Spot,
+    /// What it is there for.
+    pub role: Role,
+}
+
+impl Seat {
+    /// `<cluster>/<workload>`.
+    pub fn name(self) -> String {
+        format!("{}/{}", self.spot.name(), self.role.app())
+    }
+
+    /// Its address.
+    pub fn ip(self) -> IpAddr {
+        self.role.ip(self.spot)
+    }
+
+    /// Where Envoy tells about itself.
+    pub fn admin(self) -> SocketAddr {
+        (self.ip(), 15000).into()
+    }
+
+    /// Its identity.
+    pub fn spiffe(self) -> String {
+        format!("spiffe://{TRUST_DOMAIN}/ns/{}/sa/{}", self.role.namespace(), self.role.account())
+    }
+
+    /// How it introduces itself to istiod.
+    pub fn node_id(self) -> String {
+        let (namespace, kind) = (self.role.namespace(), if self.role == Role::Gateway { "router" } else { "sidecar" });
+        format!("{kind}~{}~{}-{}.{namespace}~{namespace}.svc.cluster.local", self.ip(), self.role.app(), self.spot.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cluster_has_addresses_of_its_own() {
+        let [east, west] = ["east", "west"].map(|name| Spot::of(name).expect("it is known"));
+        assert_ne!(east.relay(), west.relay());
+        assert_eq!(Role::Gateway.ip(west).to_string(), "127.2.15.1");
+        assert_eq!((west.name(), west.backend(PORT).port(), west.backend(TCP_PORT).port()), ("west", 19201, 19202));
+        assert_eq!(Spot::of("south"), None);
+        assert!(Seat { spot: east, role: Role::Gateway }.node_id().starts_with("router~127.1.15.1~"));
+    }
+}

@@ -1,0 +1,213 @@
+//! What the API server of a mesh's cluster holds at its start: istiod, the gateway, the services and their workloads.
+//!
+//! Live workloads are WorkloadEntries with addresses of this machine. There is no Pod and no EndpointSlice: a proxy would dial
+//! what they name.
+
+use serde_json::{Value, json};
+
+use crate::mesh::layout::{GATEWAY_PORT, NAMESPACE, PORT, ROOT, Role, Seat, Spot, TCP_PORT, TRUST_DOMAIN};
+
+/// A host that has a listener of its own at clients, on [`TCP_PORT`]: without capture a port of TCP leads to one host.
+pub const TCP_HOST: &str = "reviews-tcp.mesh.internal";
+
+/// The mesh configuration of every istiod.
+pub fn mesh_config() -> Value {
+    json!({
+        "trustDomain": TRUST_DOMAIN,
+        "rootNamespace": ROOT,
+        "outboundTrafficPolicy": { "mode": "REGISTRY_ONLY" },
+        // the provider looks at it; proxies of this mesh are called by address and need no DNS
+        "defaultConfig": { "proxyMetadata": { "ISTIO_META_DNS_CAPTURE": "true" } },
+    })
+}
+
+/// Every object of a cluster whose istiod has this version. A cluster without a backend only calls.
+pub fn objects(spot: Spot, istio: &str, has_backend: bool) -> Vec<Value> {
+    let name = spot.name();
+    let mut objects = vec![
+        namespace(ROOT, json!({ "topology.istio.io/network": name })),
+        namespace(NAMESPACE, json!({ "istio-injection": "enabled" })),
+        node(spot),
+        config_map(),
+        istiod(name, istio),
+        gateway_deployment(name),
+        gateway_service(spot),
+        json!({
+            "apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
+            "metadata": { "name": "default", "namespace": ROOT },
+            "spec": { "mtls": { "mode": "STRICT" } },
+        }),
+    ];
+    for role in [Role::Client, Role::Server] {
+        if role == Role::Server && !has_backend {
+            continue;
+        }
+        objects.extend([account(role), deployment(role), service(role), workload(Seat { spot, role }), sidecar(spot, role)]);
+    }
+    objects
+}
+
+fn namespace(name: &str, labels: Value) -> Value {
+    json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name, "labels": labels } })
+}
+
+fn node(spot: Spot) -> Value {
+    let labels = json!({ "topology.kubernetes.io/region": spot.region(), "topology.kubernetes.io/zone": spot.zone() });
+    json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": format!("{}-node-1", spot.name()), "labels": labels } })
+}
+
+fn config_map() -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "name": "istio", "namespace": ROOT, "labels": { "istio.io/rev": "default" } },
+        "data": { "mesh": mesh_config().to_string(), "meshNetworks": "networks: {}" },
+    })
+}
+
+fn istiod(cluster: &str, version: &str) -> Value {
+    let labels = json!({ "app": "istiod", "istio": "pilot", "istio.io/rev": "default" });
+    let container = json!({
+        "name": "discovery", "image": format!("docker.io/istio/pilot:{version}"),
+        "args": ["discovery", "--domain", "cluster.local"],
+        "env": [{ "name": "REVISION", "value": "default" }, { "name": "CLUSTER_ID", "value": cluster }],
+    });
+    template("istiod", ROOT, &labels, "istiod", json!({}), container)
+}
+
+fn gateway_deployment(cluster: &str) -> Value {
+    let labels = json!({
+        "app": Role::Gateway.app(), "istio": "eastwestgateway", "topology.istio.io/network": cluster,
+        "sidecar.istio.io/inject": "true",
+    });
+    let container = json!({ "name": "istio-proxy", "image": "auto" });
+    let annotations = json!({ "inject.istio.io/templates": "gateway" });
+    template(Role::Gateway.app(), ROOT, &labels, Role::Gateway.account(), annotations, container)
+}
+
+fn gateway_service(spot: Spot) -> Value {
+    let seat = Seat { spot, role: Role::Gateway };
+    json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {
+            "name": seat.role.app(), "namespace": ROOT,
+            "labels": { "app": seat.role.app(), "istio": "eastwestgateway", "topology.istio.io/network": spot.name() },
+        },
+        "spec": {
+            "type": "LoadBalancer",
+            "selector": { "istio": "eastwestgateway" },
+            "ports": [{ "name": "tls", "port": GATEWAY_PORT, "targetPort": GATEWAY_PORT, "protocol": "TCP" }],
+        },
+        "status": { "loadBalancer": { "ingress": [{ "ip": seat.ip().to_string() }] } },
+    })
+}
+
+fn account(role: Role) -> Value {
+    let metadata = json!({ "name": role.account(), "namespace": role.namespace() });
+    json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata })
+}
+
+fn deployment(role: Role) -> Value {
+    let container =
+        json!({ "name": role.app(), "image": format!("example/{}", role.app()), "ports": [{ "containerPort": PORT }] });
+    let labels = json!({ "app": role.app(), "version": "v1" });
+    template(&format!("{}-v1", role.app()), role.namespace(), &labels, role.account(), json!({}), container)
+}
+
+/// Nothing runs it; it says what pods would be.
+fn template(name: &str, namespace: &str, labels: &Value, account: &str, annotations: Value, container: Value) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": { "name": name, "namespace": namespace, "labels": labels },
+        "spec": {
+            "replicas": 1,
+            "selector": { "matchLabels": { "app": labels["app"] } },
+            "template": {
+                "metadata": { "labels": labels, "annotations": annotations },
+                "spec": { "serviceAccountName": account, "containers": [container] },
+            },
+        },
+    })
+}
+
+fn service(role: Role) -> Value {
+    let port = |name: &str, number: u16| json!({ "name": name, "port": number, "targetPort": number, "protocol": "TCP" });
+    let mut ports = vec![port("http", PORT)];
+    if role == Role::Server {
+        ports.push(port("tcp", TCP_PORT));
+    }
+    json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": { "name": role.app(), "namespace": role.namespace(), "labels": { "app": role.app() } },
+        "spec": { "selector": { "app": role.app() }, "ports": ports },
+    })
+}
+
+/// Labels that the injector gives to a pod of this workload.
+pub fn labels(role: Role) -> Value {
+    json!({
+        "app": role.app(), "version": "v1", "security.istio.io/tlsMode": "istio",
+        "service.istio.io/canonical-name": role.app(), "service.istio.io/canonical-revision": "v1",
+    })
+}
+
+/// A workload that serves or calls at the address of its seat.
+pub fn workload(seat: Seat) -> Value {
+    let Seat { spot, role } = seat;
+    json!({
+        "apiVersion": "networking.istio.io/v1", "kind": "WorkloadEntry",
+        "metadata": { "name": format!("{}-v1-{}", role.app(), spot.name()), "namespace": role.namespace(), "labels": labels(role) },
+        "spec": {
+            "address": seat.ip().to_string(), "labels": labels(role), "serviceAccount": role.account(), "weight": 1,
+            "network": spot.name(), "locality": format!("{}/{}", spot.region(), spot.zone()),
+        },
+    })
+}
+
+/// The same as a pod, as the kubelet of a node would tell of it. Calls of the Service itself do not reach it: an EndpointSlice
+/// may not hold a loopback address.
+pub fn pod(seat: Seat, is_ready: bool) -> Value {
+    let Seat { spot, role } = seat;
+    let mut labels = labels(role);
+    // there is no node to take it from
+    labels["istio-locality"] = format!("{}.{}", spot.region(), spot.zone()).into();
+    let container = |name: &str| json!({ "name": name, "image": "example/of-nothing" });
+    let ip = seat.ip().to_string();
+    let condition = |kind: &str, is_so: bool| json!({ "type": kind, "status": if is_so { "True" } else { "False" } });
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": { "name": format!("{}-v1-pod", role.app()), "namespace": role.namespace(), "labels": labels },
+        "spec": { "serviceAccountName": role.account(), "containers": [container(role.app()), container("istio-proxy")] },
+        "status": {
+            "phase": "Running", "podIP": ip, "podIPs": [{ "ip": ip }],
+            "conditions": [condition("Ready", is_ready), condition("ContainersReady", is_ready)],
+        },
+    })
+}
+
+/// No traffic is captured here, so every listener is told its own address.
+fn sidecar(spot: Spot, role: Role) -> Value {
+    let ip = role.ip(spot).to_string();
+    let port = |number: u16| match number {
+        TCP_PORT => json!({ "number": number, "name": "tcp", "protocol": "TCP" }),
+        _ => json!({ "number": number, "name": "http", "protocol": "HTTP" }),
+    };
+    let inward = |number: u16| {
+        let backend = spot.backend(number).to_string();
+        json!({ "port": port(number), "bind": ip, "captureMode": "NONE", "defaultEndpoint": backend })
+    };
+    let outward = |number: u16, bind: &str, host: &str| json!({ "port": port(number), "bind": bind, "captureMode": "NONE", "hosts": [format!("*/{host}")] });
+    let selector = json!({ "labels": { "app": role.app() } });
+    let spec = match role {
+        Role::Server => json!({
+            "workloadSelector": selector,
+            "ingress": [inward(PORT), inward(TCP_PORT)],
+            "egress": [outward(PORT, &spot.address(0, 121).to_string(), "*")],
+        }),
+        Role::Client | Role::Gateway => json!({
+            "workloadSelector": selector,
+            "egress": [outward(PORT, &ip, "*"), outward(TCP_PORT, &ip, TCP_HOST)],
+        }),
+    };
+    let metadata = json!({ "name": role.app(), "namespace": role.namespace() });
+    json!({ "apiVersion": "networking.istio.io/v1", "kind": "Sidecar", "metadata": metadata, "spec": spec })
+}
