@@ -92,7 +92,8 @@ impl Transcript {
         let _ = writeln!(all, "{text}");
     }
 
-    fn text(&self) -> String {
+    /// Everything so far.
+    pub fn text(&self) -> String {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

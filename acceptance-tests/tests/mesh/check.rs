@@ -1,0 +1,34 @@
+//! What cases say about calls.
+
+use std::time::Instant;
+
+use rig::mesh::fleet::Fleet;
+use rig::mesh::traffic::{Calls, EVENTUALLY, Traffic};
+use rig::wait::is_so_by;
+
+use crate::config::HOST;
+
+/// Waits until the client of a cluster is served.
+pub fn until_served(fleet: &Fleet, cluster: &str) {
+    let mut last = Calls::default();
+    let is_served = is_so_by(Instant::now() + EVENTUALLY, || {
+        last = fleet.calls(cluster, HOST, 1);
+        Ok(last.errors() == 0)
+    });
+    assert_eq!(is_served, Ok(true), "{HOST} is not served in {cluster}: {last}");
+}
+
+/// Waits until this backend alone answers: so many calls in a row.
+pub fn until_by(traffic: &Traffic, backend: &str) {
+    traffic.wait_until(&format!("{backend} answers"), 20, |seen| seen.is_served() && seen.by == backend);
+}
+
+/// All were served, all by this one.
+pub fn all_by(calls: &Calls, backend: &str) {
+    assert_eq!((calls.errors(), calls.served_by(backend)), (0, calls.0.len()), "not all by {backend}: {calls}");
+}
+
+/// At most so many were not served.
+pub fn errors_at_most(calls: &Calls, limit: usize, when: &str) {
+    assert!(calls.errors() <= limit, "more than {limit} errors {when}: {calls}");
+}

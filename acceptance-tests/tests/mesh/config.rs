@@ -1,0 +1,80 @@
+//! Configurations of cases, over clusters that are API servers or folders with the same content.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use acceptance_tests::{Live, World};
+use rig::mesh::layout::{CLUSTERS, Spot};
+use rig::mesh::{Mesh, seeds};
+use serde_json::{Value, json};
+use xtask::tools::digest;
+
+/// What clients call.
+pub const HOST: &str = "reviews.mesh.internal:9080";
+
+/// The destination of every case.
+pub const DESTINATION: &str = "gloo_virtual_destination.reviews";
+
+/// Lines of a destination with which tests see failover and recovery within seconds.
+pub const QUICK: &str = "  outlier_detection = { base_ejection_time = \"3s\", interval = \"1s\" }\n";
+
+/// The mesh of all clusters, and the destination with these backends (a part of `all`) and lines.
+pub fn destination(backends: &[&str], lines: &str) -> String {
+    let names = json!(CLUSTERS.map(|(name, _)| name));
+    let chosen = json!(backends);
+    format!(
+        r#"
+data "gloo_cluster" "all" {{
+  for_each = toset({names})
+  name     = each.key
+}}
+
+data "gloo_service" "reviews" {{
+  namespace = "bookinfo"
+  name      = "reviews"
+}}
+
+resource "gloo_virtual_mesh" "prod" {{
+  name     = "prod"
+  clusters = {{ for name, cluster in data.gloo_cluster.all : name => cluster.facts }}
+}}
+
+resource "gloo_virtual_destination" "reviews" {{
+  virtual_mesh = gloo_virtual_mesh.prod.mesh
+  namespace    = "bookinfo"
+  name         = "reviews"
+  hostname     = "reviews.mesh.internal"
+  ports        = [{{ number = 9080, protocol = "http" }}]
+  backends     = [for backend in data.gloo_service.reviews.backends : backend if contains({chosen}, backend.cluster)]
+{lines}}}
+"#
+    )
+}
+
+/// The provider block over the API servers of a mesh.
+pub fn provider(mesh: &Mesh) -> String {
+    let entry = |cluster: &rig::Cluster| Live::entry_of(cluster.name(), &cluster.kubeconfig().display().to_string());
+    block(&mesh.rig().clusters().map(entry).collect::<String>())
+}
+
+/// The provider block over folders, which are written with what the API servers of a mesh hold.
+pub fn folders(world: &World, istio: &str) -> String {
+    let mut entries = String::new();
+    for (name, _) in CLUSTERS {
+        let spot = Spot::of(name).expect("it is one of them");
+        let objects = json!({ "apiVersion": "v1", "kind": "List", "items": seeds::objects(spot, istio, true) });
+        world.write(&format!("clusters/{name}/inventory/all.json"), &objects.to_string());
+        let _ = writeln!(entries, "    {name} = {{ directory = \"clusters/{name}\" }}");
+    }
+    block(&entries)
+}
+
+fn block(entries: &str) -> String {
+    format!("provider \"gloo\" {{\n  owner = \"tests/mesh\"\n  clusters = {{\n{entries}  }}\n}}\n")
+}
+
+/// What stands for the objects of a case in its recording.
+pub fn digest_of(manifests: &BTreeMap<String, Value>) -> String {
+    let text: String = manifests.iter().map(|(key, object)| format!("{key}={object}\n")).collect();
+    digest(&[&text])
+}
