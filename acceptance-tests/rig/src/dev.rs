@@ -110,9 +110,16 @@ provider "gloo" {{
 /// destination.
 #[must_use]
 pub fn discovered(namespace: &str, hostname: &str, lines: &str) -> String {
+    discovered_in(&["east", "west"], "data.gloo_service.reviews.backends", namespace, hostname, lines)
+}
+
+/// The same for a mesh of these clusters, of whose Services the expression `backends` takes some.
+#[must_use]
+pub fn discovered_in(clusters: &[&str], backends: &str, namespace: &str, hostname: &str, lines: &str) -> String {
+    let clusters = clusters.join("\", \"");
     format!(
         r#"data "gloo_cluster" "all" {{
-  for_each = toset(["east", "west"])
+  for_each = toset(["{clusters}"])
   name     = each.key
 }}
 
@@ -132,7 +139,7 @@ resource "gloo_virtual_destination" "reviews" {{
   name         = "reviews"
   hostname     = "{hostname}"
   ports        = [{{ number = 9080, protocol = "http" }}]
-  backends     = data.gloo_service.reviews.backends
+  backends     = {backends}
 {lines}}}
 "#
     )

@@ -10,7 +10,7 @@ use rig::mesh::traffic::{Calls, EVENTUALLY, Traffic};
 use rig::wait::is_so_by;
 use serde_json::{Value, json};
 
-use crate::check::{all_by, errors_at_most, until_by, until_served};
+use crate::check::{all_by, errors_at_most, local_traffic, until_by, until_served};
 use crate::config::{HOST, QUICK, destination};
 use crate::live::Stage;
 
@@ -162,10 +162,8 @@ fn gateway_selector_changes(stage: &Stage) {
 /// Proxies go on as they were told when istiod and API servers are gone, also from one cluster to another.
 fn control_plane_dies(stage: &Stage) {
     let world = stage.applied(&destination(&["east", "west"], QUICK));
-    until_served(stage.mesh.fleet(), "east");
+    let east = local_traffic(stage.mesh.fleet(), "east");
     stage.settle();
-    let east = stage.mesh.fleet().traffic("east", HOST);
-    until_by(&east, "east");
     let mark = east.mark();
     for cluster in ["east", "west"] {
         stage.mesh.istiod(cluster).signal("kill").expect("it runs");
@@ -245,10 +243,8 @@ fn istiod_refuses(stage: &Stage) {
 fn pods_serve(stage: &Stage) {
     let (east, api) = (Spot::of("east").expect("it is known"), stage.mesh.rig().cluster("east").api());
     let world = stage.applied(&destination(&["east", "west"], QUICK));
-    until_served(stage.mesh.fleet(), "east");
+    let traffic = local_traffic(stage.mesh.fleet(), "east");
     stage.settle();
-    let traffic = stage.mesh.fleet().traffic("east", HOST);
-    until_by(&traffic, "east");
     let mark = traffic.mark();
     let entry = seeds::workload(Seat { spot: east, role: Role::Server });
     let pod = |is_ready: bool| seeds::pod(Seat { spot: east, role: Role::Server }, is_ready);

@@ -23,6 +23,14 @@ pub fn until_by(traffic: &Traffic, backend: &str) {
     traffic.wait_until(&format!("{backend} answers"), 20, |seen| seen.is_served() && seen.by == backend);
 }
 
+/// Traffic of a cluster's client, which its own backend serves by now.
+pub fn local_traffic(fleet: &Fleet, cluster: &str) -> Traffic {
+    until_served(fleet, cluster);
+    let traffic = fleet.traffic(cluster, HOST);
+    until_by(&traffic, cluster);
+    traffic
+}
+
 /// All were served, all by this one.
 pub fn all_by(calls: &Calls, backend: &str) {
     assert_eq!((calls.errors(), calls.served_by(backend)), (0, calls.0.len()), "not all by {backend}: {calls}");

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use acceptance_tests::{Live, World};
-use rig::mesh::layout::{CLUSTERS, Spot};
+use rig::dev::discovered_in;
+use rig::mesh::layout::{CLUSTERS, NAMESPACE, Spot};
 use rig::mesh::{Mesh, seeds};
 use serde_json::{Value, json};
 use xtask::tools::digest;
@@ -20,35 +21,11 @@ pub const QUICK: &str = "  outlier_detection = { base_ejection_time = \"3s\", in
 
 /// The mesh of all clusters, and the destination with these backends (a part of `all`) and lines.
 pub fn destination(backends: &[&str], lines: &str) -> String {
-    let names = json!(CLUSTERS.map(|(name, _)| name));
-    let chosen = json!(backends);
-    format!(
-        r#"
-data "gloo_cluster" "all" {{
-  for_each = toset({names})
-  name     = each.key
-}}
-
-data "gloo_service" "reviews" {{
-  namespace = "bookinfo"
-  name      = "reviews"
-}}
-
-resource "gloo_virtual_mesh" "prod" {{
-  name     = "prod"
-  clusters = {{ for name, cluster in data.gloo_cluster.all : name => cluster.facts }}
-}}
-
-resource "gloo_virtual_destination" "reviews" {{
-  virtual_mesh = gloo_virtual_mesh.prod.mesh
-  namespace    = "bookinfo"
-  name         = "reviews"
-  hostname     = "reviews.mesh.internal"
-  ports        = [{{ number = 9080, protocol = "http" }}]
-  backends     = [for backend in data.gloo_service.reviews.backends : backend if contains({chosen}, backend.cluster)]
-{lines}}}
-"#
-    )
+    let chosen = format!(
+        "[for backend in data.gloo_service.reviews.backends : backend if contains({}, backend.cluster)]",
+        json!(backends)
+    );
+    discovered_in(&CLUSTERS.map(|(name, _)| name), &chosen, NAMESPACE, "reviews.mesh.internal", lines)
 }
 
 /// The provider block over the API servers of a mesh.

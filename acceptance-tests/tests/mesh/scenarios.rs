@@ -4,7 +4,7 @@
 use rig::mesh::echo::Mood;
 use rig::mesh::fleet::Fleet;
 
-use crate::check::{all_by, errors_at_most, until_by, until_served};
+use crate::check::{all_by, errors_at_most, local_traffic, until_by, until_served};
 use crate::config::{HOST, QUICK, destination};
 use crate::report::Figures;
 
@@ -83,9 +83,7 @@ fn local_first(fleet: &Fleet, figures: &Figures) {
 
 /// D, M4: the application dies behind a living sidecar; nobody notices, not at re-admissions either, and it comes back.
 fn local_app_dies(fleet: &Fleet, figures: &Figures) {
-    until_served(fleet, "east");
-    let traffic = fleet.traffic("east", HOST);
-    until_by(&traffic, "east");
+    let traffic = local_traffic(fleet, "east");
     let mark = traffic.mark();
     fleet.backend("east").die();
     until_by(&traffic, "west");
@@ -125,9 +123,7 @@ fn posts(fleet: &Fleet, figures: &Figures) {
 
 /// D, V5: the local sidecar is killed, with the connections that are open to it.
 fn local_sidecar_dies(fleet: &Fleet, figures: &Figures) {
-    until_served(fleet, "east");
-    let traffic = fleet.traffic("east", HOST);
-    until_by(&traffic, "east");
+    let traffic = local_traffic(fleet, "east");
     let mark = traffic.mark();
     fleet.proxy("east/reviews").kill().expect("it runs");
     until_by(&traffic, "west");
@@ -153,9 +149,7 @@ fn client_only(fleet: &Fleet, figures: &Figures) {
 
 /// H5, Z2: clusters take over in the declared order and give back.
 fn ranks(fleet: &Fleet, figures: &Figures) {
-    until_served(fleet, "east");
-    let traffic = fleet.traffic("east", HOST);
-    until_by(&traffic, "east");
+    let traffic = local_traffic(fleet, "east");
     fleet.backend("east").die();
     until_by(&traffic, "north");
     let mark = traffic.mark();
@@ -201,9 +195,7 @@ fn no_loop(fleet: &Fleet, figures: &Figures) {
 
 /// What is shipped: the application dies and comes back after the first ejection of half a minute.
 fn defaults(fleet: &Fleet, figures: &Figures) {
-    until_served(fleet, "east");
-    let traffic = fleet.traffic("east", HOST);
-    until_by(&traffic, "east");
+    let traffic = local_traffic(fleet, "east");
     let mark = traffic.mark();
     fleet.backend("east").die();
     until_by(&traffic, "west");

@@ -48,6 +48,7 @@ fn timeline(stage: &Stage) {
         act(stage);
         stage.figures.note(&format!("{second} s"), format!("{what} after {mark} calls"));
     }
+    // up to the end of its axis
     std::thread::sleep(LENGTH.saturating_sub(start.elapsed()));
     let calls = traffic.all();
     drop(traffic);

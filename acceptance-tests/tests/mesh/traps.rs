@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use acceptance_tests::World;
 use rig::api::path_of;
-use rig::mesh::layout::{NAMESPACE, PORT, ROOT, Role, Spot};
+use rig::mesh::layout::{GATEWAY_PORT, NAMESPACE, PORT, ROOT, Role, Spot};
 use rig::mesh::seeds::labels;
 use rig::mesh::traffic::{EVENTUALLY, Traffic};
 use rig::wait::is_so_by;
 use serde_json::{Value, json};
 
 use crate::changes::Case;
-use crate::check::{errors_at_most, until_by, until_served};
+use crate::check::{errors_at_most, local_traffic, until_by, until_served};
 use crate::config::{HOST, QUICK, destination};
 use crate::live::Stage;
 
@@ -42,6 +42,17 @@ fn security(kind: &str, spec: &Value) -> Value {
     json!({ "apiVersion": "security.istio.io/v1", "kind": kind, "metadata": { "name": NAME, "namespace": NAMESPACE }, "spec": spec })
 }
 
+/// A Gateway that passes these hosts through the east-west gateway.
+fn passing(hosts: &str) -> Value {
+    let server = json!({
+        "port": { "number": GATEWAY_PORT, "name": "tls", "protocol": "TLS" },
+        "hosts": [hosts], "tls": { "mode": "AUTO_PASSTHROUGH" },
+    });
+    let mut gateway = networking("Gateway", &json!({ "selector": { "istio": "eastwestgateway" }, "servers": [server] }));
+    gateway["metadata"]["namespace"] = ROOT.into();
+    gateway
+}
+
 /// Somebody writes this object in a cluster.
 fn written(stage: &Stage, cluster: &str, object: &Value) {
     stage.mesh.rig().cluster(cluster).api().apply(object).expect("nobody finds anything wrong with it");
@@ -59,10 +70,8 @@ fn told(stage: &Stage, words: &[&str], is_error: bool) {
 /// The destination in east and west under traffic of this client; `then` sees what becomes of it.
 fn with_destination(stage: &Stage, client: &str, lines: &str, then: impl FnOnce(&Traffic)) {
     let world = stage.applied(&destination(&["east", "west"], lines));
-    until_served(stage.mesh.fleet(), client);
+    let traffic = local_traffic(stage.mesh.fleet(), client);
     stage.settle();
-    let traffic = stage.mesh.fleet().traffic(client, HOST);
-    until_by(&traffic, client);
     then(&traffic);
     drop(traffic);
     world.destroy();
@@ -193,16 +202,7 @@ fn authorization_denies(stage: &Stage) {
 /// GM3014: the Gateway of a multi-network installation covers the Service too: Envoy refuses the listener with both, and goes on
 /// with the one of before, until it restarts. With the facts read anew no Gateway of ours is planned, and it is well again.
 fn exposed_twice(stage: &Stage) {
-    let mut gateway = networking(
-        "Gateway",
-        &json!({
-            "selector": { "istio": "eastwestgateway" },
-            "servers": [{
-                "port": { "number": 15443, "name": "tls", "protocol": "TLS" }, "hosts": ["*.local"], "tls": { "mode": "AUTO_PASSTHROUGH" },
-            }],
-        }),
-    );
-    gateway["metadata"]["namespace"] = ROOT.into();
+    let gateway = passing("*.local");
     let world = stage.applied(&destination(&["east", "west"], QUICK));
     until_served(stage.mesh.fleet(), "north");
     stage.settle();
@@ -237,16 +237,7 @@ fn exposed_twice(stage: &Stage) {
 
 /// GM2010: a Gateway for every host opens every Service of the cluster to all others, whatever the mesh exports.
 fn open_gateway(stage: &Stage) {
-    let mut gateway = networking(
-        "Gateway",
-        &json!({
-            "selector": { "istio": "eastwestgateway" },
-            "servers": [{
-                "port": { "number": 15443, "name": "tls", "protocol": "TLS" }, "hosts": ["*"], "tls": { "mode": "AUTO_PASSTHROUGH" },
-            }],
-        }),
-    );
-    gateway["metadata"]["namespace"] = ROOT.into();
+    let gateway = passing("*");
     let chain = "outbound_.9080_._.productpage.bookinfo.svc.cluster.local";
     let proxy = stage.mesh.fleet().proxy("west/istio-eastwestgateway");
     let is_open = || Ok(proxy.page("/config_dump")?.lines().any(|line| line.trim() == format!("\"{chain}\"")));
