@@ -26,6 +26,7 @@ pub fn all() -> Vec<Case> {
         ("trap-mutual-tls-off", mutual_tls_off),
         ("trap-authorization-denies", authorization_denies),
         ("trap-exposed-twice", exposed_twice),
+        ("trap-exposed-twice-in-a-namespace", exposed_twice_in_a_namespace),
         ("trap-open-gateway", open_gateway),
         ("trap-one-retry", one_retry),
         ("trap-no-ejection", no_ejection),
@@ -199,10 +200,19 @@ fn authorization_denies(stage: &Stage) {
     told(stage, &["GM3009", NAME], false);
 }
 
-/// GM3014: the Gateway of a multi-network installation covers the Service too: Envoy refuses the listener with both, and goes on
-/// with the one of before, until it restarts. With the facts read anew no Gateway of ours is planned, and it is well again.
+/// GM3014: the Gateway of a multi-network installation covers the Service too, also when its host names another namespace: Envoy
+/// refuses the listener with both, and goes on with the one of before, until it restarts. With the facts read anew no Gateway of
+/// ours is planned, and it is well again.
 fn exposed_twice(stage: &Stage) {
-    let gateway = passing("*.local");
+    exposed_by(stage, "*.local");
+}
+
+fn exposed_twice_in_a_namespace(stage: &Stage) {
+    exposed_by(stage, "elsewhere/*.local");
+}
+
+fn exposed_by(stage: &Stage, hosts: &str) {
+    let gateway = passing(hosts);
     let world = stage.applied(&destination(&["east", "west"], QUICK));
     until_served(stage.mesh.fleet(), "north");
     stage.settle();
@@ -210,7 +220,7 @@ fn exposed_twice(stage: &Stage) {
     let mark = north.mark();
     written(stage, "west", &gateway);
     let is_refused = is_so_by(Instant::now() + EVENTUALLY, || Ok(!stage.mesh.refusals().is_empty()));
-    assert_eq!(is_refused, Ok(true), "if Envoy takes both, the finding is wrong");
+    assert_eq!(is_refused, Ok(true), "if Envoy takes both, the finding is wrong: {hosts}");
     stage.figures.note("Envoy says", stage.mesh.refusals().join(" "));
     // discovery sees it, and leaves our Gateway out
     let plan = world.plan();
@@ -232,7 +242,7 @@ fn exposed_twice(stage: &Stage) {
     );
     let world = World::empty(stage.rig);
     stage.configure(&world, &by_hand);
-    world.plan_refused().error_with(&["GM3014", NAME, "exposed_hosts = [\"*.local\"]"]);
+    world.plan_refused().error_with(&["GM3014", NAME, &format!("exposed_hosts = [\"{hosts}\"]")]);
 }
 
 /// GM2010: a Gateway for every host opens every Service of the cluster to all others, whatever the mesh exports.

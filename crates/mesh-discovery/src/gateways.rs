@@ -22,8 +22,8 @@
 //! - Else, or where these give nothing, `externalIPs`.
 //!
 //! Gateways are listed by namespace and name of their Service. `selector` is `istio: eastwestgateway` where the Service
-//! selects by it, else the Service's whole selector. `exposed_hosts` are those of Gateways that carry no claim: each owner
-//! exposes what it serves itself, so that none depends on another's objects.
+//! selects by it, else the Service's whole selector. `exposed_hosts` are names that Gateways without a claim pass through where
+//! the proxy listens for 15443: each owner exposes what it serves itself, so that none depends on another's objects.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -49,8 +49,14 @@ struct Passage<'a> {
     port: Option<PortNumber>,
     /// `<Kind>/<namespace>/<name>`
     object: String,
-    hosts: Vec<&'a str>,
+    hosts: Vec<Passed<'a>>,
     target: Target<'a>,
+}
+
+struct Passed<'a> {
+    /// of the server or listener
+    port: Option<i64>,
+    host: &'a str,
 }
 
 enum Target<'a> {
@@ -64,7 +70,7 @@ enum Target<'a> {
 pub(crate) fn gateways<'a>(inventory: &Inventory<'a>, members: &[Member<'a>], verdicts: &mut Verdicts<'_>) -> Vec<GatewayFacts> {
     let passages = passages(inventory);
     for passage in &passages {
-        if passage.hosts.iter().any(|host| matches!(*host, "*" | "*/*")) {
+        if passage.hosts.iter().any(|passed| name(passed.host) == "*") {
             open_passthrough(&passage.object, verdicts);
         }
     }
@@ -153,7 +159,7 @@ impl<'a> Passage<'a> {
             selector: BTreeMap::from([(GATEWAY_NAME.to_owned(), gateway.name.to_owned())]),
             address: address(outside, Family::V4)?,
             port: self.port?.into(),
-            exposed_hosts: hosts([self]),
+            exposed_hosts: names(&self.hosts),
         })
     }
 }
@@ -209,8 +215,21 @@ impl<'a> Candidate<'a, '_> {
             selector: self.selector(),
             address,
             port: port.ok_or("its port has no number")?.into(),
-            exposed_hosts: hosts(self.passages.iter().copied()),
+            exposed_hosts: names(
+                self.passages.iter().flat_map(|passage| &passage.hosts).filter(|passed| self.shares_listener(passed)),
+            ),
         })
+    }
+
+    /// Whether the proxies pass a host where objects make them listen: at the target port that the Service has for 15443, or at
+    /// 15443 itself.
+    fn shares_listener(&self, passed: &Passed<'_>) -> bool {
+        let listener = |number: Option<i64>| {
+            let ports = read::list(self.service.value, &["spec", "ports"]);
+            let port = ports.iter().find(|port| read::number(port, &["port"]) == number);
+            port.and_then(|port| port.get("targetPort")).cloned().or_else(|| number.map(Value::from))
+        };
+        listener(passed.port) == listener(Some(EAST_WEST_PORT))
     }
 
     fn no_address(&self) -> String {
@@ -282,7 +301,12 @@ fn passages<'a>(inventory: &Inventory<'a>) -> Vec<Passage<'a>> {
         let servers = read::list(gateway.value, &["spec", "servers"])
             .iter()
             .filter(|server| read::text(server, &["tls", "mode"]) == Some("AUTO_PASSTHROUGH"));
-        let hosts: Vec<&str> = servers.flat_map(|server| read::texts(server, &["hosts"])).collect();
+        let hosts: Vec<Passed<'_>> = servers
+            .flat_map(|server| {
+                let port = read::number(server, &["port", "number"]);
+                read::texts(server, &["hosts"]).map(move |host| Passed { port, host })
+            })
+            .collect();
         if !hosts.is_empty() {
             passages.push(Passage {
                 port: None,
@@ -300,7 +324,11 @@ fn passages<'a>(inventory: &Inventory<'a>) -> Vec<Passage<'a>> {
             .iter()
             .filter(|listener| is_passthrough(gateway, listener))
             .collect();
-        let hosts: Vec<&str> = listeners.iter().map(|listener| read::text(listener, &["hostname"]).unwrap_or("*")).collect();
+        let passed = |listener: &&'a Value| Passed {
+            port: read::number(listener, &["port"]),
+            host: read::text(listener, &["hostname"]).unwrap_or("*"),
+        };
+        let hosts: Vec<Passed<'_>> = listeners.iter().map(passed).collect();
         if !hosts.is_empty() {
             passages.push(Passage {
                 port: listeners.iter().filter_map(|listener| PortNumber::new(read::number(listener, &["port"])?)).min(),
@@ -324,13 +352,14 @@ fn is_passthrough(gateway: Object<'_>, listener: &Value) -> bool {
     is_declared || is_usual
 }
 
-/// `*/host` is `host`; a host of one namespace only keeps its prefix, because it does not cover what others ask for.
-fn hosts<'p>(passages: impl IntoIterator<Item = &'p Passage<'p>>) -> Vec<String> {
-    let hosts: BTreeSet<&str> = passages
-        .into_iter()
-        .flat_map(|passage| passage.hosts.iter().map(|host| host.strip_prefix("*/").unwrap_or(host)))
-        .collect();
-    hosts.into_iter().map(str::to_owned).collect()
+/// The names behind namespaces, which istiod leaves aside where it passes hosts through: `shop/*.local` passes each Service.
+fn names<'p>(hosts: impl IntoIterator<Item = &'p Passed<'p>>) -> Vec<String> {
+    let names: BTreeSet<&str> = hosts.into_iter().map(|passed| name(passed.host)).collect();
+    names.into_iter().map(str::to_owned).collect()
+}
+
+fn name(host: &str) -> &str {
+    host.rsplit_once('/').map_or(host, |(_, name)| name)
 }
 
 fn open_passthrough(object: &str, verdicts: &mut Verdicts<'_>) {

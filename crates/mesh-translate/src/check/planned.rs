@@ -32,7 +32,7 @@ impl<'a> Planned<'a> {
 
     /// The Service behind the destination, as its name and namespace, if the cluster's own pods serve.
     pub(super) fn service(&self) -> Option<(&'a str, &'a str)> {
-        let exposed = self.of_kind("Gateway").find_map(gateway_host);
+        let exposed = self.of_kind("Gateway").find_map(gateway_server).map(|server| server.host);
         let host = exposed.or_else(|| {
             self.of_kind("DestinationRule").filter(|_| self.target_port().is_some()).find_map(|rule| {
                 let server_name = at(rule, &["spec", "trafficPolicy", "tls", "sni"]).and_then(text)?;
@@ -60,12 +60,21 @@ impl<'a> Planned<'a> {
     }
 }
 
-/// The Service that a Gateway of ours exposes, by its full name.
-pub(super) fn gateway_host(gateway: &Object) -> Option<&str> {
+/// What a Gateway of ours exposes.
+#[derive(Clone, Copy)]
+pub(super) struct GatewayServer<'a> {
+    /// the full name of the Service
+    pub(super) host: &'a str,
+    pub(super) port: i64,
+}
+
+/// The one server that a Gateway of ours has.
+pub(super) fn gateway_server(gateway: &Object) -> Option<GatewayServer<'_>> {
     let Some(Tree::List(servers)) = at(gateway, &["spec", "servers"]) else { return None };
     let Some(Tree::Map(server)) = servers.first() else { return None };
-    let Some(Tree::List(hosts)) = server.get("hosts") else { return None };
-    hosts.iter().find_map(text)
+    let (Some(Tree::List(hosts)), Some(Tree::Map(port))) = (server.get("hosts"), server.get("port")) else { return None };
+    let Some(Tree::Number(port)) = port.get("number") else { return None };
+    Some(GatewayServer { host: hosts.iter().find_map(text)?, port: port.as_str().parse().ok()? })
 }
 
 /// A member of an object.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::live::{Inventory, Live, selects};
 use super::planned::{self, Planned};
-use crate::link::gateways::covers;
+use crate::link::gateways::{covers, passed};
 
 pub(super) fn check(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
     check_gateways(planned, inventory, findings);
@@ -20,17 +20,15 @@ pub(super) fn check(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: 
 /// Where we expose a Service, foreign Gateways for everything, or for that Service too.
 fn check_gateways(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
     let Some(ours) = planned.of_kind("Gateway").next() else { return };
-    let exposed = planned::gateway_host(ours);
+    let exposed = planned::gateway_server(ours);
     let selector = planned::labels(ours, &["spec", "selector"]);
     for gateway in inventory.of_kind("Gateway") {
-        let passing = || {
-            gateway
-                .list("/spec/servers")
-                .iter()
-                .filter(|server| server.pointer("/tls/mode").and_then(Value::as_str) == Some("AUTO_PASSTHROUGH"))
-                .flat_map(|server| server.get("hosts").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str))
-        };
-        if passing().any(|host| host.rsplit('/').next() == Some("*")) {
+        let passing: Vec<&Value> = gateway
+            .list("/spec/servers")
+            .iter()
+            .filter(|server| server.pointer("/tls/mode").and_then(Value::as_str) == Some("AUTO_PASSTHROUGH"))
+            .collect();
+        if passing.iter().flat_map(|server| hosts(server)).any(|host| passed(host) == "*") {
             findings.push(
                 Finding::new(
                     Code::LiveGatewayPassesEverything,
@@ -46,13 +44,29 @@ fn check_gateways(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &m
         // whether two selectors meet in one pod is certain where one of them says all that the other one says
         let other = gateway.labels("/spec/selector").unwrap_or_default();
         let is_same_gateway = selects(&other, &selector) || selects(&selector, &other);
-        let covering = passing().find(|host| {
-            exposed.is_some_and(|exposed| *host != exposed && covers(host.rsplit('/').next().unwrap_or_default(), exposed))
-        });
-        if let (true, Some(host), Some(exposed)) = (is_same_gateway, covering, exposed) {
-            findings.push(exposed_twice(inventory, gateway, host, exposed));
+        if let (true, Some(exposed)) = (is_same_gateway, exposed)
+            && let Some(host) = passing.iter().find_map(|server| repeats(server, exposed))
+        {
+            findings.push(exposed_twice(inventory, gateway, host, exposed.host));
         }
     }
+}
+
+fn hosts(server: &Value) -> impl Iterator<Item = &str> {
+    server.get("hosts").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// The host of a server that makes the filter chain of ours once more.
+///
+/// Servers on other ports or addresses are other listeners. Of two servers with an equal host istiod takes the older one only,
+/// whatever else they expose; `*/` before a host changes nothing, another namespace makes it a different one.
+fn repeats<'s>(server: &'s Value, ours: planned::GatewayServer<'_>) -> Option<&'s str> {
+    let is_bound = server.get("bind").and_then(Value::as_str).is_some_and(|address| !address.is_empty());
+    let is_same_port = server.pointer("/port/number").and_then(Value::as_i64) == Some(ours.port);
+    if is_bound || !is_same_port || hosts(server).any(|host| host.strip_prefix("*/").unwrap_or(host) == ours.host) {
+        return None;
+    }
+    hosts(server).find(|host| covers(passed(host), ours.host))
 }
 
 fn exposed_twice(inventory: &Inventory<'_>, gateway: Live<'_>, host: &str, exposed: &str) -> Finding {

@@ -22,14 +22,16 @@ pub(crate) fn addresses(facts: &ClusterFacts) -> impl Iterator<Item = (&Leaf<IpA
 
 /// Whether somebody else's Gateway already lets calls to the Service through.
 pub(crate) fn exposes(gateway: &GatewayFacts, service: &Service<'_>) -> bool {
-    gateway.exposed_hosts.iter().any(|host| {
-        let (namespace, name) = host.split_once('/').unwrap_or(("*", host));
-        let namespace = if namespace == "." { gateway.namespace.as_str() } else { namespace };
-        (namespace == "*" || namespace == service.namespace.as_str()) && covers(name, &service.host())
-    })
+    gateway.exposed_hosts.iter().any(|host| covers(passed(host), &service.host()))
 }
 
-/// Whether a host of a Gateway, maybe with a leading `*`, covers a name.
+/// What a server with `AUTO_PASSTHROUGH` passes through for one of its hosts: names. istiod does not look at the namespace that
+/// may stand before them: `shop/*.local` passes each Service of the cluster, seen with Istio 1.30.
+pub(crate) fn passed(host: &str) -> &str {
+    host.rsplit_once('/').map_or(host, |(_, name)| name)
+}
+
+/// Whether a host without namespace, maybe with a leading `*`, covers a name.
 pub(crate) fn covers(pattern: &str, name: &str) -> bool {
     match pattern.strip_prefix('*') {
         Some(suffix) => name.len() > suffix.len() && name.ends_with(suffix),
@@ -69,7 +71,7 @@ pub(super) fn check(scope: &Scope<'_>, called: &BTreeSet<&ClusterName>, service:
                     .in_cluster(cluster),
                 );
             }
-            if gateway.exposed_hosts.iter().any(|host| host.rsplit('/').next() == Some("*")) {
+            if gateway.exposed_hosts.iter().any(|host| passed(host) == "*") {
                 findings.push(
                     Finding::new(
                         Code::GatewayPassesEverything,
