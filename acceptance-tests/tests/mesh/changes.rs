@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use acceptance_tests::World;
 use rig::api::path_of;
-use rig::mesh::layout::{Role, Seat, Spot};
+use rig::mesh::layout::{NAMESPACE, ROOT, Role, Seat, Spot};
 use rig::mesh::seeds;
 use rig::mesh::traffic::{Calls, EVENTUALLY, Traffic};
 use rig::wait::is_so_by;
@@ -24,6 +24,7 @@ pub fn all() -> Vec<Case> {
         ("settings-change", settings_change),
         ("ranks-change", ranks_change),
         ("clusters-come-and-go", clusters_come_and_go),
+        ("client-namespace", client_namespace),
         ("gateway-selector-changes", gateway_selector_changes),
         ("control-plane-dies", control_plane_dies),
         ("istiod-refuses", istiod_refuses),
@@ -138,6 +139,33 @@ fn clusters_come_and_go(stage: &Stage) {
         errors_at_most(&one.all(), 0, "in all of it");
     }
     drop(traffic);
+    world.destroy();
+}
+
+/// V2, V3: in a cluster that only calls, the objects work in the root namespace and in any other one, also while they move and
+/// the nearer backend dies.
+fn client_namespace(stage: &Stage) {
+    let placed =
+        |namespace: &str| destination(&["east", "west"], &format!("{QUICK}  client_namespace = {{ north = \"{namespace}\" }}\n"));
+    let world = stage.applied(&placed(ROOT));
+    until_served(stage.mesh.fleet(), "north");
+    stage.settle();
+    let north = [stage.mesh.fleet().traffic("north", HOST)];
+    for (what, namespace) in
+        [("to another namespace", "default"), ("to that of the pods", NAMESPACE), ("to the root namespace", ROOT)]
+    {
+        change(stage, &world, &placed(namespace), &north, what);
+        let mark = north[0].mark();
+        stage.mesh.fleet().backend("east").die();
+        north[0].more(200);
+        stage.mesh.fleet().backend("east").revive().expect("its address is free");
+        north[0].more(200);
+        let calls = north[0].since(mark);
+        stage.figures.note(&format!("objects in {namespace}, east dies and comes back"), &calls);
+        errors_at_most(&calls, 0, "while one of two is dead");
+    }
+    world.assert_clean();
+    drop(north);
     world.destroy();
 }
 

@@ -1,5 +1,6 @@
 //! A failover and a recovery with the defaults, second by second: what the guide shows.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -54,6 +55,7 @@ fn timeline(stage: &Stage) {
     drop(traffic);
     stage.figures.note("all of it", &calls);
     stage.figures.note("served by", changes(&calls));
+    stage.figures.note("slowest", slowest(&calls));
     errors_at_most(&calls, calls.0.len() / 100, "in all of it");
     if stage.is_recorded {
         let path = stage.rig.root.join(PICTURE);
@@ -74,6 +76,24 @@ fn changes(calls: &Calls) -> String {
         }
     }
     told.join(", ")
+}
+
+/// The second whose calls took longest: what the end of an ejection costs those who are served.
+fn slowest(calls: &Calls) -> String {
+    let mut by_second: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    for seen in &calls.0 {
+        by_second.entry(seen.at.as_secs()).or_default().push(seen.took.as_secs_f64() * 1000.0);
+    }
+    let medians = by_second.iter_mut().map(|(second, took)| {
+        took.sort_by(f64::total_cmp);
+        (took[took.len() / 2], *second, took.last().copied().unwrap_or_default(), took.len())
+    });
+    let mut medians: Vec<_> = medians.collect();
+    medians.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let usual = medians.get(medians.len() / 2).map_or(0.0, |usual| usual.0);
+    medians.last().map_or_else(String::new, |(median, second, longest, count)| {
+        format!("at {second} s {count} calls took {median:.1} ms in the median, {longest:.1} ms at most; usually {usual:.1} ms")
+    })
 }
 
 /// Calls per second by who answered, with the events.
