@@ -214,6 +214,10 @@ codes! {
     OverlayWithoutObject = "GM2018", Error, "Overlay matches no object";
     /// An overlay changes what identifies an object, or what the provider keeps there for itself.
     OverlayForbidden = "GM2019", Error, "Overlay touches a protected member";
+    /// A port carries connections, and Istio gives the hostname no address by which sidecars would tell them apart.
+    ///
+    /// istiod gives addresses by itself since 1.25. Before, sidecars do where they are told to.
+    AddressNotGiven = "GM2020", Warning, "Hostname without an address";
 
     // GM3nnn: object sets judged across clusters, and against what an inventory shows
     /// A Service selects the labels of an entry that stands for another cluster.

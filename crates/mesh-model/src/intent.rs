@@ -71,6 +71,14 @@ pub struct Port {
 pub enum Protocol {
     /// HTTP/1.1 (and what a client upgrades to)
     Http,
+    /// HTTP/2 without TLS of its own
+    Http2,
+    /// gRPC, which is HTTP/2
+    Grpc,
+    /// TLS between application and application, carried through as it is
+    Tls,
+    /// bytes
+    Tcp,
 }
 
 impl Protocol {
@@ -79,6 +87,19 @@ impl Protocol {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
+            Self::Http2 => "http2",
+            Self::Grpc => "grpc",
+            Self::Tls => "tls",
+            Self::Tcp => "tcp",
+        }
+    }
+
+    /// Whether proxies see single requests, which can be repeated and routed. Of the others they see connections.
+    #[must_use]
+    pub fn has_requests(self) -> bool {
+        match self {
+            Self::Http | Self::Http2 | Self::Grpc => true,
+            Self::Tls | Self::Tcp => false,
         }
     }
 }

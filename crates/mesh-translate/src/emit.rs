@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use istio_objects::kinds::PortPolicies;
 use istio_objects::{Object, reserved};
 use mesh_model::names::ClusterName;
 
@@ -28,14 +29,21 @@ fn cluster_objects(plan: &ClusterPlan) -> Vec<Object> {
 
 fn client_objects(plan: &ClientPlan) -> Vec<Object> {
     let ClientPlan { namespace, host, policy, route_table, entries } = plan;
-    let mut virtual_service = merge::virtual_service(route_table);
-    virtual_service.http = Some(route_table.routes.iter().map(merge::http_route).collect());
+    let mut destination_rule = merge::destination_rule(policy);
+    destination_rule.traffic_policy = Some(match policy.ports.as_slice() {
+        [only] => PortPolicies::Only(merge::traffic_policy(only)),
+        ports => PortPolicies::Each(ports.iter().map(|port| (port.number, merge::traffic_policy(port))).collect()),
+    });
     let labels = labels(&host.destination);
     let mut objects = vec![
         merge::service_entry(host).object(namespace.clone(), host.name.clone(), labels.clone()),
-        merge::destination_rule(policy).object(namespace.clone(), host.name.clone(), labels.clone()),
-        virtual_service.object(namespace.clone(), host.name.clone(), labels.clone()),
+        destination_rule.object(namespace.clone(), host.name.clone(), labels.clone()),
     ];
+    objects.extend(route_table.iter().map(|table| {
+        let mut virtual_service = merge::virtual_service(table);
+        virtual_service.http = Some(table.routes.iter().map(merge::http_route).collect());
+        virtual_service.object(namespace.clone(), host.name.clone(), labels.clone())
+    }));
     objects.extend(
         entries.iter().map(|entry| merge::workload_entry(entry).object(namespace.clone(), entry.name.clone(), labels.clone())),
     );

@@ -28,8 +28,8 @@ pub struct ClientPlan {
     pub host: Host,
     /// how clients connect
     pub policy: Policy,
-    /// what happens to requests, in order
-    pub route_table: RouteTable,
+    /// what happens to requests, in order; `None` where no port carries requests
+    pub route_table: Option<RouteTable>,
     /// the other clusters that serve
     pub entries: Vec<Entry>,
 }
@@ -58,12 +58,8 @@ pub struct Host {
     pub hostname: Hostname,
     /// the destination's label
     pub destination: String,
-    /// port of the hostname
-    pub port: PortNumber,
-    /// its name
-    pub port_name: PortName,
-    /// its protocol
-    pub protocol: Protocol,
+    /// its ports, by number
+    pub ports: Vec<HostPort>,
     /// pods of the cluster itself
     pub local: LocalPods,
     /// canonical name of what serves
@@ -74,16 +70,26 @@ pub struct Host {
     pub export_to: Vec<Leaf<String>>,
 }
 
+/// A port of the hostname.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPort {
+    /// what clients call
+    pub number: PortNumber,
+    /// its name
+    pub name: PortName,
+    /// its protocol
+    pub protocol: Protocol,
+    /// port of the cluster's own pods; of gateways where none serve
+    pub target_port: PortNumber,
+}
+
 /// Whether the cluster's own pods serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LocalPods {
     /// none: other clusters serve
     None,
     /// they do
-    Serving {
-        /// their port
-        target_port: PortNumber,
-    },
+    Serving,
 }
 
 /// How clients connect and choose.
@@ -91,12 +97,21 @@ pub enum LocalPods {
 pub struct Policy {
     /// the host
     pub hostname: Hostname,
-    /// server name by which gateways find the Service
+    /// namespaces that see it
+    pub export_to: Vec<Leaf<String>>,
+    /// by port of the host, as many as it has
+    pub ports: Vec<PortPolicy>,
+}
+
+/// How clients connect to a port and choose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortPolicy {
+    /// port of the host
+    pub number: PortNumber,
+    /// server name by which gateways find the port of the Service
     pub sni: String,
     /// SPIFFE ids of servers
     pub identities: Vec<Leaf<String>>,
-    /// namespaces that see it
-    pub export_to: Vec<Leaf<String>>,
     /// limit of connecting
     pub connect_timeout: Leaf<Duration>,
     /// the highest failover rank of any client, so that the policy is the same in every cluster
@@ -150,8 +165,8 @@ pub struct Entry {
     pub address: Leaf<IpAddr>,
     /// the gateway's port
     pub port: Leaf<PortNumber>,
-    /// name of the host's port
-    pub port_name: PortName,
+    /// names of the host's ports, all of which it serves
+    pub port_names: Vec<PortName>,
     /// region of the cluster
     pub region: Option<Leaf<Region>>,
     /// when it serves: 1 is next after the client's own cluster

@@ -6,7 +6,10 @@ use mesh_model::Leaf;
 use mesh_model::derived;
 use mesh_model::names::{ClusterName, Namespace, ServiceAccount};
 
-use crate::ir::{ClientPlan, ClusterPlan, Entry, Exposure, Host, LocalPods, Policy, Route, RouteTable};
+use crate::features::listening_port;
+use crate::ir::{
+    ClientPlan, ClusterPlan, Entry, Exposure, Host, HostPort, LocalPods, Policy, PortPolicy, Route, RouteTable,
+};
 use crate::link::{Client, Linked, Member, gateways};
 
 /// Methods that RFC 9110 calls safe and that services are called with: repeating them changes nothing.
@@ -64,32 +67,37 @@ fn exposures(linked: &Linked<'_>, member: &Member<'_>) -> Vec<Exposure> {
 
 fn client_plan(linked: &Linked<'_>, member: &Member<'_>, client: &Client<'_>) -> ClientPlan {
     let intent = linked.intent;
+    let ports = linked.ports.iter().enumerate().map(|(index, port)| HostPort {
+        number: port.number,
+        name: port.name.clone(),
+        protocol: port.protocol,
+        target_port: match &member.serving {
+            None => listening_port(),
+            Some(serving) => serving.target_ports[index].unwrap_or(port.service_port),
+        },
+    });
     let host = Host {
         name: derived::destination_name(&intent.hostname),
         hostname: intent.hostname.clone(),
         destination: derived::destination_label(&intent.hostname).to_string(),
-        port: linked.port.number,
-        port_name: linked.port.name.clone(),
-        protocol: linked.port.protocol,
-        local: match member.serving {
-            None => LocalPods::None,
-            Some(serving) => LocalPods::Serving { target_port: serving.target_port.unwrap_or(linked.service.port) },
-        },
+        ports: ports.collect(),
+        local: if member.serving.is_some() { LocalPods::Serving } else { LocalPods::None },
         canonical_name: linked.canonical_name.clone(),
         identities: linked.identities.clone(),
         export_to: export_to(linked),
     };
-    let policy = Policy {
-        hostname: intent.hostname.clone(),
-        sni: linked.service.sni(),
+    let policies = linked.ports.iter().map(|port| PortPolicy {
+        number: port.number,
+        sni: linked.service.sni(port.service_port),
         identities: linked.identities.clone(),
-        export_to: export_to(linked),
         connect_timeout: intent.connect_timeout.clone(),
         highest_rank: linked.highest_rank,
         outlier_detection: intent.outlier_detection.clone(),
-    };
+    });
+    let policy = Policy { hostname: intent.hostname.clone(), export_to: export_to(linked), ports: policies.collect() };
+    let route_table = linked.ports.iter().any(|port| port.protocol.has_requests()).then(|| route_table(linked));
     let entries = client.targets.iter().flat_map(|(target, rank)| entries(linked, client, target, rank)).collect();
-    ClientPlan { namespace: client.namespace.clone(), host, policy, route_table: route_table(linked), entries }
+    ClientPlan { namespace: client.namespace.clone(), host, policy, route_table, entries }
 }
 
 /// Namespaces that see the host: sorted, each once, unknown ones last.
@@ -128,7 +136,7 @@ fn entries(linked: &Linked<'_>, client: &Client<'_>, target: &ClusterName, rank:
             destination: derived::destination_label(&linked.intent.hostname).to_string(),
             address: address.clone(),
             port: port.clone(),
-            port_name: linked.port.name.clone(),
+            port_names: linked.ports.iter().map(|port| port.name.clone()).collect(),
             region: member.facts.region.clone(),
             rank: rank.clone(),
             canonical_name: linked.canonical_name.clone(),
@@ -140,7 +148,7 @@ fn entries(linked: &Linked<'_>, client: &Client<'_>, target: &ClusterName, rank:
 /// The account of the target's pods. istiod reads it as one of the entry's own namespace, so it is left out where that would
 /// be a false identity, and where there are several; clients compare with the explicit list of the policy anyway.
 fn service_account(linked: &Linked<'_>, client: &Client<'_>, member: &Member<'_>) -> Option<Leaf<ServiceAccount>> {
-    let backend = member.serving.expect("targets serve").backend;
+    let backend = member.serving.as_ref().expect("targets serve").backend;
     if *client.namespace != *linked.service.namespace {
         return None;
     }

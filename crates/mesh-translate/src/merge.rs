@@ -1,6 +1,8 @@
 //! Merge: the slices of all features make one object.
 
-use istio_objects::kinds::{Conflict, DestinationRule, Gateway, HttpRoute, ServiceEntry, VirtualService, WorkloadEntry};
+use istio_objects::kinds::{
+    Conflict, DestinationRule, Gateway, HttpRoute, ServiceEntry, TrafficPolicy, VirtualService, WorkloadEntry,
+};
 
 use crate::features::{FEATURES, Slice};
 use crate::ir;
@@ -23,8 +25,10 @@ macro_rules! merged {
 merged! {
     /// The Gateway of an exposure.
     gateway: Gateway, Exposure => Gateway;
-    /// The DestinationRule of a policy.
+    /// The DestinationRule of a policy, still without the policies of its ports.
     destination_rule: DestinationRule, Policy => DestinationRule;
+    /// The policy of a port.
+    traffic_policy: TrafficPolicy, PortPolicy => TrafficPolicy;
     /// The VirtualService of a route table, still without routes.
     virtual_service: VirtualService, RouteTable => VirtualService;
     /// A route.

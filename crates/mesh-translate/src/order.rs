@@ -137,20 +137,27 @@ struct PolicyChange {
     drops_rank: bool,
     adds_server: bool,
     drops_server: bool,
-    /// it leads to another Service
+    /// some of its ports lead elsewhere
     changes_service: bool,
 }
 
 impl PolicyChange {
     fn between(old: &Value, new: &Value) -> Self {
-        let added = |list: &str| !strings(new, list).is_subset(&strings(old, list));
-        let dropped = |list: &str| !strings(old, list).is_subset(&strings(new, list));
+        let [old, new] = [policies(old), policies(new)];
+        let listed = |policies: &[&'_ Value], list: &str| -> BTreeSet<String> {
+            policies.iter().flat_map(|policy| strings(policy, list)).map(str::to_owned).collect()
+        };
+        let drops = |list: &str| !listed(&old, list).is_subset(&listed(&new, list));
+        let [old_services, new_services] = [&old, &new].map(|policies| -> BTreeSet<Option<&str>> {
+            policies.iter().map(|policy| policy.pointer(SERVICE).and_then(Value::as_str)).collect()
+        });
         Self {
-            old_ranks: strings(old, RANKS).into_iter().map(str::to_owned).collect(),
-            drops_rank: dropped(RANKS),
-            adds_server: added(SERVERS),
-            drops_server: dropped(SERVERS),
-            changes_service: old.pointer(SERVICE) != new.pointer(SERVICE),
+            old_ranks: listed(&old, RANKS),
+            drops_rank: drops(RANKS),
+            adds_server: !listed(&new, SERVERS).is_subset(&listed(&old, SERVERS)),
+            drops_server: drops(SERVERS),
+            // a port that comes is no port of the host yet, one that goes is none any more
+            changes_service: !old_services.is_subset(&new_services) && !new_services.is_subset(&old_services),
         }
     }
 
@@ -226,7 +233,12 @@ fn host_stage(old: &Manifest, new: &Manifest, situation: &Situation) -> Stage {
     });
     // pods are called by their own address: the old policy needs to accept them, whatever Service it leads entries to
     let accepts_pods = situation.policy.as_ref().is_some_and(|policy| !policy.new_suits_old() && !policy.adds_server);
+    let [old_ports, new_ports] = [old, new].map(ports);
     match (old_destination.is_some(), new_destination.is_some()) {
+        // nobody calls a port without its policy
+        (old, new) if old == new && old_name == new_name && old_ports.is_superset(&new_ports) && old_ports != new_ports => {
+            Stage::Adopt
+        }
         (false, false) if old_name == new_name => Stage::Host,
         (false, false) if accepts_pods => Stage::Adopt,
         (false, false) => Stage::Switch,
@@ -240,16 +252,31 @@ fn host_stage(old: &Manifest, new: &Manifest, situation: &Situation) -> Stage {
     }
 }
 
+/// Ports of a host.
+fn ports(host: &Manifest) -> BTreeSet<u64> {
+    let value = host.value();
+    let ports = value.pointer("/spec/ports").and_then(Value::as_array);
+    ports.into_iter().flatten().filter_map(|port| port.get("number")?.as_u64()).collect()
+}
+
 fn label(object: &Value, labels: &str, name: &str) -> Option<String> {
     Some(object.pointer(labels)?.get(name)?.as_str()?.to_owned())
 }
 
-/// Where a DestinationRule lists ranks.
-const RANKS: &str = "/spec/trafficPolicy/loadBalancer/localityLbSetting/failoverPriority";
+/// What a DestinationRule says of the ports of its host: of each one, or of all in one.
+fn policies(rule: &Value) -> Vec<&Value> {
+    match rule.pointer("/spec/trafficPolicy/portLevelSettings").and_then(Value::as_array) {
+        Some(policies) => policies.iter().collect(),
+        None => rule.pointer("/spec/trafficPolicy").into_iter().collect(),
+    }
+}
+
+/// Where such a policy lists ranks.
+const RANKS: &str = "/loadBalancer/localityLbSetting/failoverPriority";
 /// Where it names the Service.
-const SERVICE: &str = "/spec/trafficPolicy/tls/sni";
+const SERVICE: &str = "/tls/sni";
 /// Where it lists servers.
-const SERVERS: &str = "/spec/trafficPolicy/tls/subjectAltNames";
+const SERVERS: &str = "/tls/subjectAltNames";
 /// Where a WorkloadEntry has its labels.
 const LABELS: &str = "/spec/labels";
 /// Where a ServiceEntry says which labels it selects.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use mesh_model::Leaf;
-use mesh_model::names::Hostname;
+use mesh_model::names::{Hostname, PortNumber};
 
-use super::macros::kind;
+use super::macros::{fields, kind};
 use super::value::ToTree;
 use crate::Tree;
 
@@ -16,16 +16,51 @@ kind! {
         host: Hostname => "spec.host",
         /// namespaces that see it
         export_to: Vec<Leaf<String>> => "spec.exportTo",
+        /// how, for its ports
+        traffic_policy: PortPolicies => "spec.trafficPolicy",
+    }
+}
+
+fields! {
+    /// How clients connect to a port of a host and choose among its endpoints.
+    TrafficPolicy {
         /// mutual TLS towards every endpoint
-        tls: ClientTls => "spec.trafficPolicy.tls",
+        tls: ClientTls => "policy.tls",
         /// connections
-        connection_pool: ConnectionPool => "spec.trafficPolicy.connectionPool",
+        connection_pool: ConnectionPool => "policy.connectionPool",
         /// choice among endpoints of one priority
-        load_balancer: LoadBalancer => "spec.trafficPolicy.loadBalancer.simple",
+        load_balancer: LoadBalancer => "policy.loadBalancer.simple",
         /// priorities
-        locality: LocalitySetting => "spec.trafficPolicy.loadBalancer.localityLbSetting",
+        locality: LocalitySetting => "policy.loadBalancer.localityLbSetting",
         /// ejection
-        outlier_detection: OutlierDetection => "spec.trafficPolicy.outlierDetection",
+        outlier_detection: OutlierDetection => "policy.outlierDetection",
+    }
+}
+
+/// The policy of every port. istiod takes nothing from the policy of the host for a port that has one of its own, so each is
+/// whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PortPolicies {
+    /// of the one port that the host has
+    Only(TrafficPolicy),
+    /// by number (`portLevelSettings`)
+    Each(Vec<(PortNumber, TrafficPolicy)>),
+}
+
+impl ToTree for PortPolicies {
+    fn to_tree(&self) -> Tree {
+        let policies = match self {
+            Self::Only(policy) => return policy.members().part("policy"),
+            Self::Each(policies) => policies,
+        };
+        let settings = policies.iter().map(|(number, policy)| {
+            let mut tree = policy.members().part("policy");
+            if let Tree::Map(members) = &mut tree {
+                members.insert("port".to_owned(), Tree::map([("number", number.to_tree())]));
+            }
+            tree
+        });
+        Tree::map([("portLevelSettings", Tree::list(settings))])
     }
 }
 

@@ -14,7 +14,9 @@ mod workload_entry;
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub use destination_rule::{ClientTls, ConnectionPool, DestinationRule, LoadBalancer, LocalitySetting, OutlierDetection};
+pub use destination_rule::{
+    ClientTls, ConnectionPool, DestinationRule, LoadBalancer, LocalitySetting, OutlierDetection, PortPolicies, TrafficPolicy,
+};
 pub use gateway::{Gateway, PassthroughServer};
 pub use service_entry::{Location, Resolution, ServiceEntry, ServicePort, WorkloadSelector};
 pub use value::duration_text;

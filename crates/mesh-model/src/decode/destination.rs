@@ -135,13 +135,23 @@ fn decode_protocol(value: &Value<'_>, sink: &mut Sink) -> Read<Protocol> {
     let text = value.string(sink)?;
     match text {
         "http" => Ok(Protocol::Http),
-        "http2" | "grpc" | "grpc-web" | "https" | "tls" | "tcp" | "udp" | "mongo" | "mysql" | "redis" => {
-            let why = "Treated as http it would break; treated as plain TCP it would lose retries.";
-            Err(value.report(sink, Code::Unsupported, format!("Protocol {text} is not supported yet."), why))
+        "http2" => Ok(Protocol::Http2),
+        "grpc" => Ok(Protocol::Grpc),
+        "tls" => Ok(Protocol::Tls),
+        "tcp" => Ok(Protocol::Tcp),
+        "udp" => {
+            let why = "Istio's proxies carry no UDP.";
+            Err(value.report(sink, Code::Unsupported, "Protocol udp is not supported.".to_owned(), why))
         }
         _ => {
-            let what = format!("{} is no protocol.", quoted(text));
-            Err(value.report(sink, Code::InvalidValue, what, "Rule: \"http\"."))
+            let what = format!("{} is no protocol of a destination.", quoted(text));
+            let why = match text {
+                "https" => "TLS that applications speak themselves is \"tls\"; Istio encrypts \"http\" by itself.",
+                "grpc-web" => "It is \"http\".",
+                "mongo" | "mysql" | "redis" => "It is \"tcp\".",
+                _ => "One of: \"http\", \"http2\", \"grpc\", \"tls\", \"tcp\".",
+            };
+            Err(value.report(sink, Code::InvalidValue, what, why))
         }
     }
 }

@@ -216,8 +216,10 @@ fn unknown_clusters() {
 
 #[test]
 fn unsupported_protocols() {
-    let values = ["http2", "grpc", "grpc-web", "https", "tls", "tcp", "udp", "mongo", "mysql", "redis"].map(|name| json!(name));
-    refused("/ports/0/protocol", values, Code::Unsupported, "ports[0].protocol");
+    refused("/ports/0/protocol", [json!("udp")], Code::Unsupported, "ports[0].protocol");
+    let values = ["grpc-web", "https", "mongo", "mysql", "redis"].map(|name| json!(name));
+    refused("/ports/0/protocol", values, Code::InvalidValue, "ports[0].protocol");
+    accepted("/ports/0/protocol", ["http", "http2", "grpc", "tls", "tcp"].map(|name| json!(name)));
 }
 
 #[test]
@@ -395,7 +397,7 @@ fn every_error_is_reported() {
         ("/name", Value::Null),
         ("/hostname", json!("x")),
         ("/ports/0/number", json!(0)),
-        ("/ports/1/protocol", json!("tcp")),
+        ("/ports/1/protocol", json!("udp")),
         ("/backends/0/selector", json!({})),
         ("/backends/1/cluster", json!("Z")),
         ("/clients", json!([])),

@@ -1,6 +1,6 @@
 //! What is planned in one cluster, read back from its objects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use istio_objects::{Object, Tree, reserved};
 use mesh_model::names::ClusterName;
@@ -34,8 +34,10 @@ impl<'a> Planned<'a> {
     pub(super) fn service(&self) -> Option<(&'a str, &'a str)> {
         let exposed = self.of_kind("Gateway").find_map(gateway_server).map(|server| server.host);
         let host = exposed.or_else(|| {
-            self.of_kind("DestinationRule").filter(|_| self.target_port().is_some()).find_map(|rule| {
-                let server_name = at(rule, &["spec", "trafficPolicy", "tls", "sni"]).and_then(text)?;
+            self.of_kind("DestinationRule").filter(|_| self.serves()).find_map(|rule| {
+                let policy = at(rule, &["spec", "trafficPolicy"])?;
+                let policy = members(policy, "portLevelSettings").first().unwrap_or(policy);
+                let server_name = member(member(policy, "tls")?, "sni").and_then(text)?;
                 server_name.split_once("_._.").map(|(_, host)| host)
             })
         })?;
@@ -43,21 +45,24 @@ impl<'a> Planned<'a> {
         Some((parts.next()?, parts.next()?))
     }
 
-    /// The port of the cluster's own pods, if they serve and call.
-    pub(super) fn target_port(&self) -> Option<&'a str> {
-        let selects_pods =
-            |entry: &&Object| !labels(entry, &["spec", "workloadSelector", "labels"]).contains_key(reserved::DESTINATION_LABEL);
-        self.of_kind("ServiceEntry").filter(selects_pods).find_map(|entry| {
-            let Some(Tree::List(ports)) = at(entry, &["spec", "ports"]) else { return None };
-            ports.iter().find_map(|port| match port {
-                Tree::Map(port) => match port.get("targetPort") {
-                    Some(Tree::Number(number)) => Some(number.as_str()),
-                    _ => None,
-                },
-                _ => None,
-            })
-        })
+    /// Whether the cluster's own pods serve and call.
+    pub(super) fn serves(&self) -> bool {
+        self.of_kind("ServiceEntry").any(selects_pods)
     }
+
+    /// Ports of the cluster's own pods, if they serve and call.
+    pub(super) fn target_ports(&self) -> BTreeSet<&'a str> {
+        let ports = |entry: &'a Object| at(entry, &["spec"]).map_or(&[][..], |spec| members(spec, "ports"));
+        let target = |port: &'a Tree| match member(port, "targetPort") {
+            Some(Tree::Number(number)) => Some(number.as_str()),
+            _ => None,
+        };
+        self.of_kind("ServiceEntry").filter(|entry| selects_pods(entry)).flat_map(ports).filter_map(target).collect()
+    }
+}
+
+fn selects_pods(entry: &Object) -> bool {
+    !labels(entry, &["spec", "workloadSelector", "labels"]).contains_key(reserved::DESTINATION_LABEL)
 }
 
 /// What a Gateway of ours exposes.
@@ -70,20 +75,30 @@ pub(super) struct GatewayServer<'a> {
 
 /// The one server that a Gateway of ours has.
 pub(super) fn gateway_server(gateway: &Object) -> Option<GatewayServer<'_>> {
-    let Some(Tree::List(servers)) = at(gateway, &["spec", "servers"]) else { return None };
-    let Some(Tree::Map(server)) = servers.first() else { return None };
-    let (Some(Tree::List(hosts)), Some(Tree::Map(port))) = (server.get("hosts"), server.get("port")) else { return None };
-    let Some(Tree::Number(port)) = port.get("number") else { return None };
-    Some(GatewayServer { host: hosts.iter().find_map(text)?, port: port.as_str().parse().ok()? })
+    let server = members(at(gateway, &["spec"])?, "servers").first()?;
+    let Some(Tree::Number(port)) = member(member(server, "port")?, "number") else { return None };
+    Some(GatewayServer { host: members(server, "hosts").iter().find_map(text)?, port: port.as_str().parse().ok()? })
 }
 
 /// A member of an object.
 pub(super) fn at<'t>(object: &'t Object, path: &[&str]) -> Option<&'t Tree> {
     let (first, rest) = path.split_first()?;
-    rest.iter().try_fold(object.body.get(*first)?, |tree, key| match tree {
-        Tree::Map(members) => members.get(*key),
+    rest.iter().try_fold(object.body.get(*first)?, |tree, key| member(tree, key))
+}
+
+fn member<'t>(tree: &'t Tree, key: &str) -> Option<&'t Tree> {
+    match tree {
+        Tree::Map(members) => members.get(key),
         _ => None,
-    })
+    }
+}
+
+/// Elements of a list that a member is.
+fn members<'t>(tree: &'t Tree, key: &str) -> &'t [Tree] {
+    match member(tree, key) {
+        Some(Tree::List(elements)) => elements,
+        _ => &[],
+    }
 }
 
 fn text(tree: &Tree) -> Option<&str> {

@@ -1,6 +1,6 @@
 //! Whether calls from other clusters reach the pods: gateways, mutual TLS, authorisation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_model::{AttributePath, Code, Finding, Findings};
 use serde_json::Value;
@@ -93,7 +93,7 @@ struct Pods<'a> {
     namespace: &'a str,
     /// of each pod, or the Service's selector where no pod is listed
     labels: Vec<BTreeMap<&'a str, &'a str>>,
-    target_port: Option<&'a str>,
+    target_ports: BTreeSet<&'a str>,
 }
 
 impl<'a> Pods<'a> {
@@ -109,7 +109,7 @@ impl<'a> Pods<'a> {
         if labels.is_empty() {
             labels.push(selector);
         }
-        Some(Self { service, namespace, labels, target_port: planned.target_port() })
+        Some(Self { service, namespace, labels, target_ports: planned.target_ports() })
     }
 
     /// Whether a policy applies to some of them, and how specific it is: for the mesh, the namespace, or by selector.
@@ -137,36 +137,40 @@ enum Reach {
 
 fn check_mutual_tls(pods: &Pods<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
     let root = inventory.root_namespace();
-    let mut applying: Vec<(Reach, Live<'_>)> = inventory
+    let applying: Vec<(Reach, Live<'_>)> = inventory
         .of_kind("PeerAuthentication")
         .filter_map(|policy| Some((pods.reach(&policy, root)?, policy)))
-        .filter(|(_, policy)| mode(policy, pods).is_some())
         .collect();
-    applying.sort_by_key(|(reach, _)| *reach);
-    // the most specific one that says anything counts
-    let Some((reach, _)) = applying.last().copied() else { return };
-    for (_, policy) in applying.iter().filter(|(other, policy)| *other == reach && mode(policy, pods) == Some("DISABLE")) {
-        findings.push(
-            Finding::new(
-                Code::MutualTlsOff,
-                AttributePath::of("backends"),
-                format!(
-                    "PeerAuthentication {}/{} in cluster {} turns mutual TLS off for pods of Service {}/{}.",
-                    policy.namespace, policy.name, inventory.cluster, pods.namespace, pods.service
-                ),
-                "Clients call the destination with mutual TLS, and gateways drop endpoints without it: every call would fail.",
-                "Set its mode to PERMISSIVE or STRICT for these pods, or leave the cluster out of `backends`.",
-            )
-            .in_cluster(inventory.cluster)
-            .on_object(policy.key("PeerAuthentication")),
-        );
+    let ports: Vec<Option<&str>> = pods.target_ports.iter().copied().map(Some).collect();
+    let ports = if ports.is_empty() { vec![None] } else { ports };
+    for port in ports {
+        // the most specific one that says anything counts
+        let Some(reach) = applying.iter().filter(|(_, policy)| mode(policy, port).is_some()).map(|(reach, _)| *reach).max() else {
+            continue;
+        };
+        for (_, policy) in applying.iter().filter(|(other, policy)| *other == reach && mode(policy, port) == Some("DISABLE")) {
+            findings.push(
+                Finding::new(
+                    Code::MutualTlsOff,
+                    AttributePath::of("backends"),
+                    format!(
+                        "PeerAuthentication {}/{} in cluster {} turns mutual TLS off for pods of Service {}/{}.",
+                        policy.namespace, policy.name, inventory.cluster, pods.namespace, pods.service
+                    ),
+                    "Clients call the destination with mutual TLS, and gateways drop endpoints without it: every call would fail.",
+                    "Set its mode to PERMISSIVE or STRICT for these pods, or leave the cluster out of `backends`.",
+                )
+                .in_cluster(inventory.cluster)
+                .on_object(policy.key("PeerAuthentication")),
+            );
+        }
     }
 }
 
-/// The mode for the pods' port; `None` where the policy leaves it to a less specific one.
-fn mode<'a>(policy: &Live<'a>, pods: &Pods<'_>) -> Option<&'a str> {
+/// The mode for one of the pods' ports; `None` where the policy leaves it to a less specific one.
+fn mode<'a>(policy: &Live<'a>, port: Option<&str>) -> Option<&'a str> {
     let set = |mode: Option<&'a Value>| mode.and_then(Value::as_str).filter(|mode| *mode != "UNSET");
-    let port = pods.target_port.and_then(|port| policy.at("/spec/portLevelMtls")?.get(port)?.get("mode"));
+    let port = port.and_then(|port| policy.at("/spec/portLevelMtls")?.get(port)?.get("mode"));
     set(port).or_else(|| set(policy.at("/spec/mtls/mode")))
 }
 

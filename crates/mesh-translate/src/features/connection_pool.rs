@@ -8,15 +8,15 @@
 //! # Interacts with
 //! `outlier_detection`: a connection that times out is a local-origin failure.
 
-use istio_objects::kinds::{ConnectionPool, DestinationRule};
+use istio_objects::kinds::{ConnectionPool, TrafficPolicy};
 
 use super::{Feature, Slice};
-use crate::ir::Policy;
+use crate::ir::PortPolicy;
 
 pub(super) const FEATURE: Feature =
-    Feature { name: "connection_pool", slices: &[Slice::DestinationRule(policy, &["spec.trafficPolicy.connectionPool"])] };
+    Feature { name: "connection_pool", slices: &[Slice::TrafficPolicy(policy, &["policy.connectionPool"])] };
 
-fn policy(policy: &Policy) -> DestinationRule {
+fn policy(policy: &PortPolicy) -> TrafficPolicy {
     let connection_pool = ConnectionPool { connect_timeout: policy.connect_timeout.clone() };
-    DestinationRule { connection_pool: Some(connection_pool), ..DestinationRule::default() }
+    TrafficPolicy { connection_pool: Some(connection_pool), ..TrafficPolicy::default() }
 }

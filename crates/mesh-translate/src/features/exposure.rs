@@ -20,7 +20,7 @@ use super::{Feature, Slice};
 use crate::ir::Exposure;
 
 /// Where Istio's east-west gateways listen.
-pub(super) fn listening_port() -> PortNumber {
+pub(crate) fn listening_port() -> PortNumber {
     PortNumber::new(15443).expect("15443 is a port")
 }
 

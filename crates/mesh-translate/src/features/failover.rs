@@ -10,30 +10,30 @@
 //! # Interacts with
 //! `outlier_detection`, without which istiod computes no priorities.
 
-use istio_objects::kinds::{DestinationRule, LoadBalancer, LocalitySetting, RankLabel, ServiceEntry, WorkloadEntry};
+use istio_objects::kinds::{TrafficPolicy, LoadBalancer, LocalitySetting, RankLabel, ServiceEntry, WorkloadEntry};
 
 use super::{Feature, Slice};
-use crate::ir::{Entry, Host, Policy};
+use crate::ir::{Entry, Host, PortPolicy};
 
 pub(super) const FEATURE: Feature = Feature {
     name: "failover",
     slices: &[
-        Slice::DestinationRule(
+        Slice::TrafficPolicy(
             policy,
-            &["spec.trafficPolicy.loadBalancer.simple", "spec.trafficPolicy.loadBalancer.localityLbSetting"],
+            &["policy.loadBalancer.simple", "policy.loadBalancer.localityLbSetting"],
         ),
         Slice::WorkloadEntry(entry, &["spec.labels[gloo-terraform-rank/*]", "spec.locality"]),
         Slice::ServiceEntry(host, &["metadata.annotations[networking.istio.io/traffic-distribution]"]),
     ],
 };
 
-fn policy(policy: &Policy) -> DestinationRule {
+fn policy(policy: &PortPolicy) -> TrafficPolicy {
     let ranks = (1..=policy.highest_rank).rev().map(RankLabel::key);
     let near = ["topology.kubernetes.io/region", "topology.kubernetes.io/zone"].map(str::to_owned);
-    DestinationRule {
+    TrafficPolicy {
         load_balancer: Some(LoadBalancer::LeastRequest),
         locality: Some(LocalitySetting { failover_priority: ranks.chain(near).collect() }),
-        ..DestinationRule::default()
+        ..TrafficPolicy::default()
     }
 }
 

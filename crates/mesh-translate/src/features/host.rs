@@ -12,9 +12,7 @@
 //! `remote_entry`, whose labels it selects.
 
 use istio_objects::kinds::{DestinationRule, Location, Resolution, ServiceEntry, ServicePort, VirtualService, WorkloadSelector};
-use mesh_model::intent::Protocol;
 
-use super::exposure::listening_port;
 use super::{Feature, Slice};
 use crate::ir::{Host, LocalPods, Policy, RouteTable};
 
@@ -28,18 +26,21 @@ pub(super) const FEATURE: Feature = Feature {
 };
 
 fn host(host: &Host) -> ServiceEntry {
-    let (target_port, selector) = match host.local {
-        LocalPods::Serving { target_port } => (target_port, WorkloadSelector::CanonicalName(host.canonical_name.clone())),
-        LocalPods::None => (listening_port(), WorkloadSelector::Destination(host.destination.clone())),
+    let selector = match host.local {
+        LocalPods::Serving => WorkloadSelector::CanonicalName(host.canonical_name.clone()),
+        LocalPods::None => WorkloadSelector::Destination(host.destination.clone()),
     };
-    let protocol = match host.protocol {
-        Protocol::Http => "HTTP".to_owned(),
-    };
+    let ports = host.ports.iter().map(|port| ServicePort {
+        number: port.number,
+        name: port.name.clone(),
+        protocol: port.protocol.as_str().to_ascii_uppercase(),
+        target_port: port.target_port,
+    });
     ServiceEntry {
         hosts: Some(vec![host.hostname.clone()]),
         location: Some(Location::MeshInternal),
         resolution: Some(Resolution::Static),
-        ports: Some(vec![ServicePort { number: host.port, name: host.port_name.clone(), protocol, target_port }]),
+        ports: Some(ports.collect()),
         workload_selector: Some(selector),
         ..ServiceEntry::default()
     }

@@ -17,7 +17,8 @@ mod visibility;
 #[cfg(test)]
 mod tests;
 
-use istio_objects::kinds::{DestinationRule, Gateway, HttpRoute, ServiceEntry, VirtualService, WorkloadEntry};
+pub(crate) use exposure::listening_port;
+use istio_objects::kinds::{DestinationRule, Gateway, HttpRoute, ServiceEntry, TrafficPolicy, VirtualService, WorkloadEntry};
 
 use crate::ir;
 
@@ -35,6 +36,8 @@ pub enum Slice {
     Gateway(fn(&ir::Exposure) -> Gateway, &'static [&'static str]),
     /// of a client cluster's DestinationRule
     DestinationRule(fn(&ir::Policy) -> DestinationRule, &'static [&'static str]),
+    /// of the policy of each port there
+    TrafficPolicy(fn(&ir::PortPolicy) -> TrafficPolicy, &'static [&'static str]),
     /// of its VirtualService
     VirtualService(fn(&ir::RouteTable) -> VirtualService, &'static [&'static str]),
     /// of each route there

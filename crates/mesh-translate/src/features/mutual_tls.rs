@@ -8,19 +8,19 @@
 //! # Interacts with
 //! `exposure`: the gateway of a serving cluster passes exactly this server name.
 
-use istio_objects::kinds::{ClientTls, DestinationRule, ServiceEntry};
+use istio_objects::kinds::{ClientTls, TrafficPolicy, ServiceEntry};
 
 use super::{Feature, Slice};
-use crate::ir::{Host, Policy};
+use crate::ir::{Host, PortPolicy};
 
 pub(super) const FEATURE: Feature = Feature {
     name: "mutual_tls",
-    slices: &[Slice::DestinationRule(policy, &["spec.trafficPolicy.tls"]), Slice::ServiceEntry(host, &["spec.subjectAltNames"])],
+    slices: &[Slice::TrafficPolicy(policy, &["policy.tls"]), Slice::ServiceEntry(host, &["spec.subjectAltNames"])],
 };
 
-fn policy(policy: &Policy) -> DestinationRule {
+fn policy(policy: &PortPolicy) -> TrafficPolicy {
     let tls = ClientTls { sni: policy.sni.clone(), subject_alt_names: policy.identities.clone() };
-    DestinationRule { tls: Some(tls), ..DestinationRule::default() }
+    TrafficPolicy { tls: Some(tls), ..TrafficPolicy::default() }
 }
 
 fn host(host: &Host) -> ServiceEntry {

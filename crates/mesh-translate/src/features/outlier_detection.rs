@@ -8,16 +8,16 @@
 //! # Interacts with
 //! `failover`: istiod computes priorities only where there is outlier detection.
 
-use istio_objects::kinds::{self, DestinationRule};
+use istio_objects::kinds::{self, TrafficPolicy};
 use mesh_model::intent::OutlierDetection;
 
 use super::{Feature, Slice};
-use crate::ir::Policy;
+use crate::ir::PortPolicy;
 
 pub(super) const FEATURE: Feature =
-    Feature { name: "outlier_detection", slices: &[Slice::DestinationRule(policy, &["spec.trafficPolicy.outlierDetection"])] };
+    Feature { name: "outlier_detection", slices: &[Slice::TrafficPolicy(policy, &["policy.outlierDetection"])] };
 
-fn policy(policy: &Policy) -> DestinationRule {
+fn policy(policy: &PortPolicy) -> TrafficPolicy {
     let OutlierDetection {
         consecutive_local_origin_failures,
         consecutive_gateway_errors,
@@ -32,5 +32,5 @@ fn policy(policy: &Policy) -> DestinationRule {
         base_ejection_time,
         max_ejection_percent,
     };
-    DestinationRule { outlier_detection: Some(outlier_detection), ..DestinationRule::default() }
+    TrafficPolicy { outlier_detection: Some(outlier_detection), ..TrafficPolicy::default() }
 }

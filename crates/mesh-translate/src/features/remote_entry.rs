@@ -9,8 +9,6 @@
 //! # Interacts with
 //! `host`, which selects it; `failover`, which ranks it.
 
-use std::collections::BTreeMap;
-
 use istio_objects::kinds::WorkloadEntry;
 
 use super::{Feature, Slice};
@@ -35,7 +33,7 @@ pub(super) const FEATURE: Feature = Feature {
 fn entry(entry: &Entry) -> WorkloadEntry {
     WorkloadEntry {
         address: Some(entry.address.clone()),
-        ports: Some(BTreeMap::from([(entry.port_name.to_string(), entry.port.clone())])),
+        ports: Some(entry.port_names.iter().map(|name| (name.to_string(), entry.port.clone())).collect()),
         weight: Some(1),
         service_account: entry.service_account.clone(),
         canonical_name: Some(entry.canonical_name.clone()),

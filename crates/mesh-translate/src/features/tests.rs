@@ -7,7 +7,7 @@ use mesh_model::Leaf;
 use mesh_model::intent::{OutlierDetection, Protocol};
 
 use super::{FEATURES, Slice};
-use crate::ir::{Entry, Exposure, Host, LocalPods, Policy, Route, RouteTable};
+use crate::ir::{Entry, Exposure, Host, HostPort, LocalPods, Policy, PortPolicy, Route, RouteTable};
 
 fn name<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
     text.parse().expect("a valid name")
@@ -26,6 +26,7 @@ struct Plans {
     exposure: Exposure,
     host: Host,
     policy: Policy,
+    port_policy: PortPolicy,
     table: RouteTable,
     route: Route,
     entry: Entry,
@@ -45,19 +46,22 @@ fn plans() -> Plans {
             name: name("vd-reviews.mesh.internal"),
             hostname: name("reviews.mesh.internal"),
             destination: destination.clone(),
-            port: port(9080),
-            port_name: name("http-9080"),
-            protocol: Protocol::Http,
-            local: LocalPods::Serving { target_port: port(9080) },
+            ports: vec![HostPort {
+                number: port(9080),
+                name: name("http-9080"),
+                protocol: Protocol::Http,
+                target_port: port(9080),
+            }],
+            local: LocalPods::Serving,
             canonical_name: Leaf::Known(name("reviews")),
             identities: Vec::new(),
             export_to: everybody(),
         },
-        policy: Policy {
-            hostname: name("reviews.mesh.internal"),
+        policy: Policy { hostname: name("reviews.mesh.internal"), export_to: everybody(), ports: Vec::new() },
+        port_policy: PortPolicy {
+            number: port(9080),
             sni: "outbound_.9080_._.reviews.bookinfo.svc.cluster.local".to_owned(),
             identities: Vec::new(),
-            export_to: everybody(),
             connect_timeout: Leaf::Known(Duration::from_secs(1)),
             highest_rank: 2,
             outlier_detection: OutlierDetection::default(),
@@ -79,7 +83,7 @@ fn plans() -> Plans {
             destination,
             address: Leaf::Known("203.0.113.20".parse().expect("an address")),
             port: Leaf::Known(port(15443)),
-            port_name: name("http-9080"),
+            port_names: vec![name("http-9080")],
             region: Some(Leaf::Known(name("us-west-2"))),
             rank: Leaf::Known(1),
             canonical_name: Leaf::Known(name("reviews")),
@@ -93,6 +97,7 @@ fn written(slice: &Slice, plans: &Plans) -> (&'static str, &'static [&'static st
     match slice {
         Slice::Gateway(give, fields) => ("Gateway", fields, give(&plans.exposure).given()),
         Slice::DestinationRule(give, fields) => ("DestinationRule", fields, give(&plans.policy).given()),
+        Slice::TrafficPolicy(give, fields) => ("TrafficPolicy", fields, give(&plans.port_policy).given()),
         Slice::VirtualService(give, fields) => ("VirtualService", fields, give(&plans.table).given()),
         Slice::HttpRoute(give, fields) => ("HttpRoute", fields, give(&plans.route).given()),
         Slice::WorkloadEntry(give, fields) => ("WorkloadEntry", fields, give(&plans.entry).given()),

@@ -13,6 +13,8 @@ use super::{Scope, facts_path};
 
 /// Oldest release that serves `networking.istio.io/v1`.
 const OLDEST: IstioMinor = IstioMinor { major: 1, minor: 22 };
+/// Oldest release whose istiod gives hosts of ServiceEntries addresses by itself.
+pub(super) const ADDRESSES: IstioMinor = IstioMinor { major: 1, minor: 25 };
 /// Releases whose source was read or that were run.
 const SUPPORTED: [IstioMinor; 2] = [IstioMinor { major: 1, minor: 26 }, IstioMinor { major: 1, minor: 31 }];
 

@@ -3,6 +3,7 @@
 mod clusters;
 pub(crate) mod gateways;
 mod outlier;
+mod ports;
 pub(crate) mod ranks;
 mod services;
 
@@ -17,8 +18,8 @@ use mesh_model::{AttributePath, Code, Finding, Findings, Leaf};
 pub(crate) struct Linked<'a> {
     /// the intent
     pub(crate) intent: &'a VirtualDestination,
-    /// its port
-    pub(crate) port: &'a Port,
+    /// its ports, by number
+    pub(crate) ports: Vec<&'a Port>,
     /// the Service behind it, the same in every serving cluster
     pub(crate) service: Service<'a>,
     /// canonical name of the pods, the same in every serving cluster
@@ -42,14 +43,14 @@ pub(crate) struct Member<'a> {
 }
 
 /// A cluster that serves.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Serving<'a> {
     /// where the backend is written
     pub(crate) index: usize,
     /// the backend
     pub(crate) backend: &'a Backend,
-    /// port of its pods
-    pub(crate) target_port: Option<PortNumber>,
+    /// ports of its pods, one for each port of the destination; `None` where the Service lacks it
+    pub(crate) target_ports: Vec<Option<PortNumber>>,
 }
 
 /// A cluster whose workloads call the destination.
@@ -66,7 +67,6 @@ pub(crate) struct Service<'a> {
     pub(crate) namespace: &'a Namespace,
     pub(crate) name: &'a ServiceName,
     pub(crate) domain: &'a ClusterDomain,
-    pub(crate) port: PortNumber,
 }
 
 impl Service<'_> {
@@ -77,8 +77,8 @@ impl Service<'_> {
 
     /// The server name by which an `AUTO_PASSTHROUGH` gateway finds the Service: its own port, not the destination's, and no
     /// subset (`._.`).
-    pub(crate) fn sni(&self) -> String {
-        format!("outbound_.{}_._.{}", self.port, self.host())
+    pub(crate) fn sni(&self, port: PortNumber) -> String {
+        format!("outbound_.{port}_._.{}", self.host())
     }
 }
 
@@ -109,17 +109,19 @@ pub(crate) fn facts_path(cluster: &ClusterName) -> AttributePath {
     AttributePath::of("virtual_mesh").attribute("clusters").key(cluster.as_str())
 }
 
-/// Links an intent. Without a backend or a port there is nothing to link.
+/// Links an intent. Without a backend there is nothing to link.
 pub(crate) fn link(intent: &VirtualDestination) -> (Option<Linked<'_>>, Findings) {
     let mut findings = Vec::new();
-    let Some(port) = services::only_port(intent, &mut findings) else { return (None, findings) };
-    let scope = scope(intent, port, &mut findings);
-    let Some(service) = services::agree(&scope, port, &mut findings) else { return (None, findings) };
+    let mut ports: Vec<&Port> = intent.ports.iter().collect();
+    ports.sort_by_key(|port| port.number);
+    let scope = scope(intent, &ports, &mut findings);
+    let Some(service) = services::agree(&scope, &mut findings) else { return (None, findings) };
     let ranked = ranks::rank(&scope, &mut findings);
     let called: BTreeSet<&ClusterName> = ranked.targets.values().flat_map(BTreeMap::keys).copied().collect();
     clusters::check(&scope, &ranked, &mut findings);
     gateways::check(&scope, &called, &service, &mut findings);
     outlier::check(&scope, &ranked, &mut findings);
+    ports::check(&scope, &ports, &mut findings);
     let identities = services::identities(&scope);
     let canonical_name = services::canonical_name(&scope, &mut findings);
     let mut targets = ranked.targets;
@@ -127,7 +129,7 @@ pub(crate) fn link(intent: &VirtualDestination) -> (Option<Linked<'_>>, Findings
         .participants()
         .into_iter()
         .map(|cluster| {
-            let serving = scope.backends.get(cluster).map(|backends| backends[0]);
+            let serving = scope.backends.get(cluster).map(|backends| backends[0].clone());
             let client = scope.clients.contains(cluster).then(|| Client {
                 namespace: match intent.client_namespace.get(cluster) {
                     Some(namespace) if serving.is_none() => namespace,
@@ -138,16 +140,16 @@ pub(crate) fn link(intent: &VirtualDestination) -> (Option<Linked<'_>>, Findings
             (cluster, Member { facts: scope.facts(cluster), serving, client })
         })
         .collect();
-    let linked = Linked { intent, port, service, canonical_name, identities, highest_rank: ranked.highest, members };
+    let linked = Linked { intent, ports, service, canonical_name, identities, highest_rank: ranked.highest, members };
     (Some(linked), findings)
 }
 
-fn scope<'a>(intent: &'a VirtualDestination, port: &Port, findings: &mut Findings) -> Scope<'a> {
+fn scope<'a>(intent: &'a VirtualDestination, ports: &[&Port], findings: &mut Findings) -> Scope<'a> {
     let mut backends: BTreeMap<&ClusterName, Vec<Serving<'_>>> = BTreeMap::new();
     for (index, backend) in intent.backends.iter().enumerate() {
         if intent.mesh.clusters.contains_key(&backend.cluster) {
-            let target_port = services::target_port(index, backend, port, findings);
-            backends.entry(&backend.cluster).or_default().push(Serving { index, backend, target_port });
+            let target_ports = ports.iter().map(|port| ports::target_port(index, backend, port, findings)).collect();
+            backends.entry(&backend.cluster).or_default().push(Serving { index, backend, target_ports });
         } else {
             let cluster = &backend.cluster;
             findings.push(

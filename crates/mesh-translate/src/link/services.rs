@@ -3,86 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_model::facts::Backend;
-use mesh_model::intent::{Port, Protocol, VirtualDestination};
-use mesh_model::names::{CanonicalName, ClusterName, PortNumber};
+use mesh_model::names::{CanonicalName, ClusterName};
 use mesh_model::{AttributePath, Code, Finding, Findings, Leaf};
 
 use super::{Scope, Service, Serving};
 
-/// The port of the destination; more than one is not supported yet.
-pub(super) fn only_port<'a>(intent: &'a VirtualDestination, findings: &mut Findings) -> Option<&'a Port> {
-    match intent.ports.as_slice() {
-        [port] => Some(port),
-        ports => {
-            findings.push(Finding::new(
-                Code::Unsupported,
-                AttributePath::of("ports"),
-                format!("{} has {} ports.", intent.hostname, ports.len()),
-                "A virtual destination has exactly one port for now.",
-                "Write one destination per port, each with its own hostname: ports = [{ number = 9080 }]",
-            ));
-            None
-        }
-    }
-}
-
-/// The pods' port behind `port`.
-pub(super) fn target_port(index: usize, backend: &Backend, port: &Port, findings: &mut Findings) -> Option<PortNumber> {
-    let Backend { cluster, namespace, service, ports, .. } = backend;
-    let path = AttributePath::of("backends").index(index).attribute("ports");
-    let Some(found) = ports.iter().find(|candidate| candidate.number == port.service_port) else {
-        let has: Vec<String> = ports
-            .iter()
-            .map(|port| port.name.as_ref().map_or_else(|| port.number.to_string(), |name| format!("{} ({name})", port.number)))
-            .collect();
-        let has = if has.is_empty() { "none".to_owned() } else { has.join(", ") };
-        let fix = ports.first().map_or(port.service_port, |port| port.number);
-        findings.push(
-            Finding::new(
-                Code::PortNotInService,
-                path,
-                format!(
-                    "Service {namespace}/{service} in cluster {cluster} has no port {}; its ports: {has}.",
-                    port.service_port
-                ),
-                "Gateways find the Service by its port: calls to other clusters would find nobody.",
-                format!("Name the Service's port: ports = [{{ number = {}, service_port = {fix} }}]", port.number),
-            )
-            .in_cluster(cluster),
-        );
-        return None;
-    };
-    if let Some(protocol) = &found.protocol
-        && !agrees(port.protocol, protocol)
-    {
-        findings.push(
-            Finding::new(
-                Code::ProtocolContradicts,
-                path,
-                format!("Port {} of Service {namespace}/{service} in cluster {cluster} speaks {protocol}, the destination's port {} http.", found.number, port.number),
-                "Clients would speak a protocol that the pods do not understand.",
-                "Choose an HTTP port of the Service with `service_port`, or set `appProtocol: http` on the Service's port if it does speak HTTP.".to_owned(),
-            )
-            .in_cluster(cluster),
-        );
-    }
-    Some(found.target_port)
-}
-
-/// HTTP/1.1 reaches servers of these protocols through their sidecars.
-fn agrees(port: Protocol, service: &str) -> bool {
-    match port {
-        Protocol::Http => ["http", "http2", "grpc-web", "auto", ""].contains(&service.to_ascii_lowercase().as_str()),
-    }
-}
-
 /// The Service that all serving clusters have in common: one server name must fit everywhere.
-pub(super) fn agree<'a>(scope: &Scope<'a>, port: &Port, findings: &mut Findings) -> Option<Service<'a>> {
+pub(super) fn agree<'a>(scope: &Scope<'a>, findings: &mut Findings) -> Option<Service<'a>> {
     let service = |serving: &Serving<'a>| Service {
         namespace: &serving.backend.namespace,
         name: &serving.backend.service,
         domain: &scope.facts(&serving.backend.cluster).cluster_domain,
-        port: port.service_port,
     };
     let mut all = scope.backends.iter().map(|(cluster, several)| (*cluster, several));
     let Some((first_cluster, several)) = all.next() else {

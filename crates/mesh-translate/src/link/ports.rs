@@ -1,0 +1,123 @@
+//! Ports: what the Services behind the destination have there, and which settings mean anything for them.
+
+use mesh_model::facts::Backend;
+use mesh_model::intent::{Port, Protocol, Retries};
+use mesh_model::names::PortNumber;
+use mesh_model::{AttributePath, Code, Finding, Findings, Leaf};
+
+use super::clusters::ADDRESSES;
+use super::{Scope, facts_path};
+
+/// The pods' port behind `port`.
+pub(super) fn target_port(index: usize, backend: &Backend, port: &Port, findings: &mut Findings) -> Option<PortNumber> {
+    let Backend { cluster, namespace, service, ports, .. } = backend;
+    let path = AttributePath::of("backends").index(index).attribute("ports");
+    let Some(found) = ports.iter().find(|candidate| candidate.number == port.service_port) else {
+        let has: Vec<String> = ports
+            .iter()
+            .map(|port| port.name.as_ref().map_or_else(|| port.number.to_string(), |name| format!("{} ({name})", port.number)))
+            .collect();
+        let has = if has.is_empty() { "none".to_owned() } else { has.join(", ") };
+        let fix = ports.first().map_or(port.service_port, |port| port.number);
+        findings.push(
+            Finding::new(
+                Code::PortNotInService,
+                path,
+                format!(
+                    "Service {namespace}/{service} in cluster {cluster} has no port {}; its ports: {has}.",
+                    port.service_port
+                ),
+                "Gateways find the Service by its port: calls to other clusters would find nobody.",
+                format!("Name the Service's port: ports = [{{ number = {}, service_port = {fix} }}]", port.number),
+            )
+            .in_cluster(cluster),
+        );
+        return None;
+    };
+    if let Some(protocol) = &found.protocol
+        && !agrees(port.protocol, protocol)
+    {
+        findings.push(
+            Finding::new(
+                Code::ProtocolContradicts,
+                path,
+                format!(
+                    "Port {} of Service {namespace}/{service} in cluster {cluster} speaks {protocol}, the destination's port {} {}.",
+                    found.number,
+                    port.number,
+                    port.protocol.as_str()
+                ),
+                "Clients would speak a protocol that the pods, or the sidecar in front of them, do not understand.",
+                format!(
+                    "Say what the Service speaks: ports = [{{ number = {}, protocol = {:?} }}], or set `appProtocol` of the Service's port if that is what is wrong.",
+                    port.number,
+                    named_after(protocol)
+                ),
+            )
+            .in_cluster(cluster),
+        );
+    }
+    Some(found.target_port)
+}
+
+/// Whether the sidecar in front of the pods hands on what clients speak: by the Service's protocol, as Istio reads it, it looks
+/// into requests or not at all. Where the Service says nothing it looks first.
+fn agrees(port: Protocol, service: &str) -> bool {
+    let service = service.to_ascii_lowercase();
+    let is_one_of = |names: &[&str]| ["auto", ""].iter().chain(names).any(|name| *name == service);
+    match port {
+        Protocol::Http => is_one_of(&["http", "http2", "grpc-web"]),
+        Protocol::Http2 | Protocol::Grpc => is_one_of(&["http2", "grpc"]),
+        Protocol::Tls => is_one_of(&["tls", "https", "tcp"]),
+        Protocol::Tcp => is_one_of(&["tcp", "tls", "https", "mongo", "mysql", "redis"]),
+    }
+}
+
+/// The destination's protocol for a Service's one.
+fn named_after(service: &str) -> &str {
+    match service.to_ascii_lowercase().as_str() {
+        "http2" => "http2",
+        "grpc" => "grpc",
+        "tls" | "https" => "tls",
+        "tcp" | "mongo" | "mysql" | "redis" => "tcp",
+        _ => "http",
+    }
+}
+
+/// Judges ports that carry connections instead of requests.
+pub(super) fn check(scope: &Scope<'_>, ports: &[&Port], findings: &mut Findings) {
+    let connections: Vec<&&Port> = ports.iter().filter(|port| !port.protocol.has_requests()).collect();
+    if connections.is_empty() {
+        return;
+    }
+    let names: Vec<String> = connections.iter().map(|port| port.name.to_string()).collect();
+    let names = names.join(", ");
+    if connections.len() == ports.len() {
+        let intent = scope.intent;
+        let is_set = [("timeout", intent.timeout.is_some()), ("retries", intent.retries != Retries::default())];
+        for (setting, _) in is_set.into_iter().filter(|(_, is_set)| *is_set) {
+            findings.push(Finding::new(
+                Code::NoEffect,
+                AttributePath::of(setting),
+                format!("{} has no port of HTTP, so that `{setting}` does nothing.", intent.hostname),
+                "Proxies see connections there, no requests that they could repeat or limit.",
+                format!("Remove `{setting}`, or name the protocol of the port: ports = [{{ number = {}, protocol = \"http\" }}]", connections[0].number),
+            ));
+        }
+    }
+    for cluster in &scope.clients {
+        let facts = scope.facts(cluster);
+        if facts.istio_version < ADDRESSES && facts.dns_capture != Some(Leaf::Known(false)) {
+            findings.push(
+                Finding::new(
+                    Code::AddressNotGiven,
+                    facts_path(cluster).attribute("istio_version"),
+                    format!("Cluster {cluster} runs Istio {}, which gives {} no address by itself.", facts.istio_version, scope.intent.hostname),
+                    format!("Sidecars tell connections of {names} by address and port; without an address, the hostname takes every connection to that port which no other listener takes."),
+                    format!("Upgrade Istio there to {ADDRESSES}, or turn it on and restart the workloads: meshConfig.defaultConfig.proxyMetadata.ISTIO_META_DNS_AUTO_ALLOCATE = \"true\""),
+                )
+                .in_cluster(cluster),
+            );
+        }
+    }
+}
