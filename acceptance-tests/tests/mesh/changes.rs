@@ -6,7 +6,7 @@ use acceptance_tests::World;
 use rig::api::path_of;
 use rig::mesh::layout::{NAMESPACE, ROOT, Role, Seat, Spot};
 use rig::mesh::seeds;
-use rig::mesh::traffic::{Calls, EVENTUALLY, Traffic};
+use rig::mesh::traffic::{Calls, EVENTUALLY, Seen, Traffic};
 use rig::wait::is_so_by;
 use serde_json::{Value, json};
 
@@ -25,6 +25,7 @@ pub fn all() -> Vec<Case> {
         ("ranks-change", ranks_change),
         ("clusters-come-and-go", clusters_come_and_go),
         ("client-namespace", client_namespace),
+        ("global-name", global_name),
         ("gateway-selector-changes", gateway_selector_changes),
         ("control-plane-dies", control_plane_dies),
         ("istiod-refuses", istiod_refuses),
@@ -35,6 +36,8 @@ pub fn all() -> Vec<Case> {
 }
 
 const ALL: [&str; 3] = ["east", "west", "north"];
+/// The Service behind the destination, in the words of its own cluster.
+const SERVICE: &str = "reviews.bookinfo.svc.cluster.local:9080";
 
 /// Applies a changed configuration; the traffic meets no error then, nor in the calls after it.
 fn change(stage: &Stage, world: &World, resources: &str, traffic: &[Traffic], what: &str) {
@@ -142,6 +145,28 @@ fn clusters_come_and_go(stage: &Stage) {
     world.destroy();
 }
 
+/// P: a name for the Service of one cluster, beside the plain one, which stays at home.
+fn global_name(stage: &Stage) {
+    const NAME: &str = "reviews.bookinfo.svc.west.global:9080";
+    let named = destination(&["west"], QUICK).replace("\"reviews.mesh.internal\"", "\"reviews.bookinfo.svc.west.global\"");
+    let world = stage.applied(&named);
+    let fleet = stage.mesh.fleet();
+    for client in ALL {
+        fleet.traffic(client, NAME).wait_until("west serves", 5, Seen::is_served);
+    }
+    stage.settle();
+    for client in ALL {
+        let calls = fleet.calls(client, NAME, 50);
+        stage.figures.note(client, &calls);
+        all_by(&calls, "west");
+        assert!(calls.0.iter().all(|seen| seen.host == NAME), "the name stays as it was called: {}", calls.0[0].host);
+    }
+    let calls = fleet.calls("east", SERVICE, 50);
+    stage.figures.note("the Service itself", &calls);
+    all_by(&calls, "east");
+    world.destroy();
+}
+
 /// V2, V3: in a cluster that only calls, the objects work in the root namespace and in any other one, also while they move and
 /// the nearer backend dies.
 fn client_namespace(stage: &Stage) {
@@ -217,7 +242,6 @@ fn control_plane_dies(stage: &Stage) {
 /// E: entries of a destination are nothing to the Service of its namespace; one that its selector meets takes traffic abroad,
 /// which is why such labels are refused at plan.
 fn plain_service_stays(stage: &Stage) {
-    const SERVICE: &str = "reviews.bookinfo.svc.cluster.local:9080";
     let world = stage.applied(&destination(&["east", "west"], QUICK));
     until_served(stage.mesh.fleet(), "east");
     stage.settle();

@@ -23,6 +23,9 @@ pub const SERVED_BY: &str = "x-served-by";
 /// The header in which a backend says whom it was called by, as its sidecar saw it.
 pub const CALLED_BY: &str = "x-called-by";
 
+/// The header in which it says what it was called.
+pub const CALLED_AS: &str = "x-called-as";
+
 /// How a backend behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mood {
@@ -135,14 +138,16 @@ async fn answer(name: String, mood: Mood, request: Request<Incoming>) -> std::re
             200
         }
     };
-    let peer = request.headers().get("x-forwarded-client-cert").cloned();
+    let [peer, host] = ["x-forwarded-client-cert", "host"].map(|header| request.headers().get(header).cloned());
     let mut response = Response::new(Full::new(Bytes::from(format!("{name} {}\n", request.uri()))));
     *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
     if let Ok(value) = name.parse() {
         response.headers_mut().insert(SERVED_BY, value);
     }
-    if let Some(peer) = peer {
-        response.headers_mut().insert(CALLED_BY, peer);
+    for (header, value) in [(CALLED_BY, peer), (CALLED_AS, host)] {
+        if let Some(value) = value {
+            response.headers_mut().insert(header, value);
+        }
     }
     Ok(response)
 }

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use xtask::{Problem, Result};
 
 use crate::http::{runtime, wait_for};
-use crate::mesh::echo::{CALLED_BY, SERVED_BY, Speech};
+use crate::mesh::echo::{CALLED_AS, CALLED_BY, SERVED_BY, Speech};
 use crate::wait::is_so_by;
 
 /// A client waits this long for an answer.
@@ -42,6 +42,8 @@ pub struct Seen {
     pub by: String,
     /// Whom the backend was called by, in the words of its sidecar.
     pub peer: String,
+    /// The host that the backend was asked for.
+    pub host: String,
     /// The body of an answer that no backend gave: the proxy's reason.
     pub why: String,
 }
@@ -176,13 +178,13 @@ impl Client {
                 Ok(Err(error)) => (0, String::new(), error.kind().to_string()),
                 Err(_) => (0, String::new(), format!("no word within {} s", PATIENCE.as_secs())),
             };
-            return Seen { at, took: since.elapsed() - at, status, by, peer: String::new(), why };
+            return Seen { at, took: since.elapsed() - at, status, by, peer: String::new(), host: String::new(), why };
         }
         let (status, headers, body) = self.ask("/").await;
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         let by = header(SERVED_BY);
         let why = if by.is_empty() { body } else { String::new() };
-        Seen { at, took: since.elapsed() - at, status, by, peer: header(CALLED_BY), why }
+        Seen { at, took: since.elapsed() - at, status, by, peer: header(CALLED_BY), host: header(CALLED_AS), why }
     }
 }
 
@@ -301,6 +303,7 @@ mod tests {
             status,
             by: by.to_owned(),
             peer: String::new(),
+            host: String::new(),
             why: String::new(),
         };
         let calls = Calls(vec![seen(200, "east"), seen(200, "east"), seen(503, ""), seen(500, "west"), seen(200, "west")]);
