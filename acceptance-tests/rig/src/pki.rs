@@ -67,6 +67,16 @@ impl Authority {
         self.sign(params)
     }
 
+    /// For a server of this name.
+    ///
+    /// # Errors
+    /// When nothing can be signed.
+    pub fn host(&self, name: &str) -> Result<Identity> {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).map_err(problem)?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.sign(params)
+    }
+
     /// For a person: Kubernetes reads the user from the common name and the groups from the organizations. One group at most,
     /// because a distinguished name here has one organization.
     ///

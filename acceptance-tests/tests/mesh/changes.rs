@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::check::{all_by, errors_at_most, local_traffic, until_by, until_served};
 use crate::config::{HOST, QUICK, destination};
 use crate::live::Stage;
+use crate::ports;
 
 /// A case by name.
 pub type Case = (&'static str, fn(&Stage));
@@ -27,6 +28,7 @@ pub fn all() -> Vec<Case> {
         ("client-namespace", client_namespace),
         ("global-name", global_name),
         ("gateway-selector-changes", gateway_selector_changes),
+        ("ports-come-and-go", ports::come_and_go),
         ("control-plane-dies", control_plane_dies),
         ("istiod-refuses", istiod_refuses),
         ("plain-service-stays", plain_service_stays),
@@ -40,7 +42,7 @@ const ALL: [&str; 3] = ["east", "west", "north"];
 const SERVICE: &str = "reviews.bookinfo.svc.cluster.local:9080";
 
 /// Applies a changed configuration; the traffic meets no error then, nor in the calls after it.
-fn change(stage: &Stage, world: &World, resources: &str, traffic: &[Traffic], what: &str) {
+pub fn change(stage: &Stage, world: &World, resources: &str, traffic: &[Traffic], what: &str) {
     let marks: Vec<usize> = traffic.iter().map(Traffic::mark).collect();
     stage.configure(world, resources);
     let plan = world.plan();

@@ -10,12 +10,17 @@ use crate::config::HOST;
 
 /// Waits until the client of a cluster is served.
 pub fn until_served(fleet: &Fleet, cluster: &str) {
+    until_host_served(fleet, cluster, HOST);
+}
+
+/// The same for this host.
+pub fn until_host_served(fleet: &Fleet, cluster: &str, host: &str) {
     let mut last = Calls::default();
     let is_served = is_so_by(Instant::now() + EVENTUALLY, || {
-        last = fleet.calls(cluster, HOST, 1);
+        last = fleet.calls(cluster, host, 1);
         Ok(last.errors() == 0)
     });
-    assert_eq!(is_served, Ok(true), "{HOST} is not served in {cluster}: {last}");
+    assert_eq!(is_served, Ok(true), "{host} is not served in {cluster}: {last}");
 }
 
 /// Waits until this backend alone answers: so many calls in a row.

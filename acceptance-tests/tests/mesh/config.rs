@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use acceptance_tests::{Live, World};
 use rig::dev::discovered_in;
-use rig::mesh::layout::{CLUSTERS, NAMESPACE, Spot};
+use rig::mesh::layout::{CLUSTERS, NAMESPACE, Speech, Spot};
+use rig::mesh::seeds::PORTS_HOST;
 use rig::mesh::{Mesh, seeds};
 use serde_json::{Value, json};
 use xtask::tools::digest;
@@ -26,6 +27,14 @@ pub fn destination(backends: &[&str], lines: &str) -> String {
         json!(backends)
     );
     discovered_in(&CLUSTERS.map(|(name, _)| name), &chosen, NAMESPACE, "reviews.mesh.internal", lines)
+}
+
+/// A destination whose hostname has a port for each of these, with what is spoken there.
+pub fn destination_with(ports: &[Speech], backends: &[&str], lines: &str) -> String {
+    let ports = ports.iter().map(|speech| format!("{{ number = {}, protocol = {:?} }}", speech.port(), speech.name()));
+    let ports = format!("ports        = [{}]", ports.collect::<Vec<_>>().join(", "));
+    let one = destination(backends, lines).replace("\"reviews.mesh.internal\"", &format!("{PORTS_HOST:?}"));
+    one.replace("ports        = [{ number = 9080, protocol = \"http\" }]", &ports)
 }
 
 /// The provider block over the API servers of a mesh.

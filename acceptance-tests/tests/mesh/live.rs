@@ -15,12 +15,12 @@ use xtask::term::{Ink, say};
 use xtask::{Problem, Result};
 
 use crate::changes;
-use crate::check::until_served;
+use crate::check::until_host_served;
 use crate::config::{DESTINATION, digest_of, provider};
 use crate::replay::path;
 use crate::report::{Bench, Figures, Report};
 use crate::scenarios::{self, Configuration, Scenario};
-use crate::{start, tcp, timeline, traps};
+use crate::{start, timeline, traps};
 
 /// What a live case is given.
 pub struct Stage<'a> {
@@ -87,7 +87,7 @@ pub fn run(filters: &[&str], is_recorded: bool) -> Result<ExitCode> {
         for scenario in scenarios::all() {
             case(scenario.name, &|stage| played(stage, &scenario))?;
         }
-        for (name, play) in [changes::all(), traps::all(), vec![tcp::CASE]].concat() {
+        for (name, play) in [changes::all(), traps::all()].concat() {
             case(name, &play)?;
         }
     }
@@ -120,7 +120,7 @@ fn record(stage: &Stage, configuration: &Configuration) {
 fn started_with(stage: &Stage, configuration: &Configuration) -> World {
     let world = stage.applied(&configuration.resources);
     world.assert_clean();
-    configuration.clients.iter().for_each(|cluster| until_served(stage.mesh.fleet(), cluster));
+    configuration.clients.iter().for_each(|cluster| until_host_served(stage.mesh.fleet(), cluster, &configuration.host));
     stage.settle();
     world
 }

@@ -13,11 +13,11 @@ mod changes;
 mod check;
 mod config;
 mod live;
+mod ports;
 mod replay;
 mod report;
 mod scenarios;
 mod start;
-mod tcp;
 mod timeline;
 mod traps;
 

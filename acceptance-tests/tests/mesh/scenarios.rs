@@ -3,9 +3,12 @@
 
 use rig::mesh::echo::Mood;
 use rig::mesh::fleet::Fleet;
+use rig::mesh::layout::{PORT, Speech};
+use rig::mesh::seeds::PORTS_HOST;
 
 use crate::check::{all_by, errors_at_most, local_traffic, until_by, until_served};
-use crate::config::{HOST, QUICK, destination};
+use crate::config::{HOST, QUICK, destination, destination_with};
+use crate::ports;
 use crate::report::Figures;
 
 /// Limits with which a gateway that hangs is left behind: nothing else ends a request that waits for it.
@@ -14,6 +17,8 @@ const TIGHT: &str = "  timeout = \"5s\"\n  retries = { per_try_timeout = \"1s\",
 /// What the provider is told, and whose calls it is for.
 pub struct Configuration {
     pub name: &'static str,
+    /// What clients call, with a port of HTTP.
+    pub host: String,
     /// Resources and data sources.
     pub resources: String,
     /// Clusters whose clients call.
@@ -33,17 +38,25 @@ pub fn configurations() -> Vec<Configuration> {
     let three = |lines: &str| destination(&["east", "west", "north"], &format!("{QUICK}{lines}"));
     let order = "  failover = { order = [\"north\", \"west\"] }\n";
     let east: &[&str] = &["east"];
+    let of = |name, resources, clients| Configuration { name, host: HOST.to_owned(), resources, clients };
+    let ports = Configuration {
+        name: "ports",
+        host: format!("{PORTS_HOST}:{PORT}"),
+        resources: destination_with(&Speech::ALL, &["east", "west"], QUICK),
+        clients: &["east", "west", "north"],
+    };
     vec![
-        Configuration { name: "two", resources: destination(&["east", "west"], QUICK), clients: &["east", "west", "north"] },
-        Configuration { name: "two-defaults", resources: destination(&["east", "west"], ""), clients: east },
-        Configuration { name: "three", resources: three(""), clients: east },
-        Configuration { name: "three-ranked", resources: three(order), clients: east },
-        Configuration { name: "three-tight", resources: three(&format!("{order}{TIGHT}")), clients: east },
+        of("two", destination(&["east", "west"], QUICK), &["east", "west", "north"]),
+        of("two-defaults", destination(&["east", "west"], ""), east),
+        ports,
+        of("three", three(""), east),
+        of("three-ranked", three(order), east),
+        of("three-tight", three(&format!("{order}{TIGHT}")), east),
     ]
 }
 
 /// All of them.
-pub fn all() -> [Scenario; 10] {
+pub fn all() -> [Scenario; 13] {
     [
         Scenario { name: "local-first", of: "two", play: local_first },
         Scenario { name: "local-app-dies", of: "two", play: local_app_dies },
@@ -52,6 +65,9 @@ pub fn all() -> [Scenario; 10] {
         Scenario { name: "client-only", of: "two", play: client_only },
         Scenario { name: "app-errors", of: "two", play: app_errors },
         Scenario { name: "defaults", of: "two-defaults", play: defaults },
+        Scenario { name: "ports", of: "ports", play: ports::each_at_home },
+        Scenario { name: "grpc-app-dies", of: "ports", play: ports::grpc_app_dies },
+        Scenario { name: "connections", of: "ports", play: ports::connections },
         Scenario { name: "no-loop", of: "three", play: no_loop },
         Scenario { name: "ranks", of: "three-ranked", play: ranks },
         Scenario { name: "hung-gateway", of: "three-tight", play: hung_gateway },

@@ -7,9 +7,7 @@ use mesh_model::derived;
 use mesh_model::names::{ClusterName, Namespace, ServiceAccount};
 
 use crate::features::listening_port;
-use crate::ir::{
-    ClientPlan, ClusterPlan, Entry, Exposure, Host, HostPort, LocalPods, Policy, PortPolicy, Route, RouteTable,
-};
+use crate::ir::{ClientPlan, ClusterPlan, Entry, Exposure, Host, HostPort, LocalPods, Policy, PortPolicy, Route, RouteTable};
 use crate::link::{Client, Linked, Member, gateways};
 
 /// Methods that RFC 9110 calls safe and that services are called with: repeating them changes nothing.

@@ -5,17 +5,20 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::HeaderValue;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use tokio::io::AsyncWriteExt as _;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use xtask::{Problem, Result};
 
 use crate::http::{runtime, wait_for};
+use crate::mesh::layout::Speech;
+use crate::mesh::tls;
 
 /// The header in which a backend names itself.
 pub const SERVED_BY: &str = "x-served-by";
@@ -36,15 +39,6 @@ pub enum Mood {
     Fails(u16),
     /// It answers 200 after this time.
     Slow(Duration),
-}
-
-/// What a backend and its callers speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Speech {
-    /// The backend names itself in a header.
-    Http,
-    /// It says its name to whoever connects, and ends the connection.
-    Tcp,
 }
 
 /// A backend. It ends when it is dropped.
@@ -108,28 +102,56 @@ impl Drop for Echo {
 async fn serve(listener: TcpListener, speech: Speech, name: String, mood: Arc<Mutex<Mood>>) {
     // they end with this task
     let mut connections = JoinSet::new();
-    while let Ok((mut stream, _)) = listener.accept().await {
+    while let Ok((stream, _)) = listener.accept().await {
         let _ = stream.set_nodelay(true);
         let (name, mood) = (name.clone(), Arc::clone(&mood));
-        if speech == Speech::Tcp {
-            connections.spawn(async move {
-                let _ = stream.write_all(name.as_bytes()).await;
-                let _ = stream.shutdown().await;
-            });
-            continue;
-        }
         connections.spawn(async move {
-            let service = service_fn(move |request| {
-                let mood = *mood.lock().unwrap_or_else(PoisonError::into_inner);
-                answer(name.clone(), mood, request)
-            });
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let mood = move || *mood.lock().unwrap_or_else(PoisonError::into_inner);
+            match speech {
+                Speech::Http => {
+                    let service = service_fn(move |request| answer(name.clone(), mood(), request));
+                    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                }
+                Speech::Grpc => {
+                    let service = service_fn(move |request| answer_grpc(name.clone(), mood(), request));
+                    let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+                    let _ = server.serve_connection(TokioIo::new(stream), service).await;
+                }
+                Speech::Tcp => say(stream, &name).await,
+                Speech::Tls => {
+                    if let Ok(stream) = tls::server().accept(stream).await {
+                        say(stream, &name).await;
+                    }
+                }
+            }
         });
         while connections.try_join_next().is_some() {}
     }
 }
 
-async fn answer(name: String, mood: Mood, request: Request<Incoming>) -> std::result::Result<Response<Full<Bytes>>, Infallible> {
+async fn say(mut stream: impl AsyncWrite + Unpin, name: &str) {
+    let _ = stream.write_all(name.as_bytes()).await;
+    let _ = stream.shutdown().await;
+}
+
+type Answer<B> = std::result::Result<Response<B>, Infallible>;
+
+/// The same as over HTTP/1.1, and what became of the call behind it.
+async fn answer_grpc(
+    name: String,
+    mood: Mood,
+    request: Request<Incoming>,
+) -> Answer<impl Body<Data = Bytes, Error = Infallible>> {
+    let answer = answer(name, mood, request).await?;
+    let status = if answer.status() == 200 { "0" } else { "13" };
+    let trailers = hyper::HeaderMap::from_iter([("grpc-status".parse().expect("a header"), HeaderValue::from_static(status))]);
+    let (mut head, body) = answer.into_parts();
+    head.status = hyper::StatusCode::OK;
+    head.headers.insert("content-type", HeaderValue::from_static("application/grpc"));
+    Ok(Response::from_parts(head, body.with_trailers(async move { Some(Ok(trailers)) })))
+}
+
+async fn answer(name: String, mood: Mood, request: Request<Incoming>) -> Answer<Full<Bytes>> {
     let status = match mood {
         Mood::Well => 200,
         Mood::Fails(status) => status,

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use xtask::{Problem, Result};
 
-use crate::mesh::echo::{Echo, Mood, Speech};
+use crate::mesh::echo::{Echo, Mood};
 use crate::mesh::envoy::Envoy;
-use crate::mesh::layout::{PORT, Role, Seat, Spot, TCP_PORT};
+use crate::mesh::layout::{PORT, Role, Seat, Speech, Spot};
 use crate::mesh::relay::Secrets;
 use crate::mesh::traffic::{Calls, Client, Traffic, calls};
 use crate::pki::Authority;
@@ -29,28 +29,24 @@ pub struct Fleet {
     backends: BTreeMap<String, Backend>,
 }
 
-/// A backend, on both ports of its Service.
+/// A backend, on every port of its Service.
 #[derive(Debug)]
-pub struct Backend {
-    http: Echo,
-    tcp: Echo,
-}
+pub struct Backend([Echo; 4]);
 
 impl Backend {
     fn start(spot: Spot) -> Result<Self> {
-        let start = |port, speech| Echo::start(spot.name(), spot.backend(port), speech);
-        Ok(Self { http: start(PORT, Speech::Http)?, tcp: start(TCP_PORT, Speech::Tcp)? })
+        let [http, tcp, grpc, tls] = Speech::ALL.map(|speech| Echo::start(spot.name(), spot.backend(speech), speech));
+        Ok(Self([http?, tcp?, grpc?, tls?]))
     }
 
     /// From the next request on.
     pub fn is(&self, mood: Mood) {
-        self.http.is(mood);
+        self.0.iter().for_each(|echo| echo.is(mood));
     }
 
     /// It dies: its connections end, new ones are refused.
     pub fn die(&self) {
-        self.http.die();
-        self.tcp.die();
+        self.0.iter().for_each(Echo::die);
     }
 
     /// It lives, if it was dead, and is well.
@@ -58,8 +54,7 @@ impl Backend {
     /// # Errors
     /// When one of its addresses was taken meanwhile.
     pub fn revive(&self) -> Result<()> {
-        self.http.revive()?;
-        self.tcp.revive()
+        self.0.iter().try_for_each(Echo::revive)
     }
 }
 
@@ -142,9 +137,9 @@ impl Fleet {
         Traffic::start(Client::new(client(cluster), host).with(hyper::Method::POST))
     }
 
-    /// Connections of a cluster's client over TCP without end, each one new.
-    pub fn connections(&self, cluster: &str) -> Traffic {
-        Traffic::start(Client::tcp((client(cluster).ip(), TCP_PORT).into()))
+    /// Calls of a cluster's client to the port where this is spoken, without end; over TCP and TLS each with a new connection.
+    pub fn speaking(&self, speech: Speech, cluster: &str, host: &str) -> Traffic {
+        Traffic::start(Client::speaking(speech, (client(cluster).ip(), speech.port()).into(), host))
     }
 
     /// Everything runs and is well again.

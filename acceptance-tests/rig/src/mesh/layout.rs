@@ -15,8 +15,43 @@ pub const TRUST_DOMAIN: &str = "cluster.local";
 /// The port of every Service, and of the listeners of sidecars.
 pub const PORT: u16 = 9080;
 
-/// The same for what is no HTTP.
-pub const TCP_PORT: u16 = 9090;
+/// What a backend and its callers speak: each on a port of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Speech {
+    /// HTTP/1.1; the backend names itself in a header.
+    Http,
+    /// It says its name to whoever connects, and ends the connection.
+    Tcp,
+    /// HTTP/2 with a status of gRPC behind the body; the name is in a header.
+    Grpc,
+    /// As TCP, over TLS of its own.
+    Tls,
+}
+
+impl Speech {
+    /// All of a backend.
+    pub const ALL: [Self; 4] = [Self::Http, Self::Tcp, Self::Grpc, Self::Tls];
+
+    /// The Service's port, and that of listeners of sidecars.
+    pub fn port(self) -> u16 {
+        match self {
+            Self::Http => PORT,
+            Self::Tcp => 9090,
+            Self::Grpc => 9100,
+            Self::Tls => 9443,
+        }
+    }
+
+    /// The port's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Tcp => "tcp",
+            Self::Grpc => "grpc",
+            Self::Tls => "tls",
+        }
+    }
+}
 
 /// The port of east-west gateways.
 pub const GATEWAY_PORT: u16 = 15443;
@@ -77,9 +112,14 @@ impl Spot {
         format!("10.{}.0.0/16", 200 + u16::from(self.number))
     }
 
-    /// Where the backend of its server listens for calls to this port of the Service.
-    pub fn backend(self, port: u16) -> SocketAddr {
-        let member = if port == TCP_PORT { 2 } else { 1 };
+    /// Where the backend of its server listens for this.
+    pub fn backend(self, speech: Speech) -> SocketAddr {
+        let member = match speech {
+            Speech::Http => 1,
+            Speech::Tcp => 2,
+            Speech::Grpc => 3,
+            Speech::Tls => 4,
+        };
         (Ipv4Addr::LOCALHOST, 19000 + 100 * u16::from(self.number) + member).into()
     }
 
@@ -182,7 +222,7 @@ mod tests {
         let [east, west] = ["east", "west"].map(|name| Spot::of(name).expect("it is known"));
         assert_ne!(east.relay(), west.relay());
         assert_eq!(Role::Gateway.ip(west).to_string(), "127.2.15.1");
-        assert_eq!((west.name(), west.backend(PORT).port(), west.backend(TCP_PORT).port()), ("west", 19201, 19202));
+        assert_eq!((west.name(), west.backend(Speech::Http).port(), west.backend(Speech::Tcp).port()), ("west", 19201, 19202));
         assert_eq!(Spot::of("south"), None);
         assert!(Seat { spot: east, role: Role::Gateway }.node_id().starts_with("router~127.1.15.1~"));
     }

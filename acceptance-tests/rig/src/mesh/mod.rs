@@ -19,6 +19,7 @@ pub mod recording;
 pub mod relay;
 pub mod replay;
 pub mod seeds;
+mod tls;
 pub mod traffic;
 pub mod wire;
 

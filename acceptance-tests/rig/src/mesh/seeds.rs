@@ -5,10 +5,11 @@
 
 use serde_json::{Value, json};
 
-use crate::mesh::layout::{GATEWAY_PORT, NAMESPACE, PORT, ROOT, Role, Seat, Spot, TCP_PORT, TRUST_DOMAIN};
+use crate::mesh::layout::{GATEWAY_PORT, NAMESPACE, PORT, ROOT, Role, Seat, Speech, Spot, TRUST_DOMAIN};
+use crate::mesh::tls;
 
-/// A host that has a listener of its own at clients, on [`TCP_PORT`]: without capture a port of TCP leads to one host.
-pub const TCP_HOST: &str = "reviews-tcp.mesh.internal";
+/// The host that has listeners at clients for everything that backends speak: without capture a port of TCP leads to one host.
+pub const PORTS_HOST: &str = tls::HOST;
 
 /// The mesh configuration of every istiod.
 pub fn mesh_config() -> Value {
@@ -130,11 +131,10 @@ fn template(name: &str, namespace: &str, labels: &Value, account: &str, annotati
 }
 
 fn service(role: Role) -> Value {
-    let port = |name: &str, number: u16| json!({ "name": name, "port": number, "targetPort": number, "protocol": "TCP" });
-    let mut ports = vec![port("http", PORT)];
-    if role == Role::Server {
-        ports.push(port("tcp", TCP_PORT));
-    }
+    let spoken = if role == Role::Server { &Speech::ALL[..] } else { &[Speech::Http] };
+    let port =
+        |speech: &Speech| json!({ "name": speech.name(), "port": speech.port(), "targetPort": speech.port(), "protocol": "TCP" });
+    let ports: Vec<Value> = spoken.iter().map(port).collect();
     json!({
         "apiVersion": "v1", "kind": "Service",
         "metadata": { "name": role.app(), "namespace": role.namespace(), "labels": { "app": role.app() } },
@@ -187,25 +187,25 @@ pub fn pod(seat: Seat, is_ready: bool) -> Value {
 /// No traffic is captured here, so every listener is told its own address.
 fn sidecar(spot: Spot, role: Role) -> Value {
     let ip = role.ip(spot).to_string();
-    let port = |number: u16| match number {
-        TCP_PORT => json!({ "number": number, "name": "tcp", "protocol": "TCP" }),
-        _ => json!({ "number": number, "name": "http", "protocol": "HTTP" }),
+    let port = |speech: Speech| json!({ "number": speech.port(), "name": speech.name(), "protocol": speech.name().to_ascii_uppercase() });
+    let inward = |speech: Speech| {
+        let backend = spot.backend(speech).to_string();
+        json!({ "port": port(speech), "bind": ip, "captureMode": "NONE", "defaultEndpoint": backend })
     };
-    let inward = |number: u16| {
-        let backend = spot.backend(number).to_string();
-        json!({ "port": port(number), "bind": ip, "captureMode": "NONE", "defaultEndpoint": backend })
+    let outward = |speech: Speech, bind: &str| {
+        let host = if speech == Speech::Http { "*" } else { PORTS_HOST };
+        json!({ "port": port(speech), "bind": bind, "captureMode": "NONE", "hosts": [format!("*/{host}")] })
     };
-    let outward = |number: u16, bind: &str, host: &str| json!({ "port": port(number), "bind": bind, "captureMode": "NONE", "hosts": [format!("*/{host}")] });
     let selector = json!({ "labels": { "app": role.app() } });
     let spec = match role {
         Role::Server => json!({
             "workloadSelector": selector,
-            "ingress": [inward(PORT), inward(TCP_PORT)],
-            "egress": [outward(PORT, &spot.address(0, 121).to_string(), "*")],
+            "ingress": Speech::ALL.map(inward),
+            "egress": [outward(Speech::Http, &spot.address(0, 121).to_string())],
         }),
         Role::Client | Role::Gateway => json!({
             "workloadSelector": selector,
-            "egress": [outward(PORT, &ip, "*"), outward(TCP_PORT, &ip, TCP_HOST)],
+            "egress": Speech::ALL.map(|speech| outward(speech, &ip)),
         }),
     };
     let metadata = json!({ "name": role.app(), "namespace": role.namespace() });

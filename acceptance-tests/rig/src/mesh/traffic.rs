@@ -7,17 +7,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt as _, Empty};
-use hyper::Method;
-use hyper::body::Bytes;
-use hyper::client::conn::http1::SendRequest;
-use hyper_util::rt::TokioIo;
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::{http1, http2};
+use hyper::{Method, Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::pki_types::ServerName;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use xtask::{Problem, Result};
 
 use crate::http::{runtime, wait_for};
-use crate::mesh::echo::{CALLED_AS, CALLED_BY, SERVED_BY, Speech};
+use crate::mesh::echo::{CALLED_AS, CALLED_BY, SERVED_BY};
+use crate::mesh::layout::Speech;
+use crate::mesh::tls;
 use crate::wait::is_so_by;
 
 /// A client waits this long for an answer.
@@ -51,7 +54,7 @@ pub struct Seen {
 impl Seen {
     /// Whether the client got what it asked for.
     pub fn is_served(&self) -> bool {
-        self.status == 200 && !self.by.is_empty()
+        self.status == 200 && !self.by.is_empty() && self.why.is_empty()
     }
 }
 
@@ -115,7 +118,48 @@ pub struct Client {
     host: String,
     method: Method,
     speech: Speech,
-    sender: Option<SendRequest<Empty<Bytes>>>,
+    sender: Option<Sender>,
+}
+
+#[derive(Debug)]
+enum Sender {
+    Http(http1::SendRequest<Empty<Bytes>>),
+    Grpc(http2::SendRequest<Empty<Bytes>>),
+}
+
+impl Sender {
+    async fn connect(speech: Speech, stream: TcpStream) -> hyper::Result<Self> {
+        let stream = TokioIo::new(stream);
+        Ok(if speech == Speech::Grpc {
+            let (sender, connection) = http2::handshake(TokioExecutor::new(), stream).await?;
+            tokio::spawn(connection);
+            Self::Grpc(sender)
+        } else {
+            let (sender, connection) = http1::handshake(stream).await?;
+            tokio::spawn(connection);
+            Self::Http(sender)
+        })
+    }
+
+    fn is_closed(&self) -> bool {
+        match self {
+            Self::Http(sender) => sender.is_closed(),
+            Self::Grpc(sender) => sender.is_closed(),
+        }
+    }
+
+    async fn send(&mut self, request: Request<Empty<Bytes>>) -> hyper::Result<Response<Incoming>> {
+        match self {
+            Self::Http(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await
+            }
+            Self::Grpc(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await
+            }
+        }
+    }
 }
 
 impl Client {
@@ -124,9 +168,10 @@ impl Client {
         Self { address, host: host.to_owned(), method: Method::GET, speech: Speech::Http, sender: None }
     }
 
-    /// Connects anew for each call, and takes what the backend says without being asked.
-    pub fn tcp(address: SocketAddr) -> Self {
-        Self { speech: Speech::Tcp, ..Self::new(address, "") }
+    /// Speaks this with it; over TCP and TLS it takes what the backend says without being asked.
+    pub fn speaking(speech: Speech, address: SocketAddr, host: &str) -> Self {
+        let method = if speech == Speech::Grpc { Method::POST } else { Method::GET };
+        Self { speech, method, ..Self::new(address, host) }
     }
 
     /// The same with this method.
@@ -155,24 +200,30 @@ impl Client {
             None => {
                 let stream = TcpStream::connect(self.address).await.map_err(|error| error.to_string())?;
                 let _ = stream.set_nodelay(true);
-                let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(text)?;
-                tokio::spawn(connection);
-                sender
+                Sender::connect(self.speech, stream).await.map_err(text)?
             }
         };
-        sender.ready().await.map_err(text)?;
-        let request = hyper::Request::builder().method(&self.method).uri(path).header("host", &self.host).body(Empty::new());
-        let answer = sender.send_request(request.map_err(|error| error.to_string())?).await.map_err(text)?;
-        let (head, body) = answer.into_parts();
-        let body = body.collect().await.map_err(text)?.to_bytes();
+        let request = Request::builder().method(&self.method);
+        let request = if self.speech == Speech::Grpc {
+            let uri = format!("http://{}{path}", self.host);
+            request.uri(uri).header("content-type", "application/grpc").header("te", "trailers")
+        } else {
+            request.uri(path).header("host", &self.host)
+        };
+        let request = request.body(Empty::new()).map_err(|error| error.to_string())?;
+        let (mut head, body) = sender.send(request).await.map_err(text)?.into_parts();
+        let body = body.collect().await.map_err(text)?;
+        // of a call over gRPC the trailers tell what became of it
+        head.headers.extend(body.trailers().cloned().unwrap_or_default());
+        let body = body.to_bytes();
         self.sender = Some(sender);
         Ok((head.status.as_u16(), head.headers, String::from_utf8_lossy(&body).into_owned()))
     }
 
     async fn call(&mut self, since: Instant) -> Seen {
         let at = since.elapsed();
-        if self.speech == Speech::Tcp {
-            let (status, by, why) = match tokio::time::timeout(PATIENCE, listen(self.address)).await {
+        if matches!(self.speech, Speech::Tcp | Speech::Tls) {
+            let (status, by, why) = match tokio::time::timeout(PATIENCE, listen(self.speech, self.address)).await {
                 Ok(Ok(by)) if by.is_empty() => (0, by, "the connection ended without a word".to_owned()),
                 Ok(Ok(by)) => (200, by, String::new()),
                 Ok(Err(error)) => (0, String::new(), error.kind().to_string()),
@@ -182,16 +233,26 @@ impl Client {
         }
         let (status, headers, body) = self.ask("/").await;
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        let by = header(SERVED_BY);
-        let why = if by.is_empty() { body } else { String::new() };
+        let (by, grpc) = (header(SERVED_BY), header("grpc-status"));
+        let why = match (by.is_empty(), grpc.as_str()) {
+            (false, "" | "0") => String::new(),
+            (_, "") => body,
+            (_, grpc) => format!("gRPC {grpc} {}", header("grpc-message")),
+        };
         Seen { at, took: since.elapsed() - at, status, by, peer: header(CALLED_BY), host: header(CALLED_AS), why }
     }
 }
 
 /// What is said at this address until the connection ends.
-async fn listen(address: SocketAddr) -> std::io::Result<String> {
+async fn listen(speech: Speech, address: SocketAddr) -> std::io::Result<String> {
     let mut said = String::new();
-    TcpStream::connect(address).await?.read_to_string(&mut said).await?;
+    let mut stream = TcpStream::connect(address).await?;
+    if speech == Speech::Tls {
+        let name = ServerName::try_from(tls::HOST).map_err(std::io::Error::other)?;
+        tls::client().connect(name, stream).await?.read_to_string(&mut said).await?;
+    } else {
+        stream.read_to_string(&mut said).await?;
+    }
     Ok(said)
 }
 

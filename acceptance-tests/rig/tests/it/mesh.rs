@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rig::mesh::echo::{Echo, Mood, Speech};
+use rig::mesh::echo::{Echo, Mood};
+use rig::mesh::layout::Speech;
 use rig::mesh::traffic::{Client, Traffic, calls};
 
 fn free_address() -> SocketAddr {
@@ -41,11 +42,13 @@ fn traffic_sees_a_backend_die_and_come_back() {
 }
 
 #[test]
-fn a_backend_says_its_name_to_whoever_connects() {
-    let address = free_address();
-    let echo = Echo::start("here", address, Speech::Tcp).expect("the address is free");
-    let traffic = Traffic::start(Client::tcp(address));
-    traffic.wait_until("it says its name", 3, |seen| seen.is_served() && seen.by == "here");
-    echo.die();
-    traffic.wait_until("nobody speaks for the dead", 3, |seen| seen.status == 0);
+fn backends_and_clients_speak_the_same() {
+    for speech in Speech::ALL {
+        let address = free_address();
+        let echo = Echo::start("here", address, speech).expect("the address is free");
+        let traffic = Traffic::start(Client::speaking(speech, address, "anybody"));
+        traffic.wait_until(&format!("it says its name over {}", speech.name()), 3, |seen| seen.is_served() && seen.by == "here");
+        echo.die();
+        traffic.wait_until("nobody speaks for the dead", 3, |seen| seen.status == 0);
+    }
 }

@@ -89,8 +89,7 @@ fn check_namespaces(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: 
     }
     let wanted: BTreeSet<&str> = planned.objects.iter().filter_map(|object| Some(object.namespace.as_ref()?.as_str())).collect();
     for namespace in wanted.difference(&present) {
-        let only_calls =
-            !planned.serves() && planned.of_kind("ServiceEntry").any(|host| in_namespace(host, namespace));
+        let only_calls = !planned.serves() && planned.of_kind("ServiceEntry").any(|host| in_namespace(host, namespace));
         let fix = if only_calls {
             format!("Create it, or name one that exists: client_namespace = {{ {} = \"istio-system\" }}", inventory.cluster)
         } else {

@@ -137,15 +137,14 @@ enum Reach {
 
 fn check_mutual_tls(pods: &Pods<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
     let root = inventory.root_namespace();
-    let applying: Vec<(Reach, Live<'_>)> = inventory
-        .of_kind("PeerAuthentication")
-        .filter_map(|policy| Some((pods.reach(&policy, root)?, policy)))
-        .collect();
+    let applying: Vec<(Reach, Live<'_>)> =
+        inventory.of_kind("PeerAuthentication").filter_map(|policy| Some((pods.reach(&policy, root)?, policy))).collect();
     let ports: Vec<Option<&str>> = pods.target_ports.iter().copied().map(Some).collect();
     let ports = if ports.is_empty() { vec![None] } else { ports };
     for port in ports {
         // the most specific one that says anything counts
-        let Some(reach) = applying.iter().filter(|(_, policy)| mode(policy, port).is_some()).map(|(reach, _)| *reach).max() else {
+        let Some(reach) = applying.iter().filter(|(_, policy)| mode(policy, port).is_some()).map(|(reach, _)| *reach).max()
+        else {
             continue;
         };
         for (_, policy) in applying.iter().filter(|(other, policy)| *other == reach && mode(policy, port) == Some("DISABLE")) {

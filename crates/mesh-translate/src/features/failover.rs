@@ -10,7 +10,7 @@
 //! # Interacts with
 //! `outlier_detection`, without which istiod computes no priorities.
 
-use istio_objects::kinds::{TrafficPolicy, LoadBalancer, LocalitySetting, RankLabel, ServiceEntry, WorkloadEntry};
+use istio_objects::kinds::{LoadBalancer, LocalitySetting, RankLabel, ServiceEntry, TrafficPolicy, WorkloadEntry};
 
 use super::{Feature, Slice};
 use crate::ir::{Entry, Host, PortPolicy};
@@ -18,10 +18,7 @@ use crate::ir::{Entry, Host, PortPolicy};
 pub(super) const FEATURE: Feature = Feature {
     name: "failover",
     slices: &[
-        Slice::TrafficPolicy(
-            policy,
-            &["policy.loadBalancer.simple", "policy.loadBalancer.localityLbSetting"],
-        ),
+        Slice::TrafficPolicy(policy, &["policy.loadBalancer.simple", "policy.loadBalancer.localityLbSetting"]),
         Slice::WorkloadEntry(entry, &["spec.labels[gloo-terraform-rank/*]", "spec.locality"]),
         Slice::ServiceEntry(host, &["metadata.annotations[networking.istio.io/traffic-distribution]"]),
     ],

@@ -8,7 +8,7 @@
 //! # Interacts with
 //! `exposure`: the gateway of a serving cluster passes exactly this server name.
 
-use istio_objects::kinds::{ClientTls, TrafficPolicy, ServiceEntry};
+use istio_objects::kinds::{ClientTls, ServiceEntry, TrafficPolicy};
 
 use super::{Feature, Slice};
 use crate::ir::{Host, PortPolicy};

@@ -101,7 +101,10 @@ pub(super) fn check(scope: &Scope<'_>, ports: &[&Port], findings: &mut Findings)
                 AttributePath::of(setting),
                 format!("{} has no port of HTTP, so that `{setting}` does nothing.", intent.hostname),
                 "Proxies see connections there, no requests that they could repeat or limit.",
-                format!("Remove `{setting}`, or name the protocol of the port: ports = [{{ number = {}, protocol = \"http\" }}]", connections[0].number),
+                format!(
+                    "Remove `{setting}`, or name the protocol of the port: ports = [{{ number = {}, protocol = \"http\" }}]",
+                    connections[0].number
+                ),
             ));
         }
     }
