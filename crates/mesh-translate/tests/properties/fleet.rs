@@ -84,12 +84,15 @@ fn backend(cluster: &'static str) -> impl Strategy<Value = Backend> {
         cluster: name(cluster),
         namespace: name("bookinfo"),
         service: name("reviews"),
-        ports: vec![BackendPort {
-            number: port(9080),
-            name: Some("http".to_owned()),
-            target_port: port(target),
-            protocol: Some("http".to_owned()),
-        }],
+        ports: vec![
+            BackendPort {
+                number: port(9080),
+                name: Some("http".to_owned()),
+                target_port: port(target),
+                protocol: Some("http".to_owned()),
+            },
+            BackendPort { number: port(9090), name: None, target_port: port(target + 10), protocol: None },
+        ],
         selector: BTreeMap::from([("app".to_owned(), "reviews".to_owned())]),
         canonical_name: Leaf::Known(name("reviews")),
         service_accounts: accounts.into_iter().map(|account| Leaf::Known(name(account))).collect(),
@@ -115,6 +118,21 @@ fn failover() -> impl Strategy<Value = Failover> {
     })
 }
 
+/// Ports of a destination: one of HTTP, and some of these.
+fn ports(number: i64, port_name: &str, more: &[Protocol]) -> Vec<Port> {
+    let http = Port { number: port(number), name: name(port_name), protocol: Protocol::Http, service_port: port(9080) };
+    let others = more.iter().map(|protocol| {
+        let number = port(if *protocol == Protocol::Tcp { 9092 } else { 9091 });
+        Port { number, name: name(protocol.as_str()), protocol: *protocol, service_port: port(9090) }
+    });
+    std::iter::once(http).chain(others).collect()
+}
+
+/// The port of the Service behind a port of every destination.
+pub(crate) fn service_port(number: &serde_json::Value) -> u16 {
+    if *number == 9080 || *number == 9081 { 9080 } else { 9090 }
+}
+
 /// A destination that translates without an error.
 pub(crate) fn destination() -> impl Strategy<Value = VirtualDestination> {
     let facts = CLUSTERS.iter().enumerate().map(|(index, cluster)| facts(index).prop_map(|facts| (name(cluster), facts)));
@@ -128,41 +146,39 @@ pub(crate) fn destination() -> impl Strategy<Value = VirtualDestination> {
         prop::sample::select(&["http", "http", "web"][..]),
         prop::sample::select(&["reviews", "reviews", "books"][..]),
         prop::sample::select(&["reviews", "reviews", "books"][..]),
+        prop::sample::subsequence(&[Protocol::Grpc, Protocol::Tcp][..], 0..=2).prop_shuffle(),
     );
     (facts, backends, clients, failover(), knobs)
-        .prop_map(|(clusters, backends, clients, failover, (hostname, number, moved, port_name, service, canonical_name))| {
-            let mut backends: Vec<Backend> = backends.into_iter().flatten().collect();
-            for backend in &mut backends {
-                backend.service = name(service);
-                backend.canonical_name = Leaf::Known(name(canonical_name));
-            }
-            let serving: BTreeSet<&ClusterName> = backends.iter().map(|backend| &backend.cluster).collect();
-            let client_only = clients.iter().filter(|client| !serving.contains(client));
-            let client_namespace =
-                if moved { client_only.map(|client| (client.clone(), name("frontend"))).collect() } else { BTreeMap::new() };
-            VirtualDestination {
-                mesh: VirtualMesh { name: name("prod"), hostname_suffix: name("mesh.internal"), clusters },
-                namespace: name("bookinfo"),
-                name: name("reviews"),
-                hostname: name(hostname),
-                ports: vec![Port {
-                    number: port(number),
-                    name: name(port_name),
-                    protocol: Protocol::Http,
-                    service_port: port(9080),
-                }],
-                backends,
-                clients,
-                client_namespace,
-                failover,
-                outlier_detection: OutlierDetection::default(),
-                retries: Retries::default(),
-                timeout: Some(Leaf::Known(Duration::from_secs(10))),
-                connect_timeout: Leaf::Known(Duration::from_secs(1)),
-                export_to: vec![Leaf::Known("shop".to_owned()), Leaf::Known("bookinfo".to_owned())],
-                overlays: Vec::new(),
-            }
-        })
+        .prop_map(
+            |(clusters, backends, clients, failover, (hostname, number, moved, port_name, service, canonical_name, more))| {
+                let mut backends: Vec<Backend> = backends.into_iter().flatten().collect();
+                for backend in &mut backends {
+                    backend.service = name(service);
+                    backend.canonical_name = Leaf::Known(name(canonical_name));
+                }
+                let serving: BTreeSet<&ClusterName> = backends.iter().map(|backend| &backend.cluster).collect();
+                let client_only = clients.iter().filter(|client| !serving.contains(client));
+                let client_namespace =
+                    if moved { client_only.map(|client| (client.clone(), name("frontend"))).collect() } else { BTreeMap::new() };
+                VirtualDestination {
+                    mesh: VirtualMesh { name: name("prod"), hostname_suffix: name("mesh.internal"), clusters },
+                    namespace: name("bookinfo"),
+                    name: name("reviews"),
+                    hostname: name(hostname),
+                    ports: ports(number, port_name, &more),
+                    backends,
+                    clients,
+                    client_namespace,
+                    failover,
+                    outlier_detection: OutlierDetection::default(),
+                    retries: Retries::default(),
+                    timeout: Some(Leaf::Known(Duration::from_secs(10))),
+                    connect_timeout: Leaf::Known(Duration::from_secs(1)),
+                    export_to: vec![Leaf::Known("shop".to_owned()), Leaf::Known("bookinfo".to_owned())],
+                    overlays: Vec::new(),
+                }
+            },
+        )
         .prop_filter("a destination that is refused has no objects", |intent| !translate(intent).objects.is_empty())
 }
 

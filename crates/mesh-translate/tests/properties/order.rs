@@ -155,43 +155,61 @@ impl World {
     }
 
     /// Whether the policy accepts whatever answers for its Service in a cluster, or has a canonical name there.
-    fn accepts(&self, rule: &Value, cluster: &ClusterName, is_meant: impl Fn(&Pods) -> bool) -> bool {
-        let listed = texts(&rule["spec"]["trafficPolicy"]["tls"]["subjectAltNames"]);
+    fn accepts(&self, policy: &Value, cluster: &ClusterName, is_meant: impl Fn(&Pods) -> bool) -> bool {
+        let listed = texts(&policy["tls"]["subjectAltNames"]);
         let mut meant = self.pods.get(cluster).into_iter().flatten().filter(|pods| is_meant(pods)).peekable();
         meant.peek().is_some() && meant.all(|pods| pods.servers.iter().all(|server| listed.contains(server.as_str())))
     }
 
-    /// Whether a host is served: by pods of its cluster, or by an entry whose gateway passes the call to servers that the
-    /// policy accepts.
-    fn serves(&self, now: &State, at: &At) -> bool {
+    /// Whether a port of a host is served: by pods of its cluster, or by an entry whose gateway passes the call to servers that
+    /// the policy accepts.
+    fn serves(&self, now: &State, at: &At, number: &Value) -> bool {
         let Some(host) = now.get(at).map(|live| &live.value) else { return false };
-        let Some(rule) = rule_of(now, &at.0, host) else { return false };
+        let Some(policy) = rule_of(now, &at.0, host).map(|rule| policy(rule, number)) else { return false };
+        let Some(port) = ports(host).iter().find(|port| port["number"] == *number) else { return false };
         let selector = host["spec"]["workloadSelector"]["labels"].as_object().expect("hosts select");
         let by_pods = selector.len() == 1
             && selector
                 .get(reserved::CANONICAL_NAME_LABEL)
-                .is_some_and(|name| self.accepts(rule, &at.0, |pods| name == &pods.canonical_name));
+                .is_some_and(|name| self.accepts(policy, &at.0, |pods| name == &pods.canonical_name));
         by_pods
             || of_kind(now, &at.0, "WorkloadEntry").any(|entry| {
                 let is_selected = entry["metadata"]["namespace"] == host["metadata"]["namespace"]
                     && selector.iter().all(|(key, value)| entry["spec"]["labels"].get(key) == Some(value));
-                let port = &host["spec"]["ports"][0];
                 let reached = entry["spec"]["ports"].get(port["name"].as_str().expect("ports have names"));
-                is_selected && reached.unwrap_or(&port["targetPort"]) == 15443 && self.leads(now, rule, entry)
+                is_selected && reached.unwrap_or(&port["targetPort"]) == 15443 && self.leads(now, policy, number, entry)
             })
     }
 
-    /// Whether calls to an entry end at servers that the policy accepts.
-    fn leads(&self, now: &State, rule: &Value, entry: &Value) -> bool {
+    /// Whether calls of a port to an entry end at servers that the policy accepts.
+    fn leads(&self, now: &State, policy: &Value, number: &Value, entry: &Value) -> bool {
         let address = entry["spec"]["address"].as_str().expect("entries have an address");
-        let server_name = rule["spec"]["trafficPolicy"]["tls"]["sni"].as_str().expect("policies have a server name");
-        let (_, service) = server_name.split_once("_._.").expect("the Service is named");
-        self.exposes(now, address, service) && self.accepts(rule, &fleet::owner_of(address), |pods| pods.service == service)
+        let Some(service) = service_of(policy, number) else { return false };
+        self.exposes(now, address, service) && self.accepts(policy, &fleet::owner_of(address), |pods| pods.service == service)
     }
 }
 
-fn ranks(rule: &Value) -> usize {
-    texts(&rule["spec"]["trafficPolicy"]["loadBalancer"]["localityLbSetting"]["failoverPriority"]).len()
+/// What a rule says of a port.
+fn policy<'v>(rule: &'v Value, number: &Value) -> &'v Value {
+    let all = &rule["spec"]["trafficPolicy"];
+    let Some(each) = all["portLevelSettings"].as_array() else { return all };
+    each.iter().find(|policy| policy["port"]["number"] == *number).unwrap_or(&Value::Null)
+}
+
+/// The Service to which a policy leads calls of a port of a host; none where it leads to another port of it.
+fn service_of<'v>(policy: &'v Value, number: &Value) -> Option<&'v str> {
+    policy["tls"]["sni"].as_str()?.strip_prefix(&format!("outbound_.{}_._.", fleet::service_port(number)))
+}
+
+fn ports(host: &Value) -> &[Value] {
+    host["spec"]["ports"].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// Ranks that a rule lists, the same for all ports.
+fn ranks(rule: &Value) -> BTreeSet<&str> {
+    let all = &rule["spec"]["trafficPolicy"];
+    let first = all["portLevelSettings"].get(0).unwrap_or(all);
+    texts(&first["loadBalancer"]["localityLbSetting"]["failoverPriority"])
 }
 
 fn texts(list: &Value) -> BTreeSet<&str> {
@@ -225,6 +243,7 @@ impl Move {
             }
             let wrong = self
                 .misled(now, cluster)
+                .or_else(|| self.stray_port(now, cluster))
                 .or_else(|| self.lost_host(now, cluster))
                 .or_else(|| self.deserted_host(now, cluster))
                 .or_else(|| self.early_host(now, cluster));
@@ -243,42 +262,76 @@ impl Move {
             let Some(rule) = rule_of(now, cluster, entry) else {
                 return Some(format!("{cluster}: entry {name} without a DestinationRule"));
             };
-            let ranks = rule["spec"]["trafficPolicy"]["loadBalancer"]["localityLbSetting"]["failoverPriority"].to_string();
+            let ranks = ranks(rule);
             let labels = entry["spec"]["labels"].as_object().expect("entries have labels");
             let rank = labels.keys().find(|key| key.starts_with(reserved::RANK_PREFIX)).expect("entries have a rank");
-            if !ranks.contains(&format!("{rank:?}")) {
-                return Some(format!("{cluster}: entry {name} has {rank}, its rule lists {ranks}"));
+            if !ranks.contains(rank.as_str()) {
+                return Some(format!("{cluster}: entry {name} has {rank}, its rule lists {ranks:?}"));
             }
-            let is_swapped = self.swaps_servers(cluster, entry) || self.is_awaited(cluster, entry);
-            // of an entry that is there before and after, both must hold
-            let leads = |state: &State| {
-                let same = of_kind(state, cluster, "WorkloadEntry").find(|other| other["metadata"] == entry["metadata"]);
-                same.is_none_or(|same| rule_of(state, cluster, same).is_some_and(|rule| self.world.leads(state, rule, same)))
-            };
-            if !is_swapped && leads(&self.old) && leads(&self.new) && !self.world.leads(now, rule, entry) {
-                return Some(format!("{cluster}: entry {name} leads to a gateway which exposes nothing"));
+            for number in self.lasting_ports(cluster, entry) {
+                let is_swapped = self.swaps_servers(cluster, entry, &number) || self.is_awaited(cluster, entry, &number);
+                // of an entry that is there before and after, both must hold
+                let leads = |state: &State| {
+                    let same = of_kind(state, cluster, "WorkloadEntry").find(|other| other["metadata"] == entry["metadata"]);
+                    same.is_none_or(|same| {
+                        let rule = rule_of(state, cluster, same);
+                        rule.is_some_and(|rule| self.world.leads(state, policy(rule, &number), &number, same))
+                    })
+                };
+                let is_led = self.world.leads(now, policy(rule, &number), &number, entry);
+                if !is_swapped && leads(&self.old) && leads(&self.new) && !is_led {
+                    return Some(format!("{cluster}: entry {name} leads to a gateway which exposes nothing"));
+                }
+            }
+        }
+        None
+    }
+
+    /// Ports that the host of an entry or a host has, before and after where it is there.
+    fn lasting_ports(&self, cluster: &ClusterName, object: &Value) -> Vec<Value> {
+        let hosts = [&self.old, &self.new].map(|state| {
+            of_kind(state, cluster, "ServiceEntry")
+                .find(|host| label(host) == label(object) && host["metadata"]["namespace"] == object["metadata"]["namespace"])
+        });
+        let there: Vec<&Value> = hosts.into_iter().flatten().collect();
+        let is_lasting =
+            |port: &&Value| there.iter().all(|host| ports(host).iter().any(|other| other["number"] == port["number"]));
+        there.first().into_iter().flat_map(|host| ports(host)).filter(is_lasting).map(|port| port["number"].clone()).collect()
+    }
+
+    /// A port that stays, without a policy of its own.
+    fn stray_port(&self, now: &State, cluster: &ClusterName) -> Option<String> {
+        for host in of_kind(now, cluster, "ServiceEntry") {
+            let Some(rule) = rule_of(now, cluster, host) else { continue };
+            let after =
+                of_kind(&self.new, cluster, "ServiceEntry").find(|other| other["metadata"]["name"] == host["metadata"]["name"]);
+            let stays = |number: &Value| after.is_none_or(|after| ports(after).iter().any(|port| port["number"] == *number));
+            for number in ports(host).iter().map(|port| &port["number"]).filter(|number| stays(number)) {
+                if service_of(policy(rule, number), number).is_none() {
+                    return Some(format!("{cluster}: port {number} is there without a policy"));
+                }
             }
         }
         None
     }
 
     /// Whether neither policy of a host or an entry suits what the other one leads to.
-    fn swaps_servers(&self, cluster: &ClusterName, object: &Value) -> bool {
-        let tls = |state: &State| rule_of(state, cluster, object).map(|rule| rule["spec"]["trafficPolicy"]["tls"].clone());
+    fn swaps_servers(&self, cluster: &ClusterName, object: &Value, number: &Value) -> bool {
+        let tls = |state: &State| rule_of(state, cluster, object).map(|rule| policy(rule, number)["tls"].clone());
         let (Some(old), Some(new)) = (tls(&self.old), tls(&self.new)) else { return false };
         let [before, after] = [&old, &new].map(|tls| texts(&tls["subjectAltNames"]));
         old["sni"] != new["sni"] || !(before.is_subset(&after) || after.is_subset(&before))
     }
 
     /// Whether an entry that goes may outlive a policy which accepts fewer servers and lists more ranks.
-    fn is_awaited(&self, cluster: &ClusterName, entry: &Value) -> bool {
+    fn is_awaited(&self, cluster: &ClusterName, entry: &Value, number: &Value) -> bool {
         let (Some(old), Some(new)) = (rule_of(&self.old, cluster, entry), rule_of(&self.new, cluster, entry)) else {
             return false;
         };
         let stays =
             of_kind(&self.new, cluster, "WorkloadEntry").any(|other| other["metadata"]["name"] == entry["metadata"]["name"]);
-        let [before, after] = [old, new].map(|rule| texts(&rule["spec"]["trafficPolicy"]["tls"]["subjectAltNames"]));
-        !stays && after.is_subset(&before) && ranks(new) > ranks(old)
+        let [before, after] = [old, new].map(|rule| texts(&policy(rule, number)["tls"]["subjectAltNames"]));
+        !stays && after.is_subset(&before) && ranks(new).len() > ranks(old).len()
     }
 
     /// Names by which a host and its entries find each other.
@@ -286,10 +339,9 @@ impl Move {
         let around = state.iter().filter(|((cluster, key), _)| *cluster == at.0 && key.namespace == at.1.namespace);
         let names = around.flat_map(|(_, live)| {
             let spec = &live.value["spec"];
-            [&spec["workloadSelector"]["labels"], &spec["labels"]]
-                .map(|labels| &labels[reserved::CANONICAL_NAME_LABEL])
-                .into_iter()
-                .chain([&spec["ports"][0]["name"]])
+            let labels = [&spec["workloadSelector"]["labels"], &spec["labels"]];
+            let names = labels.map(|labels| &labels[reserved::CANONICAL_NAME_LABEL]);
+            names.into_iter().chain(ports(&live.value).iter().map(|port| &port["name"]))
         });
         names.filter_map(Value::as_str).map(str::to_owned).collect()
     }
@@ -304,20 +356,25 @@ impl Move {
 
     /// A host that is served before and after is served in between, wherever there is an order of writes that does it.
     fn deserted_host(&self, now: &State, cluster: &ClusterName) -> Option<String> {
-        let served = |at: &&At| [&self.old, &self.new].iter().all(|state| self.world.serves(state, at));
-        let mut hosts = self.old.keys().filter(|at| at.0 == *cluster && at.1.kind == "ServiceEntry").filter(served);
-        let deserted = hosts.find(|at| !self.world.serves(now, at) && self.is_avoidable(at))?;
-        Some(format!("{cluster}: nobody serves {} in between", deserted.1))
+        for (at, host) in self.old.iter().filter(|(at, _)| at.0 == *cluster && at.1.kind == "ServiceEntry") {
+            for number in self.lasting_ports(cluster, &host.value) {
+                let is_served = [&self.old, &self.new].iter().all(|state| self.world.serves(state, at, &number));
+                if is_served && !self.world.serves(now, at, &number) && self.is_avoidable(at, &number) {
+                    return Some(format!("{cluster}: nobody serves port {number} of {} in between", at.1));
+                }
+            }
+        }
+        None
     }
 
     /// Whether some order of the changes around a host keeps it served, all Gateways being there. A deletion names its object
     /// only: where the policy drops a rank, any entry that goes may have it, and goes before. No claim is made where more
     /// than one of servers, ranks and names changes: manifests do not tell which entry has which server.
-    fn is_avoidable(&self, at: &At) -> bool {
-        let policy = |state: &State, member: &str| {
-            rule_of(state, &at.0, &self.old[at].value).and_then(|rule| rule["spec"]["trafficPolicy"].pointer(member).cloned())
+    fn is_avoidable(&self, at: &At, number: &Value) -> bool {
+        let of_policy = |state: &State, member: &str| {
+            rule_of(state, &at.0, &self.old[at].value).and_then(|rule| policy(rule, number).pointer(member).cloned())
         };
-        let differs = |member: &str| policy(&self.old, member) != policy(&self.new, member);
+        let differs = |member: &str| of_policy(&self.old, member) != of_policy(&self.new, member);
         let changed = [
             differs("/tls"),
             differs("/loadBalancer/localityLbSetting/failoverPriority"),
@@ -335,7 +392,7 @@ impl Move {
         let around: Vec<Change> = around.filter(|change| change.key().kind != "Gateway").collect();
         let is_policy = |change: &Change| change.key().kind == "DestinationRule";
         let drops_rank = around.iter().any(|change| match &change.operation {
-            Operation::Update { old, new } if is_policy(change) => ranks(&old.value()) > ranks(&new.value()),
+            Operation::Update { old, new } if is_policy(change) => ranks(&old.value()).len() > ranks(&new.value()).len(),
             _ => false,
         });
         let deletions = (0..around.len()).filter(|position| matches!(around[*position].operation, Operation::Delete(_)));
@@ -356,7 +413,7 @@ impl Move {
                 let mut next = now.clone();
                 apply(&mut next, change);
                 let is_ranked = self.misled(&next, &at.0).is_none_or(|wrong| wrong.ends_with("exposes nothing"));
-                if is_ranked && self.world.serves(&next, at) {
+                if is_ranked && self.world.serves(&next, at, number) {
                     open.push((done, next));
                 }
             }
@@ -446,4 +503,5 @@ fn the_reverse_order_is_forbidden() {
     assert!(found.contains("a DestinationRule"), "{found:?}");
     assert!(found.contains("exposes nothing"), "{found:?}");
     assert!(found.contains("in between"), "{found:?}");
+    assert!(found.contains("a policy"), "{found:?}");
 }
