@@ -109,10 +109,14 @@ pub(crate) fn facts_path(cluster: &ClusterName) -> AttributePath {
     AttributePath::of("virtual_mesh").attribute("clusters").key(cluster.as_str())
 }
 
-/// Links an intent. Without a backend there is nothing to link.
+/// Links an intent. Without a port or a backend there is nothing to link.
 pub(crate) fn link(intent: &VirtualDestination) -> (Option<Linked<'_>>, Findings) {
     let mut findings = Vec::new();
     let mut ports: Vec<&Port> = intent.ports.iter().collect();
+    if ports.is_empty() {
+        findings.push(ports::none(intent));
+        return (None, findings);
+    }
     ports.sort_by_key(|port| port.number);
     let scope = scope(intent, &ports, &mut findings);
     let Some(service) = services::agree(&scope, &mut findings) else { return (None, findings) };

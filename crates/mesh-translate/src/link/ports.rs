@@ -1,12 +1,22 @@
 //! Ports: what the Services behind the destination have there, and which settings mean anything for them.
 
 use mesh_model::facts::Backend;
-use mesh_model::intent::{Port, Protocol, Retries};
+use mesh_model::intent::{Port, Protocol, Retries, VirtualDestination};
 use mesh_model::names::PortNumber;
 use mesh_model::{AttributePath, Code, Finding, Findings, Leaf};
 
 use super::clusters::ADDRESSES;
 use super::{Scope, facts_path};
+
+pub(super) fn none(intent: &VirtualDestination) -> Finding {
+    Finding::new(
+        Code::EmptyCollection,
+        AttributePath::of("ports"),
+        format!("{} has no port.", intent.hostname),
+        "There is nothing to call.",
+        "ports = [{ number = 9080 }]",
+    )
+}
 
 /// The pods' port behind `port`.
 pub(super) fn target_port(index: usize, backend: &Backend, port: &Port, findings: &mut Findings) -> Option<PortNumber> {

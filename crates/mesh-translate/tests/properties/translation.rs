@@ -1,6 +1,6 @@
 //! The same intent has the same objects.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use mesh_model::facts::GatewayAddress;
@@ -63,8 +63,26 @@ proptest! {
         let steps = rotation % other.backends.len();
         other.backends.rotate_left(steps);
         other.export_to.reverse();
+        other.ports.reverse();
         other.backends.iter_mut().for_each(|backend| backend.service_accounts.reverse());
         prop_assert_eq!(translate(&intent).objects, translate(&other).objects);
+    }
+
+    /// A port more changes what names ports, and nothing else.
+    #[test]
+    fn a_port_is_in_objects_that_name_ports(intent in fleet::destination()) {
+        prop_assume!(intent.ports.len() > 1);
+        let mut fewer = intent.clone();
+        fewer.ports.pop();
+        let [more, fewer] = [&intent, &fewer].map(|intent| {
+            let manifests = fleet::manifests(intent).into_iter();
+            manifests.flat_map(|(cluster, all)| all.into_iter().map(move |one| ((cluster.clone(), one.key().clone()), one))).collect::<BTreeMap<_, _>>()
+        });
+        prop_assert!(more.keys().eq(fewer.keys()), "no object comes or goes");
+        for ((cluster, key), manifest) in &more {
+            let names_ports = ["ServiceEntry", "DestinationRule", "WorkloadEntry"].contains(&key.kind.as_str());
+            prop_assert_eq!(*manifest != fewer[&(cluster.clone(), key.clone())], names_ports, "{} {}", cluster, key);
+        }
     }
 
     /// Every address in a manifest is one of a gateway in the facts: no pod's, no Service's. Nothing looks like a key or token.
