@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use istio_objects::{Claim, Object, ObjectKey, annotation, reserved};
 use mesh_model::names::{ClusterName, Namespace, OwnerId};
-use mesh_model::{Findings, LeafPath};
+use mesh_model::{Code, Findings, LeafPath};
 use tf_server::{
     Applied, ApplyRequest, BoxFuture, Cx, ImportBy, Imported, MoveSource, Moved, PlanRequest, Planned, Private, Resource,
 };
@@ -157,6 +157,16 @@ pub(crate) struct Interpretation {
     pub(crate) shape: Shape,
     /// what is to be said about it
     pub(crate) findings: Findings,
+    /// warnings that are not to be said, of it and of what it meets
+    pub(crate) ignored: BTreeSet<Code>,
+}
+
+impl Interpretation {
+    /// What is to be said of these findings.
+    pub(crate) fn heeded(&self, mut findings: Findings) -> Findings {
+        findings.retain(|finding| !self.ignored.contains(&finding.code));
+        findings
+    }
 }
 
 /// The objects of an intent.
@@ -224,9 +234,10 @@ impl<K: IntentKind> Resource for IntentResource<K> {
 
     fn validate<'a>(&'a self, _cx: &'a Cx, config: &'a Value) -> BoxFuture<'a, Diagnostics> {
         Box::pin(async move {
-            let mut findings = self.kind.interpret(config).findings;
+            let interpretation = self.kind.interpret(config);
+            let mut findings = interpretation.heeded(interpretation.findings.clone());
             // what is merely unknown is said once, by the plan
-            findings.retain(|finding| finding.code != mesh_model::Code::UnknownShape);
+            findings.retain(|finding| finding.code != Code::UnknownShape);
             findings.extend(rights::Wishes::read(config).1);
             let mut diagnostics = self.cook(&findings);
             let timeouts = Reader::root(config).attribute("timeouts");

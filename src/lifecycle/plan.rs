@@ -68,7 +68,7 @@ impl<K: IntentKind> IntentResource<K> {
     async fn plan_in(&self, purpose: Purpose, session: &Session, request: PlanRequest) -> Planned {
         let PlanRequest { config, prior, proposed, private } = request;
         let interpretation = self.kind.interpret(&config);
-        let mut diagnostics = self.cook(&interpretation.findings);
+        let mut diagnostics = self.cook(&interpretation.heeded(interpretation.findings.clone()));
         let claim = interpretation.identity.as_ref().map(|identity| identity.claim(&session.settings.owner, K::TYPE));
         let (wishes, findings) = Wishes::read(&config);
         diagnostics.extend(self.cook(&findings));
@@ -104,8 +104,8 @@ impl<K: IntentKind> IntentResource<K> {
             "id",
             interpretation.identity.as_ref().map_or_else(Value::unknown, |identity| Value::string(identity.id.clone())),
         );
-        for (name, computed) in interpretation.computed {
-            with(&mut value, name, computed);
+        for (name, computed) in &interpretation.computed {
+            with(&mut value, name, computed.clone());
         }
         with(&mut value, "manifests", rendered.manifests);
         with(&mut value, "applied", rendered.applied);
@@ -164,7 +164,7 @@ impl<K: IntentKind> IntentResource<K> {
                 let verdicts = verdicts::try_changes(&asking, &met, &record, objects, K::WRITTEN_IN).await;
                 findings.extend(verdicts);
             }
-            diagnostics.extend(self.cook(&findings));
+            diagnostics.extend(self.cook(&interpretation.heeded(findings)));
         }
         let requires_replace = if moved { K::IDENTITY.iter().map(|name| Path::of(name)).collect() } else { Vec::new() };
         let failed = diagnostics.has_errors();

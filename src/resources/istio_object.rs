@@ -1,6 +1,6 @@
 //! `gloo_istio_object`: one object as it is, in several clusters, through the same engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use istio_objects::{Claim, Kind as ObjectKind, Object, ObjectKey, Tree, reserved};
 use mesh_model::names::{ClusterName, Namespace, ObjectName};
@@ -65,7 +65,7 @@ impl IntentKind for IstioObject {
                 Shape::Objects(clusters.into_iter().map(|cluster| (cluster, vec![object.clone()])).collect())
             }
         };
-        Interpretation { identity, computed: BTreeMap::new(), shape, findings }
+        Interpretation { identity, computed: BTreeMap::new(), shape, findings, ignored: BTreeSet::new() }
     }
 
     fn anchor(&self) -> Option<&'static str> {

@@ -1,6 +1,6 @@
 //! `gloo_virtual_destination`: one hostname for a service that lives in several clusters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use istio_objects::{Claim, Object};
 use mesh_model::Findings;
@@ -92,6 +92,11 @@ impl IntentKind for VirtualDestination {
                 ]),
                 "Members laid over the objects, in this order, for what no argument says. `metadata.name`, `metadata.namespace`, `apiVersion`, `kind` and labels and annotations of the provider stay as they are. What an overlay breaks is not found by the checks of the plan.",
             ),
+            Attribute::optional(
+                "ignore_findings",
+                Type::map(Type::String),
+                "Warnings that are not shown, by code, each with the reason: `{ GM2013 = \"CoreDNS answers for the hostname\" }`. The reasons are written on the ServiceEntry. Errors cannot be ignored.",
+            ),
             timeouts(),
         ];
         attributes.extend(ownership());
@@ -111,11 +116,12 @@ impl IntentKind for VirtualDestination {
         let root = Reader::root(config);
         let input = crate::input::attributes(config, &[HANDLING, &["id", "manifests", "applied", "drift"]].concat());
         let decoded = decode::virtual_destination(&input);
-        let mut findings = decoded.findings;
+        let (mut findings, mut ignored) = (decoded.findings, BTreeSet::new());
         let (hostname, shape) = match decoded.outcome {
             Outcome::Intent(intent) => {
                 let translation = mesh_translate::translate(&intent);
                 findings.extend(translation.findings);
+                ignored.extend(intent.ignored.keys().copied());
                 let failed = findings.iter().any(|finding| finding.code.severity() == mesh_model::Severity::Error);
                 let shape = if failed { Shape::Invalid } else { Shape::Objects(translation.objects) };
                 (Value::string(intent.hostname.to_string()), shape)
@@ -129,7 +135,13 @@ impl IntentKind for VirtualDestination {
             }
             Outcome::Invalid => (Value::unknown(), Shape::Invalid),
         };
-        Interpretation { identity: written_identity(&root), computed: BTreeMap::from([("hostname", hostname)]), shape, findings }
+        Interpretation {
+            identity: written_identity(&root),
+            computed: BTreeMap::from([("hostname", hostname)]),
+            shape,
+            findings,
+            ignored,
+        }
     }
 
     fn anchor(&self) -> Option<&'static str> {

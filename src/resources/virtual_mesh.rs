@@ -1,6 +1,6 @@
 //! `gloo_virtual_mesh`: clusters that form one mesh. It writes no object; its `mesh` is what other resources refer to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_model::decode::{self, Outcome};
 use mesh_model::names::IntentName;
@@ -74,6 +74,7 @@ impl IntentKind for VirtualMesh {
                 Outcome::Intent(_) | Outcome::UnknownShape(_) => Shape::Objects(BTreeMap::new()),
                 Outcome::Invalid => Shape::Invalid,
             },
+            ignored: BTreeSet::new(),
             findings: decoded.findings.into_iter().filter(|finding| finding.code != mesh_model::Code::UnknownShape).collect(),
         }
     }

@@ -17,9 +17,11 @@ struct Runner {
     only: &'static str,
 }
 
-const RUNNERS: [Runner; 2] = [
+const RUNNERS: [Runner; 3] = [
     Runner { package: "mesh-translate", test: "golden", only: "" },
     Runner { package: "mesh-discovery", test: "it", only: "golden::" },
+    // the guide of findings
+    Runner { package: "mesh-model", test: "it", only: "catalogue::the_guide" },
 ];
 
 /// Runs the golden tests with the rewrite switch set. `filter` holds parts of case names, for the
@@ -42,7 +44,7 @@ pub fn run(workspace: &Workspace, filter: &[&str]) -> Result<()> {
     }
     let changed = Command::new("git")
         .current_dir(&workspace.root)
-        .args(["status", "--short", "--untracked-files=all", "--", "*/testdata/*"])
+        .args(["status", "--short", "--untracked-files=all", "--", "*/testdata/*", "templates/guides"])
         .output()
         .map_err(|error| Problem::new(format!("cannot run git: {error}")))?;
     let text = String::from_utf8_lossy(&changed.stdout);

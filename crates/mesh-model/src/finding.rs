@@ -66,6 +66,18 @@ macro_rules! codes {
                 match self { $(Self::$variant => $summary,)+ }
             }
 
+            /// Whether a user may overrule it: a warning of something that has not been written yet.
+            #[must_use]
+            pub fn may_be_ignored(self) -> bool {
+                self.severity() == Severity::Warning && !self.as_str().starts_with("GM5") && self != Self::UnknownShape
+            }
+
+            /// The code of this text.
+            #[must_use]
+            pub fn of(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|code| code.as_str() == text)
+            }
+
             /// The text of the catalogue page.
             #[must_use]
             pub fn doc(self) -> &'static str {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::facts::{Backend, ClusterFacts};
 use crate::names::{ClusterName, Hostname, HostnameSuffix, IntentName, Namespace, PortName, PortNumber, Region};
-use crate::{Input, Leaf};
+use crate::{Code, Input, Leaf};
 
 /// `gloo_virtual_mesh`: clusters that form one mesh.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub struct VirtualDestination {
     pub export_to: Vec<Leaf<String>>,
     /// what is laid over its objects, in this order
     pub overlays: Vec<Overlay>,
+    /// warnings that are not shown, with the reasons why not
+    pub ignored: BTreeMap<Code, String>,
 }
 
 /// A port of a virtual destination.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use mesh_model::Leaf;
 use mesh_model::intent::{OutlierDetection, Protocol};
 use mesh_model::names::{
     CanonicalName, ClusterName, Hostname, Namespace, ObjectName, PortName, PortNumber, Region, ServiceAccount,
 };
+use mesh_model::{Code, Leaf};
 
 /// What one cluster is to hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,6 +68,8 @@ pub struct Host {
     pub identities: Vec<Leaf<String>>,
     /// namespaces that see it
     pub export_to: Vec<Leaf<String>>,
+    /// warnings that the user overruled, with the reasons
+    pub ignored: BTreeMap<Code, String>,
 }
 
 /// A port of the hostname.

@@ -83,6 +83,7 @@ fn client_plan(linked: &Linked<'_>, member: &Member<'_>, client: &Client<'_>) ->
         canonical_name: linked.canonical_name.clone(),
         identities: linked.identities.clone(),
         export_to: export_to(linked),
+        ignored: intent.ignored.clone(),
     };
     let policies = linked.ports.iter().map(|port| PortPolicy {
         number: port.number,

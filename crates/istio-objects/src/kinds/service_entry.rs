@@ -14,6 +14,8 @@ kind! {
     ServiceEntry {
         /// which endpoints are near, where no DestinationRule says it
         traffic_distribution: String => "metadata.annotations[networking.istio.io/traffic-distribution]",
+        /// warnings that the user overruled
+        ignored_findings: String => "metadata.annotations[gloo-terraform/ignored-findings]",
         /// hosts
         hosts: Vec<Hostname> => "spec.hosts",
         /// inside or outside the mesh

@@ -19,6 +19,8 @@ use crate::{Input, Leaf};
 
 /// Most retries of one request.
 const MAX_ATTEMPTS: u32 = 100;
+/// Longest reason for ignoring a finding, in bytes.
+const MAX_REASON: usize = 200;
 /// Most errors in a row.
 const MAX_CONSECUTIVE: u32 = 1_000_000;
 
@@ -55,6 +57,7 @@ pub(super) fn decode_destination(value: &Value<'_>, sink: &mut Sink) -> Read<Vir
     let connect_timeout = optional(&destination.get("connect_timeout"), sink, |value, sink| value.leaf(sink, decode_duration));
     let export_to = optional(&destination.get("export_to"), sink, decode_export_to);
     let overlays = optional(&destination.get("overlays"), sink, |value, sink| decode_overlays(value, members, sink));
+    let ignored = optional(&destination.get("ignore_findings"), sink, decode_ignored);
 
     let mesh = mesh?;
     let clients = clients?.unwrap_or_else(|| mesh.clusters.keys().cloned().collect());
@@ -73,6 +76,7 @@ pub(super) fn decode_destination(value: &Value<'_>, sink: &mut Sink) -> Read<Vir
         connect_timeout: connect_timeout?.unwrap_or(Duration::from_secs(1).into()),
         export_to: export_to?.unwrap_or_else(|| vec!["*".to_owned().into()]),
         overlays: overlays?.unwrap_or_default(),
+        ignored: ignored?.unwrap_or_default(),
         mesh,
     })
 }
@@ -215,6 +219,44 @@ fn decode_client_namespace(value: &Value<'_>, around: Around<'_>, sink: &mut Sin
         })
         .collect();
     Ok(all(namespaces)?.into_iter().collect())
+}
+
+/// Codes with reasons. The reason is required: whoever reads the object asks for it.
+fn decode_ignored(value: &Value<'_>, sink: &mut Sink) -> Read<BTreeMap<Code, String>> {
+    let items = value.map(sink, Code::ALL.len())?;
+    let decode = |(key, item): (&str, Value<'_>), sink: &mut Sink| {
+        let reason = item.string(sink).and_then(|reason| {
+            let is_sentence = !reason.trim().is_empty() && reason.len() <= MAX_REASON && !reason.contains(char::is_control);
+            if is_sentence {
+                return Ok(reason.trim().to_owned());
+            }
+            let what = format!(
+                "The reason why {key} is ignored is {}.",
+                if reason.trim().is_empty() { "empty" } else { "no line of text" }
+            );
+            let why = format!("It is written on the objects: one line of at most {MAX_REASON} bytes.");
+            Err(item.report(sink, Code::InvalidValue, what, why))
+        });
+        let code = match Code::of(key) {
+            Some(code) if code.may_be_ignored() => Ok(code),
+            Some(code) => {
+                let what = format!("{code} ({}) cannot be ignored.", code.summary());
+                Err(item.report(
+                    sink,
+                    Code::InvalidValue,
+                    what,
+                    "What is an error, or tells of what has happened, is always shown.",
+                ))
+            }
+            None => {
+                let what = format!("{} is no code of a finding.", quoted(key));
+                Err(item.report(sink, Code::InvalidValue, what, "Codes are in the guide \"findings\": GM2013."))
+            }
+        };
+        Ok((code?, reason?))
+    };
+    let ignored: Vec<_> = items.into_iter().map(|item| decode(item, sink)).collect();
+    Ok(all(ignored)?.into_iter().collect())
 }
 
 fn decode_outlier_detection(value: &Value<'_>, sink: &mut Sink) -> Read<OutlierDetection> {

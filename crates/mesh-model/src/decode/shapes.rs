@@ -84,6 +84,7 @@ pub(super) static VIRTUAL_DESTINATION: Shape = Shape {
         ("connect_timeout", "\"1s\""),
         ("export_to", "[\"*\"]"),
         ("overlays", "[{ kind = \"DestinationRule\", merge_patch = jsonencode({ spec = { … } }) }]"),
+        ("ignore_findings", "{ GM2013 = \"CoreDNS answers for the hostname\" }"),
     ],
 };
 

@@ -215,6 +215,21 @@ fn unknown_clusters() {
 }
 
 #[test]
+fn ignored_findings() {
+    let path = |code: &str| format!("ignore_findings[{code:?}]");
+    accepted(
+        "/ignore_findings",
+        [json!({ "GM2013": "CoreDNS answers" }), json!({ "GM4012": "it warns of everything" }), json!({})],
+    );
+    for code in ["GM3002", "GM5009", "GM1007", "GM9999", "gm2013", ""] {
+        refused("/ignore_findings", [json!({ code: "because" })], Code::InvalidValue, &path(code));
+    }
+    for reason in ["", "  ", "two\nlines", &"x".repeat(201)] {
+        refused("/ignore_findings", [json!({ "GM2013": reason })], Code::InvalidValue, &path("GM2013"));
+    }
+}
+
+#[test]
 fn unsupported_protocols() {
     refused("/ports/0/protocol", [json!("udp")], Code::Unsupported, "ports[0].protocol");
     let values = ["grpc-web", "https", "mongo", "mysql", "redis"].map(|name| json!(name));

@@ -6,6 +6,7 @@ mod connection_pool;
 mod exposure;
 mod failover;
 mod host;
+mod ignored_findings;
 mod mutual_tls;
 mod outlier_detection;
 mod remote_entry;
@@ -54,6 +55,7 @@ pub const FEATURES: &[Feature] = &[
     exposure::FEATURE,
     failover::FEATURE,
     host::FEATURE,
+    ignored_findings::FEATURE,
     mutual_tls::FEATURE,
     outlier_detection::FEATURE,
     remote_entry::FEATURE,

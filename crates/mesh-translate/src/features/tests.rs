@@ -56,6 +56,7 @@ fn plans() -> Plans {
             canonical_name: Leaf::Known(name("reviews")),
             identities: Vec::new(),
             export_to: everybody(),
+            ignored: BTreeMap::from([(mesh_model::Code::DnsCaptureOff, "DNS is ours".to_owned())]),
         },
         policy: Policy { hostname: name("reviews.mesh.internal"), export_to: everybody(), ports: Vec::new() },
         port_policy: PortPolicy {

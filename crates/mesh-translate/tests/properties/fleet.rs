@@ -176,6 +176,7 @@ pub(crate) fn destination() -> impl Strategy<Value = VirtualDestination> {
                     connect_timeout: Leaf::Known(Duration::from_secs(1)),
                     export_to: vec![Leaf::Known("shop".to_owned()), Leaf::Known("bookinfo".to_owned())],
                     overlays: Vec::new(),
+                    ignored: BTreeMap::new(),
                 }
             },
         )
