@@ -385,3 +385,29 @@ async fn overlays_are_shown_written_and_watched_and_an_unknown_one_hides_its_obj
         assert!(paths.iter().any(|found| found == path), "{path}: {refused}");
     }
 }
+
+/// Of the intent, and of what it meets in a cluster; the reasons are on the objects.
+#[tokio::test]
+async fn warnings_are_overruled_with_a_reason() {
+    let world = World::new().await;
+    let rule = "{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: of-a-person, namespace: bookinfo}, spec: {host: reviews.mesh.internal}}";
+    fs::write(world.path("east/inventory/rule.yaml"), rule).unwrap();
+    let config = set(destination(), "/retries", json!({ "attempts": 1 }));
+    let said =
+        |diagnostics: &tf_value::Diagnostics| -> Vec<String> { diagnostics.iter().map(|one| one.summary.clone()).collect() };
+    let plan = world.core.plan(DESTINATION, None, config.clone()).await.unwrap();
+    assert_eq!(
+        said(&plan.diagnostics),
+        ["Retries stay in the failing cluster (GM1018)", "Foreign policy on the hostname (GM3005)"]
+    );
+
+    let ignored = json!({ "GM1018": "one is enough", "GM3005": "it is ours" });
+    let plan = world.core.plan(DESTINATION, None, set(config, "/ignore_findings", ignored)).await.unwrap();
+    assert!(plan.diagnostics.is_empty(), "{:?}", plan.diagnostics);
+    let instance = world.core.apply(&plan).await.success().unwrap().unwrap();
+    let hosts = instance.state["manifests"].as_object().unwrap().iter().filter(|(key, _)| key.contains("/ServiceEntry/"));
+    assert!(hosts.clone().count() > 0);
+    for (key, manifest) in hosts {
+        assert!(manifest.as_str().unwrap().contains("GM1018: one is enough\\nGM3005: it is ours"), "{key}: {manifest}");
+    }
+}
