@@ -66,6 +66,11 @@ impl IntentKind for VirtualDestination {
                 "Namespace of its objects in client-only clusters that lack `namespace`, by cluster.",
             ),
             failover(),
+            Attribute::optional(
+                "max_failover_targets",
+                Type::Number,
+                "How many other clusters serve a client at most: the best-ranked ones. Of clusters that share a rank, each client keeps some of its own, the same ones in every plan. Default: all.",
+            ),
             outlier_detection(),
             retries(),
             Attribute::optional("timeout", Type::String, "Limit of a whole request, tries included. Default: none."),

@@ -72,6 +72,23 @@ pub fn destination_label(hostname: &Hostname) -> LabelValue {
     text.parse().expect("a hostname below 63 bytes, or its beginning and hex digits, is a label value")
 }
 
+/// Where two clusters stand to each other among many of one rank: smaller is nearer. It is another one for every client, so that
+/// the clients of a fleet spread over its clusters, and stays as it is when other clusters come and go (rendezvous hashing).
+#[must_use]
+pub fn distance(client: &ClusterName, target: &ClusterName) -> u64 {
+    let [client, target] = [client, target].map(|name| fnv(name.as_str()));
+    // the finalizer of splitmix64: every bit of both moves every bit of the result
+    let mut mixed = client.rotate_left(32) ^ target;
+    for (shift, factor) in [(30, 0xbf58_476d_1ce4_e5b9), (27, 0x94d0_49bb_1331_11eb)] {
+        mixed = (mixed ^ (mixed >> shift)).wrapping_mul(factor);
+    }
+    mixed ^ (mixed >> 31)
+}
+
+fn fnv(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 fn object_name(text: &str) -> ObjectName {
     shortened(text, NAME_LENGTH).parse().expect("a name that begins with vd- and goes on with a hostname is an object name")
 }
@@ -133,6 +150,26 @@ mod tests {
         let exposure = |labels: &[(&str, &str)]| exposure_name(&host, &service, &namespace, &selector(labels)).to_string();
         assert_eq!(exposure(&[("istio", "eastwestgateway")]), "vd-reviews-mesh-internal-reviews-bookinfo-8c40136719e30fdd");
         assert_eq!(destination_label(&host).as_str(), "reviews.mesh.internal");
+    }
+
+    #[test]
+    fn clients_spread_over_targets_and_keep_theirs() {
+        let clusters: Vec<ClusterName> = (0..100).map(|number| cluster(&format!("cluster-{number}"))).collect();
+        let nearest = |client: &ClusterName, among: &[ClusterName]| {
+            let mut among: Vec<&ClusterName> = among.iter().filter(|target| *target != client).collect();
+            among.sort_by_key(|target| distance(client, target));
+            among.into_iter().take(3).cloned().collect::<Vec<_>>()
+        };
+        let mut counts: BTreeMap<ClusterName, usize> = BTreeMap::new();
+        for client in &clusters {
+            let kept = nearest(client, &clusters);
+            kept.iter().for_each(|target| *counts.entry(target.clone()).or_default() += 1);
+            // one that nobody else keeps goes unnoticed, one that is kept is replaced by one other
+            let fewer: Vec<ClusterName> = clusters.iter().filter(|other| **other != kept[0]).cloned().collect();
+            assert_eq!(nearest(client, &fewer)[..2], kept[1..], "{client}");
+        }
+        let most = counts.values().max().copied().unwrap_or_default();
+        assert!(counts.len() > 80 && most < 12, "{} of 100 are kept, one {most} times", counts.len());
     }
 
     /// A hostname of exactly `length` bytes.

@@ -126,6 +126,8 @@ pub struct Failover {
     pub only: bool,
     /// ranks of single client clusters
     pub per_client: BTreeMap<ClusterName, Vec<ClusterName>>,
+    /// how many remote clusters serve a client at most, the best-ranked ones; `None`: all
+    pub most_targets: Option<u32>,
 }
 
 /// How remote clusters are ranked.

@@ -50,7 +50,7 @@ pub(super) fn decode_destination(value: &Value<'_>, sink: &mut Sink) -> Read<Vir
     };
     let client_namespace =
         optional(&destination.get("client_namespace"), sink, |value, sink| decode_client_namespace(value, around, sink));
-    let failover = optional(&destination.get("failover"), sink, |value, sink| decode_failover(value, around, sink));
+    let failover = decode_failover(&destination.get("failover"), &destination.get("max_failover_targets"), around, sink);
     let outlier_detection = decode_outlier_detection(&destination.get("outlier_detection"), sink);
     let timeout = optional(&destination.get("timeout"), sink, |value, sink| value.leaf(sink, decode_duration));
     let retries = decode_retries(&destination.get("retries"), timeout.as_ref().ok().and_then(Option::as_ref), sink);
@@ -69,7 +69,7 @@ pub(super) fn decode_destination(value: &Value<'_>, sink: &mut Sink) -> Read<Vir
         backends: backends?,
         clients,
         client_namespace: client_namespace?.unwrap_or_default(),
-        failover: failover?.unwrap_or_default(),
+        failover: failover?,
         outlier_detection: outlier_detection?,
         retries: retries?,
         timeout: timeout?,

@@ -21,7 +21,17 @@ pub(super) struct Around<'a> {
     pub(super) serving: Option<&'a BTreeSet<ClusterName>>,
 }
 
-pub(super) fn decode_failover(value: &Value<'_>, around: Around<'_>, sink: &mut Sink) -> Read<Failover> {
+/// The ranks of a destination, and how many of them count.
+pub(super) fn decode_failover(ranks: &Value<'_>, most: &Value<'_>, around: Around<'_>, sink: &mut Sink) -> Read<Failover> {
+    let most_targets =
+        optional(most, sink, |value, sink| value.integer(sink, 1, u32::try_from(MAX_CLUSTERS).unwrap_or(u32::MAX)));
+    let ranks = optional(ranks, sink, |value, sink| decode_ranks(value, around, sink));
+    let failover = Failover { most_targets: most_targets?, ..ranks?.unwrap_or_default() };
+    check_targets_known(&failover, around, sink)?;
+    Ok(failover)
+}
+
+fn decode_ranks(value: &Value<'_>, around: Around<'_>, sink: &mut Sink) -> Read<Failover> {
     let failover = value.object(sink, &FAILOVER)?;
     let (order, locality) = (failover.get("order"), failover.get("locality"));
     let order_read = optional(&order, sink, |value, sink| decode_order(value, around.members, sink));
@@ -55,9 +65,12 @@ pub(super) fn decode_failover(value: &Value<'_>, around: Around<'_>, sink: &mut 
         let why = "With only, clusters that no rule names get no traffic: none would.";
         return Err(sink.report(Code::MissingArgument, only_value.path(), what, why, fix));
     }
-    let failover = Failover { ranking: ranking?, only: only?.unwrap_or(false), per_client: per_client?.unwrap_or_default() };
-    check_targets_known(&failover, around, sink)?;
-    Ok(failover)
+    Ok(Failover {
+        ranking: ranking?,
+        only: only?.unwrap_or(false),
+        per_client: per_client?.unwrap_or_default(),
+        most_targets: None,
+    })
 }
 
 fn decode_order(value: &Value<'_>, members: Option<&BTreeSet<ClusterName>>, sink: &mut Sink) -> Read<Vec<ClusterName>> {
@@ -156,11 +169,14 @@ pub(super) fn check_is_client(
     }
 }
 
-/// With `only`, locality rules decide which entries a client cluster has: regions must be known then.
+/// With `only` or a limit, regions decide which entries a client cluster has: they must be known then.
 fn check_targets_known(failover: &Failover, around: Around<'_>, sink: &mut Sink) -> Read<()> {
-    let (Ranking::Locality(_), true, Some(mesh)) = (&failover.ranking, failover.only, around.mesh) else {
-        return Ok(());
+    let chosen_by_region = match failover.ranking {
+        Ranking::Order(_) => false,
+        Ranking::Nearest => failover.most_targets.is_some(),
+        Ranking::Locality(_) => failover.only || failover.most_targets.is_some(),
     };
+    let Some(mesh) = around.mesh.filter(|_| chosen_by_region) else { return Ok(()) };
     let counts = |name: &ClusterName| {
         [around.clients, around.serving].into_iter().any(|role| role.is_none_or(|clusters| clusters.contains(name)))
     };

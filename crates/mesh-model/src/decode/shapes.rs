@@ -78,6 +78,7 @@ pub(super) static VIRTUAL_DESTINATION: Shape = Shape {
         ("clients", "[\"east\", \"west\"]"),
         ("client_namespace", "{ west = \"frontend\" }"),
         ("failover", "{ order = [\"east\", \"west\"] }"),
+        ("max_failover_targets", "3"),
         ("outlier_detection", "{ interval = \"5s\" }"),
         ("retries", "{ attempts = 3 }"),
         ("timeout", "\"10s\""),

@@ -330,6 +330,7 @@ fn numbers_out_of_range() {
     accepted("/ports/0/number", [json!(1), json!(65_535)]);
     accepted("/outlier_detection/max_ejection_percent", [json!(0), json!(100)]);
     let path = "outlier_detection.max_ejection_percent";
+    refused("/max_failover_targets", [json!(0), json!(-1), json!(1_000_000)], Code::OutOfRange, "max_failover_targets");
     refused("/outlier_detection/max_ejection_percent", [json!(-1), json!(101)], Code::OutOfRange, path);
     let path = "outlier_detection.consecutive_local_origin_failures";
     refused("/outlier_detection/consecutive_local_origin_failures", [json!(0), json!(1_000_001)], Code::OutOfRange, path);

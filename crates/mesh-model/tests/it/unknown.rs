@@ -120,6 +120,19 @@ fn an_error_outweighs_an_unknown_value() {
     assert_eq!(decoded.findings.len(), 2, "both are reported: {:#?}", decoded.findings);
 }
 
+/// A limit keeps the clusters that are nearest by region, unless an order ranks them.
+#[test]
+fn an_unknown_region_with_a_limit() {
+    for (failover, shape) in [(json!(null), true), (json!({ "order": ["west", "north"] }), false)] {
+        let document = with(with(destination(), "/failover", failover.clone()), "/max_failover_targets", json!(1));
+        let mut input = Input::from_json(&document);
+        *at(&mut input, &["virtual_mesh", "clusters", "west", "region"].map(str::to_owned)) = Input::Unknown;
+        let decoded = virtual_destination(&input);
+        check_outcome(&decoded);
+        assert_eq!(matches!(decoded.outcome, Outcome::UnknownShape(_)), shape, "{failover}: {:?}", decoded.outcome);
+    }
+}
+
 /// With `only`, locality rules decide which entries exist, so regions do.
 #[test]
 fn an_unknown_region_with_only_and_locality() {

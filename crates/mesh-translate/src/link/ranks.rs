@@ -1,12 +1,13 @@
 //! Ranks: which cluster serves next when a client's own cluster cannot.
 //!
-//! The client's own cluster always comes first and has no rank. Rank 1 is next. Clusters of one rank share the traffic.
+//! The client's own cluster always comes first and has no rank. Rank 1 is next. Clusters of one rank share the traffic. A limit
+//! keeps the best-ranked clusters of each client.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_model::intent::{LocalityRule, Ranking};
 use mesh_model::names::{ClusterName, Region};
-use mesh_model::{Code, Finding, Findings, Leaf};
+use mesh_model::{Code, Finding, Findings, Leaf, derived};
 
 use super::Scope;
 
@@ -42,11 +43,28 @@ pub(crate) fn rank<'a>(scope: &Scope<'a>, findings: &mut Findings) -> Ranked<'a>
             (None, Ranking::Locality(rules)) => Rule::Locality(rules),
             (None, Ranking::Nearest) => Rule::Nearest,
         };
-        let (targets, highest) = rank_client(scope, client, &remote, &rule);
+        let (mut targets, highest) = rank_client(scope, client, &remote, &rule);
+        if let Some(most) = failover.most_targets {
+            keep(&mut targets, client, most);
+        }
         ranked.highest = ranked.highest.max(highest);
         ranked.targets.insert(client, targets);
     }
     ranked
+}
+
+/// Keeps the best-ranked ones; of those that share a rank the nearest by [`derived::distance`].
+fn keep(targets: &mut Targets<'_>, client: &ClusterName, most: u32) {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    if targets.len() <= most {
+        return;
+    }
+    let mut places: Vec<(Leaf<u32>, u64, &ClusterName)> =
+        targets.iter().map(|(target, rank)| (rank.clone(), derived::distance(client, target), *target)).collect();
+    places.sort();
+    for (_, _, target) in places.into_iter().skip(most) {
+        targets.remove(target);
+    }
 }
 
 type Targets<'a> = BTreeMap<&'a ClusterName, Leaf<u32>>;

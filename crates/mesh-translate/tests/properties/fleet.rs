@@ -111,11 +111,9 @@ fn failover() -> impl Strategy<Value = Failover> {
     });
     let ranking = prop_oneof![Just(Ranking::Nearest), names().prop_map(Ranking::Order), rules];
     let per_client = prop::collection::btree_map(prop::sample::select(&CLUSTERS[..]).prop_map(name), names(), 0..=2);
-    (ranking, prop::bool::weighted(0.3), per_client).prop_map(|(ranking, only, per_client)| Failover {
-        ranking,
-        only,
-        per_client,
-    })
+    let most_targets = prop::option::weighted(0.2, 1..=3_u32);
+    (ranking, prop::bool::weighted(0.3), per_client, most_targets)
+        .prop_map(|(ranking, only, per_client, most_targets)| Failover { ranking, only, per_client, most_targets })
 }
 
 /// Ports of a destination: one of HTTP, and some of these.
