@@ -299,13 +299,23 @@ impl Move {
         there.first().into_iter().flat_map(|host| ports(host)).filter(is_lasting).map(|port| port["number"].clone()).collect()
     }
 
-    /// A port that stays, without a policy of its own.
+    /// A port that stays or comes, without a policy of its own. Where the host begins to select something else in the same change,
+    /// which may have to come before the policy, a port that comes waits for it.
     fn stray_port(&self, now: &State, cluster: &ClusterName) -> Option<String> {
         for host in of_kind(now, cluster, "ServiceEntry") {
             let Some(rule) = rule_of(now, cluster, host) else { continue };
-            let after =
-                of_kind(&self.new, cluster, "ServiceEntry").find(|other| other["metadata"]["name"] == host["metadata"]["name"]);
-            let stays = |number: &Value| after.is_none_or(|after| ports(after).iter().any(|port| port["number"] == *number));
+            let [before, after] = [&self.old, &self.new].map(|state| {
+                of_kind(state, cluster, "ServiceEntry").find(|other| {
+                    let [this, other] = [host, *other].map(|host| &host["metadata"]);
+                    this["name"] == other["name"] && this["namespace"] == other["namespace"]
+                })
+            });
+            let selects = |host: &Value| host["spec"]["workloadSelector"].clone();
+            let is_moved = before.zip(after).is_some_and(|(before, after)| selects(before) != selects(after));
+            let has = |host: Option<&Value>, number: &Value| {
+                host.is_none_or(|host| ports(host).iter().any(|port| port["number"] == *number))
+            };
+            let stays = |number: &Value| has(after, number) && (!is_moved || has(before, number));
             for number in ports(host).iter().map(|port| &port["number"]).filter(|number| stays(number)) {
                 if service_of(policy(rule, number), number).is_none() {
                     return Some(format!("{cluster}: port {number} is there without a policy"));
