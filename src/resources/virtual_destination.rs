@@ -43,7 +43,7 @@ impl IntentKind for VirtualDestination {
                     Attribute::optional(
                         "protocol",
                         Type::String,
-                        "Application protocol: `http`, `http2`, `grpc`, `tls` (of the applications, carried through as it is) or `tcp`. Default `http`.",
+                        "Application protocol: `http`, `http2`, `grpc`, `tls` (of the applications, carried through as it is, by clients that ask for the hostname) or `tcp`. Default `http`.",
                     ),
                     Attribute::optional("name", Type::String, "Name of the port. Default `<protocol>-<number>`."),
                     Attribute::optional("service_port", Type::Number, "Port of the Services behind it. Default: `number`."),
