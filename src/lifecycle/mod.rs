@@ -157,7 +157,7 @@ pub(crate) struct Interpretation {
     pub(crate) shape: Shape,
     /// what is to be said about it
     pub(crate) findings: Findings,
-    /// warnings that are not to be said, of it and of what it meets
+    /// warnings that are not to be said of what it meets either
     pub(crate) ignored: BTreeSet<Code>,
 }
 
@@ -234,8 +234,7 @@ impl<K: IntentKind> Resource for IntentResource<K> {
 
     fn validate<'a>(&'a self, _cx: &'a Cx, config: &'a Value) -> BoxFuture<'a, Diagnostics> {
         Box::pin(async move {
-            let interpretation = self.kind.interpret(config);
-            let mut findings = interpretation.heeded(interpretation.findings.clone());
+            let mut findings = self.kind.interpret(config).findings;
             // what is merely unknown is said once, by the plan
             findings.retain(|finding| finding.code != Code::UnknownShape);
             findings.extend(rights::Wishes::read(config).1);

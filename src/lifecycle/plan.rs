@@ -68,7 +68,7 @@ impl<K: IntentKind> IntentResource<K> {
     async fn plan_in(&self, purpose: Purpose, session: &Session, request: PlanRequest) -> Planned {
         let PlanRequest { config, prior, proposed, private } = request;
         let interpretation = self.kind.interpret(&config);
-        let mut diagnostics = self.cook(&interpretation.heeded(interpretation.findings.clone()));
+        let mut diagnostics = self.cook(&interpretation.findings);
         let claim = interpretation.identity.as_ref().map(|identity| identity.claim(&session.settings.owner, K::TYPE));
         let (wishes, findings) = Wishes::read(&config);
         diagnostics.extend(self.cook(&findings));

@@ -140,6 +140,7 @@ impl IntentKind for VirtualDestination {
             }
             Outcome::Invalid => (Value::unknown(), Shape::Invalid),
         };
+        findings.retain(|finding| !ignored.contains(&finding.code));
         Interpretation {
             identity: written_identity(&root),
             computed: BTreeMap::from([("hostname", hostname)]),

@@ -7,6 +7,7 @@ use rig::mesh::traffic::{Calls, EVENTUALLY, Traffic};
 use rig::wait::is_so_by;
 
 use crate::config::HOST;
+use crate::report::Figures;
 
 /// Waits until the client of a cluster is served.
 pub fn until_served(fleet: &Fleet, cluster: &str) {
@@ -44,4 +45,20 @@ pub fn all_by(calls: &Calls, backend: &str) {
 /// At most so many were not served.
 pub fn errors_at_most(calls: &Calls, limit: usize, when: &str) {
     assert!(calls.errors() <= limit, "more than {limit} errors {when}: {calls}");
+}
+
+/// The application of east dies behind its sidecar for several ejections and comes back; traffic that it served loses nothing.
+pub fn nobody_notices(traffic: &Traffic, fleet: &Fleet, figures: &Figures) {
+    let mark = traffic.mark();
+    fleet.backend("east").die();
+    until_by(traffic, "west");
+    // several ends of an ejection
+    traffic.more(400);
+    figures.takeover("app dead", &traffic.since(mark), "west");
+    errors_at_most(&traffic.since(mark), 0, "while the local application is dead");
+    let mark = traffic.mark();
+    fleet.backend("east").revive().expect("its address is free");
+    until_by(traffic, "east");
+    figures.takeover("healed", &traffic.since(mark), "east");
+    errors_at_most(&traffic.since(mark), 0, "while it comes back");
 }

@@ -6,7 +6,7 @@ use rig::mesh::seeds::PORTS_HOST;
 use rig::mesh::traffic::Traffic;
 
 use crate::changes::change;
-use crate::check::{all_by, errors_at_most, until_by};
+use crate::check::{all_by, errors_at_most, nobody_notices, until_by};
 use crate::config::{QUICK, destination_with};
 use crate::live::Stage;
 use crate::report::Figures;
@@ -45,18 +45,7 @@ pub fn each_at_home(fleet: &Fleet, figures: &Figures) {
 
 /// D: a call over gRPC that meets a dead application is repeated elsewhere, though it is a POST: its sidecar says `UNAVAILABLE`.
 pub fn grpc_app_dies(fleet: &Fleet, figures: &Figures) {
-    let traffic = local(fleet, Speech::Grpc);
-    let mark = traffic.mark();
-    fleet.backend("east").die();
-    until_by(&traffic, "west");
-    traffic.more(400);
-    figures.takeover("app dead", &traffic.since(mark), "west");
-    errors_at_most(&traffic.since(mark), 0, "while the local application is dead");
-    let mark = traffic.mark();
-    fleet.backend("east").revive().expect("its address is free");
-    until_by(&traffic, "east");
-    figures.takeover("healed", &traffic.since(mark), "east");
-    errors_at_most(&traffic.since(mark), 0, "while it comes back");
+    nobody_notices(&local(fleet, Speech::Grpc), fleet, figures);
 }
 
 /// R: nothing repeats a connection: each one that meets what is dead is lost, until it is taken out, and once more at each end of

@@ -6,7 +6,7 @@ use rig::mesh::fleet::Fleet;
 use rig::mesh::layout::{PORT, Speech};
 use rig::mesh::seeds::PORTS_HOST;
 
-use crate::check::{all_by, errors_at_most, local_traffic, until_by, until_served};
+use crate::check::{all_by, errors_at_most, local_traffic, nobody_notices, until_by, until_served};
 use crate::config::{HOST, QUICK, destination, destination_with};
 use crate::ports;
 use crate::report::Figures;
@@ -99,19 +99,7 @@ fn local_first(fleet: &Fleet, figures: &Figures) {
 
 /// D, M4: the application dies behind a living sidecar; nobody notices, not at re-admissions either, and it comes back.
 fn local_app_dies(fleet: &Fleet, figures: &Figures) {
-    let traffic = local_traffic(fleet, "east");
-    let mark = traffic.mark();
-    fleet.backend("east").die();
-    until_by(&traffic, "west");
-    // several ends of an ejection
-    traffic.more(400);
-    figures.takeover("app dead", &traffic.since(mark), "west");
-    errors_at_most(&traffic.since(mark), 0, "while the local application is dead");
-    let mark = traffic.mark();
-    fleet.backend("east").revive().expect("its address is free");
-    until_by(&traffic, "east");
-    figures.takeover("healed", &traffic.since(mark), "east");
-    errors_at_most(&traffic.since(mark), 0, "while it comes back");
+    nobody_notices(&local_traffic(fleet, "east"), fleet, figures);
 }
 
 /// D: what may have run is not repeated, so that each ejection costs the answers that lead to it, and each end of one again.

@@ -18,8 +18,6 @@ pub mod reserved {
     pub const CANONICAL_NAME_LABEL: &str = "service.istio.io/canonical-name";
     /// Prefix of rank labels: `gloo-terraform-rank/1`.
     pub const RANK_PREFIX: &str = "gloo-terraform-rank/";
-    /// Annotation with the warnings that the user overruled, and why.
-    pub const IGNORED_ANNOTATION: &str = "gloo-terraform/ignored-findings";
     /// Prefix of the annotations that are not part of `manifests`: the stored intent and what the engine notes for itself.
     pub const STATE_PREFIX: &str = "state.gloo-terraform/";
     /// Annotation with the stored intent, from which import restores the configuration.

@@ -70,7 +70,7 @@ enum Target<'a> {
 pub(crate) fn gateways<'a>(inventory: &Inventory<'a>, members: &[Member<'a>], verdicts: &mut Verdicts<'_>) -> Vec<GatewayFacts> {
     let passages = passages(inventory);
     for passage in &passages {
-        if passage.hosts.iter().any(|passed| name(passed.host) == "*") {
+        if passage.hosts.iter().any(|passed| GatewayFacts::passed_name(passed.host) == "*") {
             open_passthrough(&passage.object, verdicts);
         }
     }
@@ -352,14 +352,10 @@ fn is_passthrough(gateway: Object<'_>, listener: &Value) -> bool {
     is_declared || is_usual
 }
 
-/// The names behind namespaces, which istiod leaves aside where it passes hosts through: `shop/*.local` passes each Service.
+/// The names that are passed, each once.
 fn names<'p>(hosts: impl IntoIterator<Item = &'p Passed<'p>>) -> Vec<String> {
-    let names: BTreeSet<&str> = hosts.into_iter().map(|passed| name(passed.host)).collect();
+    let names: BTreeSet<&str> = hosts.into_iter().map(|passed| GatewayFacts::passed_name(passed.host)).collect();
     names.into_iter().map(str::to_owned).collect()
-}
-
-fn name(host: &str) -> &str {
-    host.rsplit_once('/').map_or(host, |(_, name)| name)
 }
 
 fn open_passthrough(object: &str, verdicts: &mut Verdicts<'_>) {

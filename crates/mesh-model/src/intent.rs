@@ -84,6 +84,9 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// All, in the order in which they are told.
+    pub const ALL: [Self; 5] = [Self::Http, Self::Http2, Self::Grpc, Self::Tls, Self::Tcp];
+
     /// As written in HCL.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -137,27 +137,21 @@ fn decode_destination_port(value: &Value<'_>, sink: &mut Sink) -> Read<Port> {
 
 fn decode_protocol(value: &Value<'_>, sink: &mut Sink) -> Read<Protocol> {
     let text = value.string(sink)?;
-    match text {
-        "http" => Ok(Protocol::Http),
-        "http2" => Ok(Protocol::Http2),
-        "grpc" => Ok(Protocol::Grpc),
-        "tls" => Ok(Protocol::Tls),
-        "tcp" => Ok(Protocol::Tcp),
-        "udp" => {
-            let why = "Istio's proxies carry no UDP.";
-            Err(value.report(sink, Code::Unsupported, "Protocol udp is not supported.".to_owned(), why))
-        }
-        _ => {
-            let what = format!("{} is no protocol of a destination.", quoted(text));
-            let why = match text {
-                "https" => "TLS that applications speak themselves is \"tls\"; Istio encrypts \"http\" by itself.",
-                "grpc-web" => "It is \"http\".",
-                "mongo" | "mysql" | "redis" => "It is \"tcp\".",
-                _ => "One of: \"http\", \"http2\", \"grpc\", \"tls\", \"tcp\".",
-            };
-            Err(value.report(sink, Code::InvalidValue, what, why))
-        }
+    if let Some(protocol) = Protocol::ALL.into_iter().find(|protocol| protocol.as_str() == text) {
+        return Ok(protocol);
     }
+    if text == "udp" {
+        let why = "Istio's proxies carry no UDP.";
+        return Err(value.report(sink, Code::Unsupported, "Protocol udp is not supported.", why));
+    }
+    let what = format!("{} is no protocol of a destination.", quoted(text));
+    let why = match text {
+        "https" => "TLS that applications speak themselves is \"tls\"; Istio encrypts \"http\" by itself.".to_owned(),
+        "grpc-web" => "It is \"http\".".to_owned(),
+        "mongo" | "mysql" | "redis" => "It is \"tcp\".".to_owned(),
+        _ => format!("One of: {}.", Protocol::ALL.map(|protocol| format!("{:?}", protocol.as_str())).join(", ")),
+    };
+    Err(value.report(sink, Code::InvalidValue, what, why))
 }
 
 fn decode_backends(value: &Value<'_>, members: Option<&BTreeSet<ClusterName>>, sink: &mut Sink) -> Read<Vec<Backend>> {

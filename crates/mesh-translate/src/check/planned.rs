@@ -95,7 +95,11 @@ fn member<'t>(tree: &'t Tree, key: &str) -> Option<&'t Tree> {
 
 /// Elements of a list that a member is.
 fn members<'t>(tree: &'t Tree, key: &str) -> &'t [Tree] {
-    match member(tree, key) {
+    elements(member(tree, key))
+}
+
+fn elements(tree: Option<&Tree>) -> &[Tree] {
+    match tree {
         Some(Tree::List(elements)) => elements,
         _ => &[],
     }
@@ -110,11 +114,7 @@ fn text(tree: &Tree) -> Option<&str> {
 
 /// Known strings of a list in an object.
 pub(super) fn strings<'t>(object: &'t Object, path: &[&str]) -> impl Iterator<Item = &'t str> + use<'t> {
-    let elements: &[Tree] = match at(object, path) {
-        Some(Tree::List(elements)) => elements,
-        _ => &[],
-    };
-    elements.iter().filter_map(text)
+    elements(at(object, path)).iter().filter_map(text)
 }
 
 /// Known labels in an object. Istio reads those of a WorkloadEntry's metadata as the workload's too.

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mesh_model::facts::GatewayFacts;
 use mesh_model::{AttributePath, Code, Finding, Findings};
 use serde_json::Value;
 
 use super::live::{Inventory, Live, selects};
 use super::planned::{self, Planned};
-use crate::link::gateways::{covers, passed};
+use crate::link::gateways::covers;
 
 pub(super) fn check(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
     check_gateways(planned, inventory, findings);
@@ -28,7 +29,7 @@ fn check_gateways(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &m
             .iter()
             .filter(|server| server.pointer("/tls/mode").and_then(Value::as_str) == Some("AUTO_PASSTHROUGH"))
             .collect();
-        if passing.iter().flat_map(|server| hosts(server)).any(|host| passed(host) == "*") {
+        if passing.iter().flat_map(|server| hosts(server)).any(|host| GatewayFacts::passed_name(host) == "*") {
             findings.push(
                 Finding::new(
                     Code::LiveGatewayPassesEverything,
@@ -66,7 +67,7 @@ fn repeats<'s>(server: &'s Value, ours: planned::GatewayServer<'_>) -> Option<&'
     if is_bound || !is_same_port || hosts(server).any(|host| host.strip_prefix("*/").unwrap_or(host) == ours.host) {
         return None;
     }
-    hosts(server).find(|host| covers(passed(host), ours.host))
+    hosts(server).find(|host| covers(GatewayFacts::passed_name(host), ours.host))
 }
 
 fn exposed_twice(inventory: &Inventory<'_>, gateway: Live<'_>, host: &str, exposed: &str) -> Finding {
@@ -148,22 +149,24 @@ fn check_mutual_tls(pods: &Pods<'_>, inventory: &Inventory<'_>, findings: &mut F
             continue;
         };
         for (_, policy) in applying.iter().filter(|(other, policy)| *other == reach && mode(policy, port) == Some("DISABLE")) {
-            findings.push(
-                Finding::new(
-                    Code::MutualTlsOff,
-                    AttributePath::of("backends"),
-                    format!(
-                        "PeerAuthentication {}/{} in cluster {} turns mutual TLS off for pods of Service {}/{}.",
-                        policy.namespace, policy.name, inventory.cluster, pods.namespace, pods.service
-                    ),
-                    "Clients call the destination with mutual TLS, and gateways drop endpoints without it: every call would fail.",
-                    "Set its mode to PERMISSIVE or STRICT for these pods, or leave the cluster out of `backends`.",
-                )
-                .in_cluster(inventory.cluster)
-                .on_object(policy.key("PeerAuthentication")),
-            );
+            findings.push(mutual_tls_off(pods, inventory, policy));
         }
     }
+}
+
+fn mutual_tls_off(pods: &Pods<'_>, inventory: &Inventory<'_>, policy: &Live<'_>) -> Finding {
+    Finding::new(
+        Code::MutualTlsOff,
+        AttributePath::of("backends"),
+        format!(
+            "PeerAuthentication {}/{} in cluster {} turns mutual TLS off for pods of Service {}/{}.",
+            policy.namespace, policy.name, inventory.cluster, pods.namespace, pods.service
+        ),
+        "Clients call the destination with mutual TLS, and gateways drop endpoints without it: every call would fail.",
+        "Set its mode to PERMISSIVE or STRICT for these pods, or leave the cluster out of `backends`.",
+    )
+    .in_cluster(inventory.cluster)
+    .on_object(policy.key("PeerAuthentication"))
 }
 
 /// The mode for one of the pods' ports; `None` where the policy leaves it to a less specific one.

@@ -22,13 +22,7 @@ pub(crate) fn addresses(facts: &ClusterFacts) -> impl Iterator<Item = (&Leaf<IpA
 
 /// Whether somebody else's Gateway already lets calls to the Service through.
 pub(crate) fn exposes(gateway: &GatewayFacts, service: &Service<'_>) -> bool {
-    gateway.exposed_hosts.iter().any(|host| covers(passed(host), &service.host()))
-}
-
-/// What a server with `AUTO_PASSTHROUGH` passes through for one of its hosts: names. istiod does not look at the namespace that
-/// may stand before them: `shop/*.local` passes each Service of the cluster, seen with Istio 1.30.
-pub(crate) fn passed(host: &str) -> &str {
-    host.rsplit_once('/').map_or(host, |(_, name)| name)
+    gateway.exposed_hosts.iter().any(|host| covers(GatewayFacts::passed_name(host), &service.host()))
 }
 
 /// Whether a host without namespace, maybe with a leading `*`, covers a name.
@@ -71,7 +65,7 @@ pub(super) fn check(scope: &Scope<'_>, called: &BTreeSet<&ClusterName>, service:
                     .in_cluster(cluster),
                 );
             }
-            if gateway.exposed_hosts.iter().any(|host| passed(host) == "*") {
+            if gateway.exposed_hosts.iter().any(|host| GatewayFacts::passed_name(host) == "*") {
                 findings.push(
                     Finding::new(
                         Code::GatewayPassesEverything,
