@@ -79,6 +79,12 @@ impl IntentKind for VirtualDestination {
                 Type::String,
                 "Limit of connecting to an endpoint; failover waits for it. Default `1s`.",
             ),
+            tcp_keepalive(),
+            Attribute::optional(
+                "load_balancer",
+                Type::String,
+                "Choice among endpoints of one rank: `least_request` (of two, the one with fewer open requests, so that a slow cluster gets less), `round_robin` or `random`. Default `least_request`.",
+            ),
             Attribute::optional(
                 "export_to",
                 Type::set(Type::String),
@@ -256,6 +262,11 @@ fn outlier_detection() -> Attribute {
         "outlier_detection",
         Kind::single(vec![
             Attribute::optional(
+                "consecutive_errors",
+                Type::Number,
+                "Both of the next two in one, as Gloo Mesh has it. Answers 500 are not among them: a remote cluster is one endpoint.",
+            ),
+            Attribute::optional(
                 "consecutive_local_origin_failures",
                 Type::Number,
                 "Connect failures, resets and timeouts in a row that eject an endpoint. Default 5.",
@@ -274,6 +285,22 @@ fn outlier_detection() -> Attribute {
             ),
         ]),
         "When an endpoint is taken out of load balancing. Without it there is no failover, so it is always on.",
+    )
+}
+
+fn tcp_keepalive() -> Attribute {
+    Attribute::optional(
+        "tcp_keepalive",
+        Kind::single(vec![
+            Attribute::optional("probes", Type::Number, "How many without an answer end a connection."),
+            Attribute::optional(
+                "time",
+                Type::String,
+                "How long a connection is silent before the first one, in whole seconds: `300s`.",
+            ),
+            Attribute::optional("interval", Type::String, "How long between them, in whole seconds: `75s`."),
+        ]),
+        "Probes on silent connections, so that firewalls between clusters do not forget them. What is left out is as the clients' systems have it. Default: none.",
     )
 }
 

@@ -90,6 +90,10 @@ fn settings_change(stage: &Stage) {
         ("other ejection", "  outlier_detection = { base_ejection_time = \"4s\", interval = \"2s\" }\n"),
         ("a timeout", "  timeout = \"5s\"\n"),
         ("other retries", "  retries = { attempts = 2, retry_unavailable = true }\n"),
+        (
+            "probes and another load balancer",
+            "  load_balancer = \"round_robin\"\n  tcp_keepalive = { time = \"300s\", probes = 5 }\n",
+        ),
         ("another export", "  export_to = [\"bookinfo\"]\n"),
         ("no setting", ""),
     ];

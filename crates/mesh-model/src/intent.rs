@@ -47,6 +47,10 @@ pub struct VirtualDestination {
     pub timeout: Option<Leaf<Duration>>,
     /// limit of connecting to an endpoint
     pub connect_timeout: Leaf<Duration>,
+    /// probes on connections that are silent; `None`: none
+    pub tcp_keepalive: Option<TcpKeepalive>,
+    /// choice among endpoints that may serve
+    pub load_balancer: Leaf<LoadBalancer>,
     /// namespaces that see the hostname; `["*"]`: all
     pub export_to: Vec<Leaf<String>>,
     /// what is laid over its objects, in this order
@@ -167,6 +171,45 @@ pub struct OutlierDetection {
     pub base_ejection_time: Leaf<Duration>,
     /// share of endpoints that may be ejected at a time, 0 to 100
     pub max_ejection_percent: Leaf<u8>,
+}
+
+/// Probes on silent connections, which keep firewalls from forgetting them and find out that the other side is gone. What is not
+/// said is as the system of the client has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TcpKeepalive {
+    /// how many without an answer end the connection
+    pub probes: Option<Leaf<u32>>,
+    /// how long it is silent before the first one
+    pub time: Option<Leaf<Duration>>,
+    /// how long between them
+    pub interval: Option<Leaf<Duration>>,
+}
+
+/// Choice among the endpoints of one priority.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LoadBalancer {
+    /// of two, the one with fewer open requests: a slow cluster gets less
+    #[default]
+    LeastRequest,
+    /// one after the other
+    RoundRobin,
+    /// any
+    Random,
+}
+
+impl LoadBalancer {
+    /// All, in the order in which they are told.
+    pub const ALL: [Self; 3] = [Self::LeastRequest, Self::RoundRobin, Self::Random];
+
+    /// As written in HCL.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LeastRequest => "least_request",
+            Self::RoundRobin => "round_robin",
+            Self::Random => "random",
+        }
+    }
 }
 
 /// What is tried again, on another endpoint and in another cluster.

@@ -31,7 +31,7 @@ fn client_objects(plan: &ClientPlan) -> Vec<Object> {
     let ClientPlan { namespace, host, policy, route_table, entries } = plan;
     let mut destination_rule = merge::destination_rule(policy);
     destination_rule.traffic_policy = Some(match policy.ports.as_slice() {
-        [only] => PortPolicies::Only(merge::traffic_policy(only)),
+        [only] => PortPolicies::Only(Box::new(merge::traffic_policy(only))),
         ports => PortPolicies::Each(ports.iter().map(|port| (port.number, merge::traffic_policy(port))).collect()),
     });
     let labels = labels(&host.destination);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use mesh_model::intent::{OutlierDetection, Protocol};
+use mesh_model::intent::{LoadBalancer, OutlierDetection, Protocol, TcpKeepalive};
 use mesh_model::names::{
     CanonicalName, ClusterName, Hostname, Namespace, ObjectName, PortName, PortNumber, Region, ServiceAccount,
 };
@@ -116,6 +116,10 @@ pub struct PortPolicy {
     pub identities: Vec<Leaf<String>>,
     /// limit of connecting
     pub connect_timeout: Leaf<Duration>,
+    /// probes on silent connections
+    pub tcp_keepalive: Option<TcpKeepalive>,
+    /// choice among endpoints of one rank
+    pub load_balancer: Leaf<LoadBalancer>,
     /// the highest failover rank of any client, so that the policy is the same in every cluster
     pub highest_rank: u32,
     /// ejection

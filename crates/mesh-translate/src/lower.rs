@@ -90,6 +90,8 @@ fn client_plan(linked: &Linked<'_>, member: &Member<'_>, client: &Client<'_>) ->
         sni: linked.service.sni(port.service_port),
         identities: linked.identities.clone(),
         connect_timeout: intent.connect_timeout.clone(),
+        tcp_keepalive: intent.tcp_keepalive.clone(),
+        load_balancer: intent.load_balancer.clone(),
         highest_rank: linked.highest_rank,
         outlier_detection: intent.outlier_detection.clone(),
     });

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mesh_model::Leaf;
+use mesh_model::intent::{LoadBalancer, TcpKeepalive};
 use mesh_model::names::{Hostname, PortNumber};
 
 use super::macros::{fields, kind};
@@ -29,7 +30,7 @@ fields! {
         /// connections
         connection_pool: ConnectionPool => "policy.connectionPool",
         /// choice among endpoints of one priority
-        load_balancer: LoadBalancer => "policy.loadBalancer.simple",
+        load_balancer: Leaf<LoadBalancer> => "policy.loadBalancer.simple",
         /// priorities
         locality: LocalitySetting => "policy.loadBalancer.localityLbSetting",
         /// ejection
@@ -42,7 +43,7 @@ fields! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PortPolicies {
     /// of the one port that the host has
-    Only(TrafficPolicy),
+    Only(Box<TrafficPolicy>),
     /// by number (`portLevelSettings`)
     Each(Vec<(PortNumber, TrafficPolicy)>),
 }
@@ -89,27 +90,28 @@ impl ToTree for ClientTls {
 pub struct ConnectionPool {
     /// limit of connecting
     pub connect_timeout: Leaf<Duration>,
+    /// probes on silent connections
+    pub tcp_keepalive: Option<TcpKeepalive>,
 }
 
 impl ToTree for ConnectionPool {
     fn to_tree(&self) -> Tree {
-        let Self { connect_timeout } = self;
-        Tree::map([("tcp", Tree::map([("connectTimeout", connect_timeout.to_tree())]))])
+        let Self { connect_timeout, tcp_keepalive } = self;
+        let keepalive = tcp_keepalive.as_ref().map(|TcpKeepalive { probes, time, interval }| {
+            Tree::map([("probes", probes.to_tree()), ("time", time.to_tree()), ("interval", interval.to_tree())])
+        });
+        let tcp = [("connectTimeout", connect_timeout.to_tree()), ("tcpKeepalive", keepalive.unwrap_or(Tree::Null))];
+        Tree::map([("tcp", Tree::map(tcp))])
     }
-}
-
-/// Choice among endpoints of one priority.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoadBalancer {
-    /// of two, the one with fewer open requests
-    LeastRequest,
 }
 
 impl ToTree for LoadBalancer {
     fn to_tree(&self) -> Tree {
-        match self {
-            Self::LeastRequest => Tree::from("LEAST_REQUEST"),
-        }
+        Tree::from(match self {
+            Self::LeastRequest => "LEAST_REQUEST",
+            Self::RoundRobin => "ROUND_ROBIN",
+            Self::Random => "RANDOM",
+        })
     }
 }
 

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use destination_rule::{
-    ClientTls, ConnectionPool, DestinationRule, LoadBalancer, LocalitySetting, OutlierDetection, PortPolicies, TrafficPolicy,
+    ClientTls, ConnectionPool, DestinationRule, LocalitySetting, OutlierDetection, PortPolicies, TrafficPolicy,
 };
 pub use gateway::{Gateway, PassthroughServer};
 pub use service_entry::{Location, Resolution, ServiceEntry, ServicePort, WorkloadSelector};

@@ -6,17 +6,22 @@ use std::time::Duration;
 use super::facts::{decode_backend, optional};
 use super::failover::{Around, check_is_client, decode_failover};
 use super::mesh::{check_member, check_outside_clusters, decode_argument, decode_member};
-use super::reader::{Read, Sink, Value, all, check_unique, sound};
+use super::reader::{Read, Sink, Value, all, check_unique, shown, sound};
 use super::scalars::{decode_duration, decode_port, decode_visibility};
-use super::shapes::{OUTLIER_DETECTION, OVERLAY, PORT, RETRIES, VIRTUAL_DESTINATION};
+use super::shapes::{OUTLIER_DETECTION, OVERLAY, PORT, RETRIES, TCP_KEEPALIVE, VIRTUAL_DESTINATION};
 use super::{MAX_BACKENDS, MAX_CLUSTERS, MAX_LIST, MAX_PORTS};
 use crate::facts::{Backend, ClusterFacts};
 use crate::finding::Code;
-use crate::intent::{OutlierDetection, Overlay, Port, Protocol, Retries, VirtualDestination, VirtualMesh};
+use crate::intent::{
+    LoadBalancer, OutlierDetection, Overlay, Port, Protocol, Retries, TcpKeepalive, VirtualDestination, VirtualMesh,
+};
 use crate::names::{ClusterName, Hostname, IntentName, Namespace, PortName};
 use crate::text::quoted;
 use crate::{Input, Leaf};
 
+/// Most probes, and most seconds, that Linux takes for a silent connection.
+const MAX_PROBES: u32 = 127;
+const MAX_KEEPALIVE: u32 = 32_767;
 /// Most retries of one request.
 const MAX_ATTEMPTS: u32 = 100;
 /// Longest reason for ignoring a finding, in bytes.
@@ -55,6 +60,8 @@ pub(super) fn decode_destination(value: &Value<'_>, sink: &mut Sink) -> Read<Vir
     let timeout = optional(&destination.get("timeout"), sink, |value, sink| value.leaf(sink, decode_duration));
     let retries = decode_retries(&destination.get("retries"), timeout.as_ref().ok().and_then(Option::as_ref), sink);
     let connect_timeout = optional(&destination.get("connect_timeout"), sink, |value, sink| value.leaf(sink, decode_duration));
+    let tcp_keepalive = optional(&destination.get("tcp_keepalive"), sink, decode_keepalive);
+    let load_balancer = optional(&destination.get("load_balancer"), sink, |value, sink| value.leaf(sink, decode_load_balancer));
     let export_to = optional(&destination.get("export_to"), sink, decode_export_to);
     let overlays = optional(&destination.get("overlays"), sink, |value, sink| decode_overlays(value, members, sink));
     let ignored = optional(&destination.get("ignore_findings"), sink, decode_ignored);
@@ -74,6 +81,8 @@ pub(super) fn decode_destination(value: &Value<'_>, sink: &mut Sink) -> Read<Vir
         retries: retries?,
         timeout: timeout?,
         connect_timeout: connect_timeout?.unwrap_or(Duration::from_secs(1).into()),
+        tcp_keepalive: tcp_keepalive?,
+        load_balancer: load_balancer?.unwrap_or(LoadBalancer::default().into()),
         export_to: export_to?.unwrap_or_else(|| vec!["*".to_owned().into()]),
         overlays: overlays?.unwrap_or_default(),
         ignored: ignored?.unwrap_or_default(),
@@ -261,20 +270,66 @@ fn decode_outlier_detection(value: &Value<'_>, sink: &mut Sink) -> Read<OutlierD
     let mut number = |name, least, most| {
         optional(&detection.get(name), sink, |value, sink| value.leaf(sink, |value, sink| value.integer(sink, least, most)))
     };
+    let errors = number("consecutive_errors", 1, MAX_CONSECUTIVE);
     let local_origin_failures = number("consecutive_local_origin_failures", 1, MAX_CONSECUTIVE);
     let gateway_errors = number("consecutive_gateway_errors", 0, MAX_CONSECUTIVE);
     let max_ejection_percent = number("max_ejection_percent", 0, 100);
     let mut duration = |name| optional(&detection.get(name), sink, |value, sink| value.leaf(sink, decode_duration));
     let interval = duration("interval");
     let base_ejection_time = duration("base_ejection_time");
+    let (both, single) =
+        (detection.get("consecutive_errors"), ["consecutive_local_origin_failures", "consecutive_gateway_errors"]);
+    if both.set().is_some() && single.iter().any(|name| detection.get(name).set().is_some()) {
+        let what = format!("{} says both of them, and one is said besides.", shown(&both.path()));
+        let fix = format!("Keep consecutive_errors, or write {} instead.", single.join(" and "));
+        sink.report(
+            Code::ConflictingArguments,
+            both.path(),
+            what,
+            "consecutive_errors counts failed connections, and answers 502, 503 and 504.",
+            fix,
+        );
+    }
+    let errors = errors?;
     let default = OutlierDetection::default();
     Ok(OutlierDetection {
-        consecutive_local_origin_failures: local_origin_failures?.unwrap_or(default.consecutive_local_origin_failures),
-        consecutive_gateway_errors: gateway_errors?.unwrap_or(default.consecutive_gateway_errors),
+        consecutive_local_origin_failures: local_origin_failures?
+            .or_else(|| errors.clone())
+            .unwrap_or(default.consecutive_local_origin_failures),
+        consecutive_gateway_errors: gateway_errors?.or(errors).unwrap_or(default.consecutive_gateway_errors),
         interval: interval?.unwrap_or(default.interval),
         base_ejection_time: base_ejection_time?.unwrap_or(default.base_ejection_time),
         max_ejection_percent: max_ejection_percent?
             .map_or(default.max_ejection_percent, |leaf| leaf.map(|percent| u8::try_from(*percent).unwrap_or(100))),
+    })
+}
+
+fn decode_keepalive(value: &Value<'_>, sink: &mut Sink) -> Read<TcpKeepalive> {
+    let keepalive = value.object(sink, &TCP_KEEPALIVE)?;
+    let probes = optional(&keepalive.get("probes"), sink, |value, sink| {
+        value.leaf(sink, |value, sink| value.integer(sink, 1, MAX_PROBES))
+    });
+    let mut duration = |name| optional(&keepalive.get(name), sink, |value, sink| value.leaf(sink, decode_seconds));
+    let (time, interval) = (duration("time"), duration("interval"));
+    Ok(TcpKeepalive { probes: probes?, time: time?, interval: interval? })
+}
+
+/// A duration for which the kernel of a client counts seconds.
+fn decode_seconds(value: &Value<'_>, sink: &mut Sink) -> Read<Duration> {
+    let duration = decode_duration(value, sink)?;
+    if duration.subsec_nanos() == 0 && duration.as_secs() <= u64::from(MAX_KEEPALIVE) {
+        return Ok(duration);
+    }
+    let what = format!("{} is not a number of whole seconds up to {MAX_KEEPALIVE}.", shown(&value.path()));
+    Err(value.report(sink, Code::InvalidValue, what, "Systems count the time between probes in whole seconds."))
+}
+
+fn decode_load_balancer(value: &Value<'_>, sink: &mut Sink) -> Read<LoadBalancer> {
+    let text = value.string(sink)?;
+    LoadBalancer::ALL.into_iter().find(|one| one.as_str() == text).ok_or_else(|| {
+        let names: Vec<String> = LoadBalancer::ALL.iter().map(|one| quoted(one.as_str()).to_string()).collect();
+        let what = format!("{} is no load balancer.", quoted(text));
+        value.report(sink, Code::InvalidValue, what, format!("One of: {}.", names.join(", ")))
     })
 }
 

@@ -83,6 +83,8 @@ pub(super) static VIRTUAL_DESTINATION: Shape = Shape {
         ("retries", "{ attempts = 3 }"),
         ("timeout", "\"10s\""),
         ("connect_timeout", "\"1s\""),
+        ("tcp_keepalive", "{ time = \"300s\" }"),
+        ("load_balancer", "\"least_request\""),
         ("export_to", "[\"*\"]"),
         ("overlays", "[{ kind = \"DestinationRule\", merge_patch = jsonencode({ spec = { … } }) }]"),
         ("ignore_findings", "{ GM2013 = \"CoreDNS answers for the hostname\" }"),
@@ -113,6 +115,7 @@ pub(super) static LOCALITY_RULE: Shape = Shape { attributes: &[("from", "\"us-ea
 
 pub(super) static OUTLIER_DETECTION: Shape = Shape {
     attributes: &[
+        ("consecutive_errors", "5"),
         ("consecutive_local_origin_failures", "5"),
         ("consecutive_gateway_errors", "5"),
         ("interval", "\"5s\""),
@@ -120,6 +123,8 @@ pub(super) static OUTLIER_DETECTION: Shape = Shape {
         ("max_ejection_percent", "100"),
     ],
 };
+
+pub(super) static TCP_KEEPALIVE: Shape = Shape { attributes: &[("probes", "9"), ("time", "\"300s\""), ("interval", "\"75s\"")] };
 
 pub(super) static RETRIES: Shape = Shape {
     attributes: &[("attempts", "3"), ("per_try_timeout", "\"500ms\""), ("retry_unavailable", "true"), ("retry_on_reset", "true")],

@@ -330,6 +330,13 @@ fn numbers_out_of_range() {
     accepted("/ports/0/number", [json!(1), json!(65_535)]);
     accepted("/outlier_detection/max_ejection_percent", [json!(0), json!(100)]);
     let path = "outlier_detection.max_ejection_percent";
+    accepted("/load_balancer", ["least_request", "round_robin", "random"].map(|name| json!(name)));
+    refused("/load_balancer", [json!("LEAST_CONN"), json!("")], Code::InvalidValue, "load_balancer");
+    refused("/tcp_keepalive", [json!({ "probes": 0 }), json!({ "probes": 128 })], Code::OutOfRange, "tcp_keepalive.probes");
+    refused("/tcp_keepalive", [json!({ "time": "1500ms" }), json!({ "time": "10h" })], Code::InvalidValue, "tcp_keepalive.time");
+    refused("/tcp_keepalive", [json!({ "probes": null })], Code::EmptyObject, "tcp_keepalive");
+    let both = json!({ "consecutive_errors": 3, "consecutive_gateway_errors": 0 });
+    refused("/outlier_detection", [both], Code::ConflictingArguments, "outlier_detection.consecutive_errors");
     refused("/max_failover_targets", [json!(0), json!(-1), json!(1_000_000)], Code::OutOfRange, "max_failover_targets");
     refused("/outlier_detection/max_ejection_percent", [json!(-1), json!(101)], Code::OutOfRange, path);
     let path = "outlier_detection.consecutive_local_origin_failures";

@@ -20,6 +20,8 @@ const LEAVES: &[&str] = &[
     "retries.*",
     "timeout",
     "connect_timeout",
+    "tcp_keepalive.*",
+    "load_balancer",
     "export_to.*",
     "overlays.*.merge_patch",
 ];

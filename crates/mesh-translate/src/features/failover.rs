@@ -10,7 +10,7 @@
 //! # Interacts with
 //! `outlier_detection`, without which istiod computes no priorities.
 
-use istio_objects::kinds::{LoadBalancer, LocalitySetting, RankLabel, ServiceEntry, TrafficPolicy, WorkloadEntry};
+use istio_objects::kinds::{LocalitySetting, RankLabel, ServiceEntry, TrafficPolicy, WorkloadEntry};
 
 use super::{Feature, Slice};
 use crate::ir::{Entry, Host, PortPolicy};
@@ -28,7 +28,7 @@ fn policy(policy: &PortPolicy) -> TrafficPolicy {
     let ranks = (1..=policy.highest_rank).rev().map(RankLabel::key);
     let near = ["topology.kubernetes.io/region", "topology.kubernetes.io/zone"].map(str::to_owned);
     TrafficPolicy {
-        load_balancer: Some(LoadBalancer::LeastRequest),
+        load_balancer: Some(policy.load_balancer.clone()),
         locality: Some(LocalitySetting { failover_priority: ranks.chain(near).collect() }),
         ..TrafficPolicy::default()
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mesh_model::Leaf;
-use mesh_model::intent::{OutlierDetection, Protocol};
+use mesh_model::intent::{LoadBalancer, OutlierDetection, Protocol};
 
 use super::{FEATURES, Slice};
 use crate::ir::{Entry, Exposure, Host, HostPort, LocalPods, Policy, PortPolicy, Route, RouteTable};
@@ -64,6 +64,8 @@ fn plans() -> Plans {
             sni: "outbound_.9080_._.reviews.bookinfo.svc.cluster.local".to_owned(),
             identities: Vec::new(),
             connect_timeout: Leaf::Known(Duration::from_secs(1)),
+            tcp_keepalive: None,
+            load_balancer: Leaf::Known(LoadBalancer::default()),
             highest_rank: 2,
             outlier_detection: OutlierDetection::default(),
         },

@@ -8,7 +8,7 @@ use istio_objects::{Claim, Manifest, Sealed};
 use mesh_model::Leaf;
 use mesh_model::facts::{Backend, BackendPort, ClusterFacts, GatewayAddress, GatewayFacts};
 use mesh_model::intent::{
-    Failover, LocalityRule, OutlierDetection, Port, Protocol, Ranking, Retries, VirtualDestination, VirtualMesh,
+    Failover, LoadBalancer, LocalityRule, OutlierDetection, Port, Protocol, Ranking, Retries, VirtualDestination, VirtualMesh,
 };
 use mesh_model::names::{ClusterName, PortNumber};
 use mesh_translate::{Translation, translate};
@@ -172,6 +172,8 @@ pub(crate) fn destination() -> impl Strategy<Value = VirtualDestination> {
                     retries: Retries::default(),
                     timeout: Some(Leaf::Known(Duration::from_secs(10))),
                     connect_timeout: Leaf::Known(Duration::from_secs(1)),
+                    tcp_keepalive: None,
+                    load_balancer: Leaf::Known(LoadBalancer::default()),
                     export_to: vec![Leaf::Known("shop".to_owned()), Leaf::Known("bookinfo".to_owned())],
                     overlays: Vec::new(),
                     ignored: BTreeMap::new(),
