@@ -1,14 +1,15 @@
 //! What the clusters, and the other resources of the same apply, have to say about the objects of a resource. It may veto
 //! or warn; it never shapes a value.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use istio_objects::{Claim, Object};
+use istio_objects::Claim;
 use kube_apply::Standing;
 use kube_apply::port::Kinds;
 use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings, Severity};
-use mesh_translate::Rights;
+use mesh_translate::{Objects, Rights};
 
 use super::taking;
 use crate::connection::Connection;
@@ -39,7 +40,7 @@ pub(super) struct Asking<'a> {
 /// of the objects, where nothing else is judged by.
 ///
 /// What a provider has read of a cluster is seconds old at most; a veto is given on what is read for it.
-pub(super) async fn meet_clusters(asking: &Asking<'_>, objects: &BTreeMap<ClusterName, Vec<Object>>) -> (Findings, Inventories) {
+pub(super) async fn meet_clusters(asking: &Asking<'_>, objects: &Objects) -> (Findings, Inventories) {
     let met = meet(asking, objects).await;
     let is_error = |finding: &Finding| finding.code.severity() == Severity::Error;
     let is_about_what_is_there = |finding: &Finding| is_error(finding) && finding.code != Code::ClusterUnreachable;
@@ -52,7 +53,7 @@ pub(super) async fn meet_clusters(asking: &Asking<'_>, objects: &BTreeMap<Cluste
     meet(asking, objects).await
 }
 
-async fn meet(asking: &Asking<'_>, objects: &BTreeMap<ClusterName, Vec<Object>>) -> (Findings, Inventories) {
+async fn meet(asking: &Asking<'_>, objects: &Objects) -> (Findings, Inventories) {
     let Asking { session, changes, others, leaving, .. } = *asking;
     let looks_around = mesh_translate::looks_around(objects);
     let mut findings = Findings::new();
@@ -65,7 +66,7 @@ async fn meet(asking: &Asking<'_>, objects: &BTreeMap<ClusterName, Vec<Object>>)
     }
     let mut skipped = Vec::new();
     for (name, objects) in objects.iter().filter(|(_, objects)| !objects.is_empty()) {
-        let keys = objects.iter().map(Object::key).collect();
+        let keys = objects.iter().map(|object| object.key()).collect();
         let answer = async {
             if looks_around {
                 session.fleet.inventory(name, &Kinds::All).await
@@ -106,18 +107,18 @@ async fn meet(asking: &Asking<'_>, objects: &BTreeMap<ClusterName, Vec<Object>>)
 }
 
 /// The objects with the labels that every object gets: selectors see those too.
-fn with_default_labels(objects: &BTreeMap<ClusterName, Vec<Object>>, settings: &Settings) -> BTreeMap<ClusterName, Vec<Object>> {
+fn with_default_labels(objects: &Objects, settings: &Settings) -> Objects {
     let mut labelled = objects.clone();
     for (key, value) in settings.default_labels.iter().flatten() {
         for object in labelled.values_mut().flatten() {
-            object.labels.entry(key.clone()).or_insert_with(|| value.clone());
+            Arc::make_mut(object).labels.entry(key.clone()).or_insert_with(|| value.clone());
         }
     }
     labelled
 }
 
 /// Objects where their cluster is not looked at.
-fn outside(objects: &BTreeMap<ClusterName, Vec<Object>>, settings: &Settings) -> Findings {
+fn outside(objects: &Objects, settings: &Settings) -> Findings {
     let mut findings = Findings::new();
     for (name, objects) in objects {
         let connection = settings.clusters.as_ref().and_then(|clusters| clusters.get(name));

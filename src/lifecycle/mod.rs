@@ -21,9 +21,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use istio_objects::{Claim, Object, ObjectKey, annotation, reserved};
+use istio_objects::{Claim, ObjectKey, annotation, reserved};
 use mesh_model::names::{ClusterName, Namespace, OwnerId};
 use mesh_model::{Code, Findings, LeafPath};
+use mesh_translate::Objects;
 use tf_server::{
     Applied, ApplyRequest, BoxFuture, Cx, ImportBy, Imported, MoveSource, Moved, PlanRequest, Planned, Private, Resource,
 };
@@ -97,7 +98,7 @@ pub(crate) trait IntentKind: Send + Sync + 'static {
     }
 
     /// What must not happen to a protected resource in an update.
-    fn guard(&self, prior: &Value, planned: &Value, before: &PerCluster, after: &BTreeMap<ClusterName, Vec<Object>>) -> Findings {
+    fn guard(&self, prior: &Value, planned: &Value, before: &PerCluster, after: &Objects) -> Findings {
         let _ = (prior, planned, before, after);
         Findings::new()
     }
@@ -172,7 +173,7 @@ impl Interpretation {
 /// The objects of an intent.
 pub(crate) enum Shape {
     /// known, though leaves may not be; the clusters are those that the resource is applied to
-    Objects(BTreeMap<ClusterName, Vec<Object>>),
+    Objects(Objects),
     /// which objects there are depends on this leaf
     Unknown(LeafPath),
     /// the configuration is wrong; the findings say how

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use istio_objects::Object;
 use kube_apply::{Standing, Taker};
 use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings};
-use mesh_translate::Rights;
+use mesh_translate::{Objects, Rights};
 use tf_server::{PlanRequest, Planned};
 use tf_value::schema::Mode;
 use tf_value::{Diagnostic, Diagnostics, Path, Value};
@@ -290,7 +289,7 @@ fn may_be_another(identity: &[&str]) -> Finding {
 
 /// What lies in clusters that are never contacted any more leaves the state and is not deleted, but for clusters in which the
 /// plan keeps it.
-pub(super) fn leave_the_state(before: &Record, kept: &BTreeMap<ClusterName, Vec<Object>>, session: &Session) -> Findings {
+pub(super) fn leave_the_state(before: &Record, kept: &Objects, session: &Session) -> Findings {
     let is_kept = |cluster: &ClusterName| kept.get(cluster).is_some_and(|objects| !objects.is_empty());
     let holds = before.manifests.iter().filter(|(cluster, manifests)| !manifests.is_empty() && !is_kept(cluster));
     let gone = holds.filter(|(cluster, _)| session.standing(cluster) == Standing::Decommissioned);

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use istio_objects::{Claim, Folded, Object, Sealed};
+use istio_objects::{Claim, Folded, Sealed};
 use mesh_model::LeafPath;
 use mesh_model::names::ClusterName;
+use mesh_translate::Objects;
 use tf_value::Value;
 
 use super::state::digest;
@@ -28,11 +29,7 @@ impl Rendered {
 }
 
 /// Seals, folds and digests. One unknown leaf hides its own object and the digest of its cluster.
-pub(crate) fn render(
-    objects: &BTreeMap<ClusterName, Vec<Object>>,
-    claim: &Claim,
-    default_labels: &BTreeMap<String, String>,
-) -> Rendered {
+pub(crate) fn render(objects: &Objects, claim: &Claim, default_labels: &BTreeMap<String, String>) -> Rendered {
     let sealed: BTreeMap<ClusterName, Vec<Sealed>> = objects
         .iter()
         .map(|(cluster, objects)| (cluster.clone(), objects.iter().map(|object| object.seal(claim, default_labels)).collect()))

@@ -6,6 +6,7 @@ use istio_objects::{Claim, Object, ObjectKey, annotation, object_key, reserved};
 use kube_apply::{Census, nonce_of};
 use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings};
+use mesh_translate::Objects;
 use serde_json::Value as Json;
 
 use super::meet::Asking;
@@ -22,7 +23,7 @@ struct Group {
 }
 
 /// Judges what exists under the keys of the planned objects.
-pub(super) fn findings(asking: &Asking<'_>, objects: &BTreeMap<ClusterName, Vec<Object>>, inventories: &Inventories) -> Findings {
+pub(super) fn findings(asking: &Asking<'_>, objects: &Objects, inventories: &Inventories) -> Findings {
     let mut findings = Findings::new();
     let mut taken: BTreeMap<Claim, Group> = BTreeMap::new();
     let mut others = Group::default();

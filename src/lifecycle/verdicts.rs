@@ -3,11 +3,10 @@
 //! Contract: asked for nothing that the plan leaves as it is, and for nothing that is not wholly known. A verdict vetoes or
 //! warns; no planned value depends on it.
 
-use std::collections::BTreeMap;
-
-use istio_objects::{Change, Manifest, Object, Operation};
+use istio_objects::{Change, Manifest, Operation};
 use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Findings, Severity};
+use mesh_translate::Objects;
 use serde_json::Value;
 
 use super::meet::Asking;
@@ -27,7 +26,7 @@ pub(super) async fn try_changes(
     asking: &Asking<'_>,
     met: &Met<'_>,
     record: &Record,
-    objects: &BTreeMap<ClusterName, Vec<Object>>,
+    objects: &Objects,
     written_in: Option<&str>,
 ) -> Findings {
     let Some(labels) = &asking.session.settings.default_labels else { return Findings::new() };

@@ -1,11 +1,12 @@
 //! What is to be said about a replacement, and about an update of a protected destination.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use istio_objects::{Claim, Object, ObjectKey};
+use istio_objects::{Claim, ObjectKey};
 use mesh_model::derived::workload_entry_name;
 use mesh_model::names::{ClusterName, Hostname};
 use mesh_model::{AttributePath, Code, Finding, Findings};
+use mesh_translate::Objects;
 use tf_value::Value;
 
 use crate::session::PerCluster;
@@ -47,15 +48,10 @@ fn changed(prior: &Value, planned: &Value) -> String {
 }
 
 /// Clients whose every backend goes, whatever comes in its place.
-pub(super) fn backends_lost(
-    prior: &Value,
-    planned: &Value,
-    before: &PerCluster,
-    after: &BTreeMap<ClusterName, Vec<Object>>,
-) -> Findings {
+pub(super) fn backends_lost(prior: &Value, planned: &Value, before: &PerCluster, after: &Objects) -> Findings {
     let clients = before.iter().filter_map(|(client, manifests)| {
         let old = backends(prior, client, &manifests.iter().map(|manifest| manifest.key().clone()).collect())?;
-        let new = backends(planned, client, &after.get(client)?.iter().map(Object::key).collect())?;
+        let new = backends(planned, client, &after.get(client)?.iter().map(|object| object.key()).collect())?;
         let lost: Vec<&str> = old.iter().map(ClusterName::as_str).collect();
         (!old.is_empty() && old.is_disjoint(&new)).then(|| format!("{client} (has {})", lost.join(", ")))
     });

@@ -1,6 +1,7 @@
 //! `gloo_istio_object`: one object as it is, in several clusters, through the same engine.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use istio_objects::{Claim, Kind as ObjectKind, Object, ObjectKey, Tree, reserved};
 use mesh_model::names::{ClusterName, Namespace, ObjectName};
@@ -62,7 +63,8 @@ impl IntentKind for IstioObject {
                 Shape::Unknown(leaf)
             }
             (Some(Ok(object)), Some(Ok(clusters))) => {
-                Shape::Objects(clusters.into_iter().map(|cluster| (cluster, vec![object.clone()])).collect())
+                let object = Arc::new(object);
+                Shape::Objects(clusters.into_iter().map(|cluster| (cluster, vec![Arc::clone(&object)])).collect())
             }
         };
         Interpretation { identity, computed: BTreeMap::new(), shape, findings, ignored: BTreeSet::new() }

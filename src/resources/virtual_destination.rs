@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use istio_objects::{Claim, Object};
+use istio_objects::Claim;
 use mesh_model::Findings;
 use mesh_model::decode::{self, Outcome};
-use mesh_model::names::{ClusterName, IntentName, Namespace};
+use mesh_model::names::{IntentName, Namespace};
+use mesh_translate::Objects;
 use tf_value::schema::{Attribute, ForImport, Kind, Schema};
 use tf_value::{Reader, Tf, Type, Value};
 
@@ -191,7 +192,7 @@ impl IntentKind for VirtualDestination {
         change::destination_replaced(prior, planned, given_up)
     }
 
-    fn guard(&self, prior: &Value, planned: &Value, before: &PerCluster, after: &BTreeMap<ClusterName, Vec<Object>>) -> Findings {
+    fn guard(&self, prior: &Value, planned: &Value, before: &PerCluster, after: &Objects) -> Findings {
         change::backends_lost(prior, planned, before, after)
     }
 }

@@ -3,15 +3,15 @@
 //!
 //! Every cluster calls every destination; three of them serve each one; a client knows three others at most.
 
+#![expect(clippy::print_stdout, reason = "the table is what it is for")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use mesh_model::Leaf;
 use mesh_model::facts::{Backend, BackendPort, ClusterFacts, GatewayAddress, GatewayFacts};
-use mesh_model::intent::{
-    Failover, LoadBalancer, OutlierDetection, Port, Protocol, Retries, VirtualDestination, VirtualMesh,
-};
+use mesh_model::intent::{Failover, LoadBalancer, OutlierDetection, Port, Protocol, Retries, VirtualDestination, VirtualMesh};
 use mesh_model::names::{ClusterName, PortNumber};
 use mesh_translate::translate;
 

@@ -1,53 +1,86 @@
-//! Emit: plans become objects.
+//! Emit: plans become objects. What clusters hold alike is made once.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use istio_objects::kinds::PortPolicies;
-use istio_objects::{Object, reserved};
-use mesh_model::names::ClusterName;
+use istio_objects::{Object, ObjectKey, reserved};
+use mesh_model::names::{ClusterName, Namespace};
 
-use crate::ir::{ClientPlan, ClusterPlan};
-use crate::merge;
+use crate::ir::{ClientPlan, ClusterPlan, Entry, Exposure, Host, Policy, RouteTable};
+use crate::{Objects, merge};
 
 /// The objects of every cluster, by key.
-pub(crate) fn emit(plans: &BTreeMap<ClusterName, ClusterPlan>) -> BTreeMap<ClusterName, Vec<Object>> {
-    plans.iter().map(|(cluster, plan)| (cluster.clone(), cluster_objects(plan))).collect()
+pub(crate) fn emit(plans: &BTreeMap<ClusterName, ClusterPlan>) -> Objects {
+    let mut made = Made::default();
+    plans.iter().map(|(cluster, plan)| (cluster.clone(), made.cluster_objects(plan))).collect()
 }
 
-fn cluster_objects(plan: &ClusterPlan) -> Vec<Object> {
-    let ClusterPlan { exposures, client } = plan;
-    let mut objects: Vec<Object> = exposures
-        .iter()
-        .map(|exposure| {
-            merge::gateway(exposure).object(exposure.namespace.clone(), exposure.name.clone(), labels(&exposure.destination))
-        })
-        .collect();
-    objects.extend(client.iter().flat_map(client_objects));
-    objects.sort_by_key(Object::key);
-    objects
+type Keyed = Arc<(ObjectKey, Arc<Object>)>;
+
+/// Objects that were made, by the part of a plan that they are of, and their namespace.
+#[derive(Default)]
+struct Made<'p>(BTreeMap<(*const (), &'p Namespace), Keyed>);
+
+impl<'p> Made<'p> {
+    fn cluster_objects(&mut self, plan: &'p ClusterPlan) -> Vec<Arc<Object>> {
+        let ClusterPlan { exposures, client } = plan;
+        let mut objects: Vec<Keyed> =
+            exposures.iter().map(|exposure| self.once(exposure, &exposure.namespace, || gateway(exposure))).collect();
+        if let Some(client) = client {
+            self.client_objects(client, &mut objects);
+        }
+        objects.sort_by(|one, other| one.0.cmp(&other.0));
+        objects.into_iter().map(|keyed| Arc::clone(&keyed.1)).collect()
+    }
+
+    fn client_objects(&mut self, plan: &'p ClientPlan, objects: &mut Vec<Keyed>) {
+        let ClientPlan { namespace, host, policy, route_table, entries } = plan;
+        objects.push(self.once(host, namespace, || service_entry(host, namespace)));
+        objects.push(self.once(policy, namespace, || destination_rule(policy, host, namespace)));
+        if let Some(table) = route_table {
+            objects.push(self.once(table, namespace, || virtual_service(table, host, namespace)));
+        }
+        for entry in entries {
+            objects.push(self.once(entry, namespace, || workload_entry(entry, namespace)));
+        }
+    }
+
+    /// The object of a part, which is made when it is asked for first. Clusters that share the part share the object.
+    fn once<T>(&mut self, part: &'p Arc<T>, namespace: &'p Namespace, make: impl FnOnce() -> Object) -> Keyed {
+        let made = self.0.entry((Arc::as_ptr(part).cast(), namespace)).or_insert_with(|| {
+            let object = make();
+            Arc::new((object.key(), Arc::new(object)))
+        });
+        Arc::clone(made)
+    }
 }
 
-fn client_objects(plan: &ClientPlan) -> Vec<Object> {
-    let ClientPlan { namespace, host, policy, route_table, entries } = plan;
-    let mut destination_rule = merge::destination_rule(policy);
-    destination_rule.traffic_policy = Some(match policy.ports.as_slice() {
+fn gateway(exposure: &Exposure) -> Object {
+    merge::gateway(exposure).object(exposure.namespace.clone(), exposure.name.clone(), labels(&exposure.destination))
+}
+
+fn service_entry(host: &Host, namespace: &Namespace) -> Object {
+    merge::service_entry(host).object(namespace.clone(), host.name.clone(), labels(&host.destination))
+}
+
+fn destination_rule(policy: &Policy, host: &Host, namespace: &Namespace) -> Object {
+    let mut rule = merge::destination_rule(policy);
+    rule.traffic_policy = Some(match policy.ports.as_slice() {
         [only] => PortPolicies::Only(Box::new(merge::traffic_policy(only))),
         ports => PortPolicies::Each(ports.iter().map(|port| (port.number, merge::traffic_policy(port))).collect()),
     });
-    let labels = labels(&host.destination);
-    let mut objects = vec![
-        merge::service_entry(host).object(namespace.clone(), host.name.clone(), labels.clone()),
-        destination_rule.object(namespace.clone(), host.name.clone(), labels.clone()),
-    ];
-    objects.extend(route_table.iter().map(|table| {
-        let mut virtual_service = merge::virtual_service(table);
-        virtual_service.http = Some(table.routes.iter().map(merge::http_route).collect());
-        virtual_service.object(namespace.clone(), host.name.clone(), labels.clone())
-    }));
-    objects.extend(
-        entries.iter().map(|entry| merge::workload_entry(entry).object(namespace.clone(), entry.name.clone(), labels.clone())),
-    );
-    objects
+    rule.object(namespace.clone(), host.name.clone(), labels(&host.destination))
+}
+
+fn virtual_service(table: &RouteTable, host: &Host, namespace: &Namespace) -> Object {
+    let mut service = merge::virtual_service(table);
+    service.http = Some(table.routes.iter().map(merge::http_route).collect());
+    service.object(namespace.clone(), host.name.clone(), labels(&host.destination))
+}
+
+fn workload_entry(entry: &Entry, namespace: &Namespace) -> Object {
+    merge::workload_entry(entry).object(namespace.clone(), entry.name.clone(), labels(&entry.destination))
 }
 
 fn labels(destination: &str) -> BTreeMap<String, String> {

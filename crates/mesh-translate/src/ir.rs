@@ -1,7 +1,10 @@
 //! What each cluster is to hold, with every decision taken, before anybody knows in which fields it is written.
+//!
+//! What several clusters hold alike is one value that they share, so that a fleet costs as much as its differences.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_model::intent::{LoadBalancer, OutlierDetection, Protocol, TcpKeepalive};
@@ -14,7 +17,7 @@ use mesh_model::{Code, Leaf};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClusterPlan {
     /// what its gateways pass through for other clusters
-    pub exposures: Vec<Exposure>,
+    pub exposures: Vec<Arc<Exposure>>,
     /// what its workloads need to call the destination; `None` where they are no clients
     pub client: Option<ClientPlan>,
 }
@@ -25,13 +28,13 @@ pub struct ClientPlan {
     /// namespace of the objects
     pub namespace: Namespace,
     /// the host
-    pub host: Host,
+    pub host: Arc<Host>,
     /// how clients connect
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     /// what happens to requests, in order; `None` where no port carries requests
-    pub route_table: Option<RouteTable>,
+    pub route_table: Option<Arc<RouteTable>>,
     /// the other clusters that serve
-    pub entries: Vec<Entry>,
+    pub entries: Vec<Arc<Entry>>,
 }
 
 /// A Service that a gateway passes through.

@@ -22,6 +22,7 @@ pub use check::{Rights, check_inventory, looks_around};
 pub use order::order;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use istio_objects::Object;
 use mesh_model::finding::Severity;
@@ -29,13 +30,16 @@ use mesh_model::intent::VirtualDestination;
 use mesh_model::names::ClusterName;
 use mesh_model::{Finding, Findings};
 
+/// Objects by cluster. Clusters share those that are the same in each of them.
+pub type Objects = BTreeMap<ClusterName, Vec<Arc<Object>>>;
+
 /// What an intent becomes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Translation {
     /// objects by cluster; every cluster that takes part has an entry, also one that needs no object. Empty when a finding is
     /// an error.
-    pub objects: BTreeMap<ClusterName, Vec<Object>>,
+    pub objects: Objects,
     /// verdicts, sorted
     pub findings: Findings,
 }

@@ -1,10 +1,11 @@
 //! Lower: from a linked intent to one plan per cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use mesh_model::Leaf;
 use mesh_model::derived;
-use mesh_model::names::{ClusterName, Namespace, ServiceAccount};
+use mesh_model::names::{ClusterName, Namespace, PortNumber, ServiceAccount};
 
 use crate::features::listening_port;
 use crate::ir::{ClientPlan, ClusterPlan, Entry, Exposure, Host, HostPort, LocalPods, Policy, PortPolicy, Route, RouteTable};
@@ -22,70 +23,124 @@ pub(crate) fn lower(linked: &Linked<'_>) -> BTreeMap<ClusterName, ClusterPlan> {
         .flat_map(|client| client.targets.keys())
         .copied()
         .collect();
+    let mut alike = Alike::new(linked);
     linked
         .members
         .iter()
         .map(|(cluster, member)| {
-            let exposures = if called.contains(cluster) { exposures(linked, member) } else { Vec::new() };
-            let client = member.client.as_ref().map(|client| client_plan(linked, member, client));
+            let exposures = if called.contains(cluster) { alike.exposures(member) } else { Vec::new() };
+            let client = member.client.as_ref().map(|client| alike.client_plan(member, client));
             ((*cluster).clone(), ClusterPlan { exposures, client })
         })
         .collect()
 }
 
-/// One for every gateway workload, unless somebody else's Gateway exposes the Service there.
-fn exposures(linked: &Linked<'_>, member: &Member<'_>) -> Vec<Exposure> {
-    let mut workloads: Vec<(&Namespace, &BTreeMap<String, String>)> = Vec::new();
-    let mut exposures = Vec::new();
-    for gateway in &member.facts.gateways {
-        let workload = (&gateway.namespace, &gateway.selector);
-        if workloads.contains(&workload) {
-            continue;
-        }
-        workloads.push(workload);
-        let same = member.facts.gateways.iter().filter(|other| (&other.namespace, &other.selector) == workload);
-        if same.into_iter().any(|other| gateways::exposes(other, &linked.service)) {
-            continue;
-        }
-        exposures.push(Exposure {
-            name: derived::exposure_name(
-                &linked.intent.hostname,
-                linked.service.name,
-                linked.service.namespace,
-                &gateway.selector,
-            ),
-            namespace: gateway.namespace.clone(),
-            selector: gateway.selector.clone(),
-            service_host: linked.service.host(),
-            destination: derived::destination_label(&linked.intent.hostname).to_string(),
-        });
-    }
-    exposures
+/// A target, its rank, and whether the client's namespace is that of its pods.
+type Target<'l> = (&'l ClusterName, &'l Leaf<u32>, bool);
+
+/// What clusters hold alike, by what makes it differ.
+struct Alike<'l> {
+    linked: &'l Linked<'l>,
+    policy: Arc<Policy>,
+    route_table: Option<Arc<RouteTable>>,
+    /// by ports of the cluster's own pods; `None` where none serve
+    hosts: BTreeMap<Option<&'l [Option<PortNumber>]>, Arc<Host>>,
+    entries: BTreeMap<Target<'l>, Vec<Arc<Entry>>>,
+    /// by the gateway's namespace and labels
+    exposures: BTreeMap<(&'l Namespace, &'l BTreeMap<String, String>), Arc<Exposure>>,
 }
 
-fn client_plan(linked: &Linked<'_>, member: &Member<'_>, client: &Client<'_>) -> ClientPlan {
+impl<'l> Alike<'l> {
+    fn new(linked: &'l Linked<'l>) -> Self {
+        let has_requests = linked.ports.iter().any(|port| port.protocol.has_requests());
+        Self {
+            linked,
+            policy: Arc::new(policy(linked)),
+            route_table: has_requests.then(|| Arc::new(route_table(linked))),
+            hosts: BTreeMap::new(),
+            entries: BTreeMap::new(),
+            exposures: BTreeMap::new(),
+        }
+    }
+
+    /// One for every gateway workload, unless somebody else's Gateway exposes the Service there.
+    fn exposures(&mut self, member: &'l Member<'l>) -> Vec<Arc<Exposure>> {
+        let linked = self.linked;
+        let mut workloads: Vec<(&Namespace, &BTreeMap<String, String>)> = Vec::new();
+        let mut exposures = Vec::new();
+        for gateway in &member.facts.gateways {
+            let workload = (&gateway.namespace, &gateway.selector);
+            if workloads.contains(&workload) {
+                continue;
+            }
+            workloads.push(workload);
+            let same = member.facts.gateways.iter().filter(|other| (&other.namespace, &other.selector) == workload);
+            if same.into_iter().any(|other| gateways::exposes(other, &linked.service)) {
+                continue;
+            }
+            let made = self.exposures.entry(workload).or_insert_with(|| Arc::new(exposure(linked, workload)));
+            exposures.push(Arc::clone(made));
+        }
+        exposures
+    }
+
+    fn client_plan(&mut self, member: &'l Member<'l>, client: &'l Client<'l>) -> ClientPlan {
+        let linked = self.linked;
+        let target_ports = member.serving.as_ref().map(|serving| serving.target_ports.as_slice());
+        let host = self.hosts.entry(target_ports).or_insert_with(|| Arc::new(host(linked, target_ports)));
+        let is_near = *client.namespace == *linked.service.namespace;
+        let of_target = |(target, rank): (&&'l ClusterName, &'l Leaf<u32>)| {
+            let made = self.entries.entry((*target, rank, is_near));
+            made.or_insert_with(|| entries(linked, is_near, target, rank)).clone()
+        };
+        ClientPlan {
+            namespace: client.namespace.clone(),
+            host: Arc::clone(host),
+            policy: Arc::clone(&self.policy),
+            route_table: self.route_table.clone(),
+            entries: client.targets.iter().flat_map(of_target).collect(),
+        }
+    }
+}
+
+fn exposure(linked: &Linked<'_>, (namespace, selector): (&Namespace, &BTreeMap<String, String>)) -> Exposure {
+    let hostname = &linked.intent.hostname;
+    Exposure {
+        name: derived::exposure_name(hostname, linked.service.name, linked.service.namespace, selector),
+        namespace: namespace.clone(),
+        selector: selector.clone(),
+        service_host: linked.service.host(),
+        destination: derived::destination_label(hostname).to_string(),
+    }
+}
+
+fn host(linked: &Linked<'_>, target_ports: Option<&[Option<PortNumber>]>) -> Host {
     let intent = linked.intent;
     let ports = linked.ports.iter().enumerate().map(|(index, port)| HostPort {
         number: port.number,
         name: port.name.clone(),
         protocol: port.protocol,
-        target_port: match &member.serving {
+        target_port: match target_ports {
             None => listening_port(),
-            Some(serving) => serving.target_ports[index].unwrap_or(port.service_port),
+            Some(target_ports) => target_ports[index].unwrap_or(port.service_port),
         },
     });
-    let host = Host {
+    Host {
         name: derived::destination_name(&intent.hostname),
         hostname: intent.hostname.clone(),
         destination: derived::destination_label(&intent.hostname).to_string(),
         ports: ports.collect(),
-        local: if member.serving.is_some() { LocalPods::Serving } else { LocalPods::None },
+        local: if target_ports.is_some() { LocalPods::Serving } else { LocalPods::None },
         canonical_name: linked.canonical_name.clone(),
         identities: linked.identities.clone(),
         export_to: export_to(linked),
         ignored: intent.ignored.clone(),
-    };
-    let policies = linked.ports.iter().map(|port| PortPolicy {
+    }
+}
+
+fn policy(linked: &Linked<'_>) -> Policy {
+    let intent = linked.intent;
+    let ports = linked.ports.iter().map(|port| PortPolicy {
         number: port.number,
         sni: linked.service.sni(port.service_port),
         identities: linked.identities.clone(),
@@ -95,10 +150,7 @@ fn client_plan(linked: &Linked<'_>, member: &Member<'_>, client: &Client<'_>) ->
         highest_rank: linked.highest_rank,
         outlier_detection: intent.outlier_detection.clone(),
     });
-    let policy = Policy { hostname: intent.hostname.clone(), export_to: export_to(linked), ports: policies.collect() };
-    let route_table = linked.ports.iter().any(|port| port.protocol.has_requests()).then(|| route_table(linked));
-    let entries = client.targets.iter().flat_map(|(target, rank)| entries(linked, client, target, rank)).collect();
-    ClientPlan { namespace: client.namespace.clone(), host, policy, route_table, entries }
+    Policy { hostname: intent.hostname.clone(), export_to: export_to(linked), ports: ports.collect() }
 }
 
 /// Namespaces that see the host: sorted, each once, unknown ones last.
@@ -126,33 +178,33 @@ fn route_table(linked: &Linked<'_>) -> RouteTable {
     RouteTable { hostname: intent.hostname.clone(), export_to: export_to(linked), routes }
 }
 
-fn entries(linked: &Linked<'_>, client: &Client<'_>, target: &ClusterName, rank: &Leaf<u32>) -> Vec<Entry> {
+/// `is_near`: the entries are in the namespace of the target's pods.
+fn entries(linked: &Linked<'_>, is_near: bool, target: &ClusterName, rank: &Leaf<u32>) -> Vec<Arc<Entry>> {
     let member = &linked.members[target];
-    let service_account = service_account(linked, client, member);
+    let service_account = if is_near { service_account(member) } else { None };
     gateways::addresses(member.facts)
         .enumerate()
-        .map(|(index, (address, port))| Entry {
-            name: derived::workload_entry_name(&linked.intent.hostname, target, index),
-            cluster: target.clone(),
-            destination: derived::destination_label(&linked.intent.hostname).to_string(),
-            address: address.clone(),
-            port: port.clone(),
-            port_names: linked.ports.iter().map(|port| port.name.clone()).collect(),
-            region: member.facts.region.clone(),
-            rank: rank.clone(),
-            canonical_name: linked.canonical_name.clone(),
-            service_account: service_account.clone(),
+        .map(|(index, (address, port))| {
+            Arc::new(Entry {
+                name: derived::workload_entry_name(&linked.intent.hostname, target, index),
+                cluster: target.clone(),
+                destination: derived::destination_label(&linked.intent.hostname).to_string(),
+                address: address.clone(),
+                port: port.clone(),
+                port_names: linked.ports.iter().map(|port| port.name.clone()).collect(),
+                region: member.facts.region.clone(),
+                rank: rank.clone(),
+                canonical_name: linked.canonical_name.clone(),
+                service_account: service_account.clone(),
+            })
         })
         .collect()
 }
 
 /// The account of the target's pods. istiod reads it as one of the entry's own namespace, so it is left out where that would
 /// be a false identity, and where there are several; clients compare with the explicit list of the policy anyway.
-fn service_account(linked: &Linked<'_>, client: &Client<'_>, member: &Member<'_>) -> Option<Leaf<ServiceAccount>> {
+fn service_account(member: &Member<'_>) -> Option<Leaf<ServiceAccount>> {
     let backend = member.serving.as_ref().expect("targets serve").backend;
-    if *client.namespace != *linked.service.namespace {
-        return None;
-    }
     let distinct: BTreeSet<&Leaf<ServiceAccount>> = backend.service_accounts.iter().collect();
     let unknown = distinct.iter().find(|account| account.known().is_none());
     match (distinct.len(), unknown) {

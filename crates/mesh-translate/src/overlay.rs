@@ -4,13 +4,14 @@
 //! because there is no such object is an error. An unknown patch hides the objects that it is for, and no other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use istio_objects::{Object, ObjectKey, Tree, reserved};
 use mesh_model::intent::Overlay;
 use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings, Input, Leaf, LeafPath};
 
-type Objects = BTreeMap<ClusterName, Vec<Object>>;
+use crate::Objects;
 
 /// Lays the overlays over the objects. After an error the objects are as they were.
 pub(crate) fn lay(objects: &mut Objects, overlays: &[Overlay]) -> Findings {
@@ -29,11 +30,12 @@ pub(crate) fn lay(objects: &mut Objects, overlays: &[Overlay]) -> Findings {
     for (cluster, objects) in objects.iter_mut() {
         for object in objects {
             if let Some(leaf) = unknown.get(&(object.key(), cluster.clone())) {
-                object.body.insert("spec".to_owned(), Tree::Unknown(leaf.clone()));
+                Arc::make_mut(object).body.insert("spec".to_owned(), Tree::Unknown(leaf.clone()));
                 continue;
             }
-            for patch in matching(overlays, cluster, object).filter_map(|(_, overlay)| overlay.patch.known()) {
-                merge_object(object, patch);
+            let patches: Vec<_> = matching(overlays, cluster, object).filter_map(|(_, overlay)| overlay.patch.known()).collect();
+            for patch in patches {
+                merge_object(Arc::make_mut(object), patch);
             }
         }
     }

@@ -2,6 +2,7 @@
 //! owner holds in a cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use istio_objects::Object;
 use mesh_model::{AttributePath, Code, Finding, Findings};
@@ -11,7 +12,7 @@ use super::live::{Inventory, Live};
 
 /// Judges what exists under the keys of `objects` and is not ours; the result is those keys.
 pub(super) fn check(
-    objects: &[Object],
+    objects: &[Arc<Object>],
     hostname: Option<&str>,
     rights: &Rights<'_>,
     inventory: &Inventory<'_>,

@@ -12,13 +12,15 @@ mod serving;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use istio_objects::{Claim, Object};
+use istio_objects::Claim;
 use mesh_model::Findings;
 use mesh_model::names::ClusterName;
 use serde_json::Value;
 
 use live::Inventory;
 use planned::Planned;
+
+use crate::Objects;
 
 /// What a resource may write besides what is its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,18 +43,14 @@ impl<'a> Rights<'a> {
 
 /// Whether the judgement of these objects depends on all that is live. Otherwise it depends on what is under their keys alone.
 #[must_use]
-pub fn looks_around(objects: &BTreeMap<ClusterName, Vec<Object>>) -> bool {
+pub fn looks_around(objects: &Objects) -> bool {
     planned::hostname(objects).is_some()
 }
 
 /// Judges the objects that a resource is about to write, cluster by cluster. `inventories` holds live objects of each
 /// cluster in JSON form, our own too: those with a claim of `rights` are skipped.
 #[must_use]
-pub fn check_inventory(
-    objects: &BTreeMap<ClusterName, Vec<Object>>,
-    rights: &Rights<'_>,
-    inventories: &BTreeMap<ClusterName, Vec<Value>>,
-) -> Findings {
+pub fn check_inventory(objects: &Objects, rights: &Rights<'_>, inventories: &BTreeMap<ClusterName, Vec<Value>>) -> Findings {
     let mut findings = Findings::new();
     let hostname = planned::hostname(objects);
     for (cluster, live) in inventories {

@@ -1,33 +1,35 @@
 //! What is planned in one cluster, read back from its objects.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use istio_objects::{Object, Tree, reserved};
-use mesh_model::names::ClusterName;
+
+use crate::Objects;
 
 /// Planned objects of one cluster.
 pub(super) struct Planned<'a> {
     /// the hostname of the destination
     pub(super) hostname: &'a str,
     /// all objects
-    pub(super) objects: &'a [Object],
+    pub(super) objects: &'a [Arc<Object>],
 }
 
 /// The hostname that the objects are about.
-pub(super) fn hostname(objects: &BTreeMap<ClusterName, Vec<Object>>) -> Option<String> {
+pub(super) fn hostname(objects: &Objects) -> Option<String> {
     objects.values().flatten().find_map(|object| {
         strings(object, &["spec", "hosts"]).next().filter(|_| object.kind.kind == "ServiceEntry").map(str::to_owned)
     })
 }
 
 impl<'a> Planned<'a> {
-    pub(super) fn new(hostname: &'a str, objects: &'a [Object]) -> Self {
+    pub(super) fn new(hostname: &'a str, objects: &'a [Arc<Object>]) -> Self {
         Self { hostname, objects }
     }
 
     /// Objects of a kind.
     pub(super) fn of_kind(&self, kind: &str) -> impl Iterator<Item = &'a Object> {
-        self.objects.iter().filter(move |object| object.kind.kind == kind)
+        self.objects.iter().map(|object| &**object).filter(move |object| object.kind.kind == kind)
     }
 
     /// The Service behind the destination, as its name and namespace, if the cluster's own pods serve.

@@ -190,7 +190,7 @@ pub(crate) fn claim() -> Claim {
 
 /// What a translation seals to.
 pub(crate) fn sealed(translation: &Translation) -> BTreeMap<ClusterName, Vec<Sealed>> {
-    let seal = |object: &istio_objects::Object| object.seal(&claim(), &BTreeMap::new());
+    let seal = |object: &std::sync::Arc<istio_objects::Object>| object.seal(&claim(), &BTreeMap::new());
     translation.objects.iter().map(|(cluster, objects)| (cluster.clone(), objects.iter().map(seal).collect())).collect()
 }
 
