@@ -100,12 +100,22 @@ pub(crate) fn backend(side: Side) -> Vec<Attribute> {
     ]
 }
 
+/// Whom the servers of a mesh accept.
+pub(crate) fn accepted_trust_domains(side: Side) -> Attribute {
+    side.optional(
+        "accepted_trust_domains",
+        Kind::from(Type::map(Type::list(Type::String))),
+        "Trust domains besides its own whose workloads the servers of a member accept, by member: `{ for name, cluster in data.gloo_cluster.all : name => cluster.accepted_trust_domains }`. Needed where trust domains differ.",
+    )
+}
+
 /// The attributes of `virtual_mesh`: a mesh with the facts of its members.
 pub(crate) fn mesh(side: Side) -> Vec<Attribute> {
     vec![
         side.required("name", Type::String, "Name of the mesh."),
         side.optional("hostname_suffix", Type::String, "What default hostnames end with. Default `mesh.internal`."),
         side.required("clusters", Kind::map(facts(side)), "Members by name, with their facts."),
+        accepted_trust_domains(side),
     ]
 }
 

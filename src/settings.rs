@@ -26,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) clusters_order: Vec<ClusterName>,
     /// clusters whose objects may be forgotten unseen
     pub(crate) decommissioned: BTreeSet<ClusterName>,
+    /// how long proxies are given to follow, where writes in other clusters rely on it
+    pub(crate) settle: Duration,
     /// limit of one request to a cluster
     pub(crate) request_timeout: Duration,
     /// writes under way at once
@@ -83,11 +85,18 @@ pub(crate) fn schema() -> Schema {
             ),
             Attribute::optional(
                 "apply",
-                Kind::single(vec![Attribute::optional(
-                    "clusters_order",
-                    Type::list(Type::String),
-                    "Clusters in the order in which each wave of writes visits them; those not named follow. Default: all at once.",
-                )]),
+                Kind::single(vec![
+                    Attribute::optional(
+                        "clusters_order",
+                        Type::list(Type::String),
+                        "Clusters in the order in which each wave of writes visits them; those not named follow. Default: all at once.",
+                    ),
+                    Attribute::optional(
+                        "settle",
+                        Type::String,
+                        "How long an apply waits where a write in one cluster relies on proxies of another one having followed: after new ways into a cluster, before clients use them, and after clients have left old ones, before these go. Default `2s`. Nothing waits for folders.",
+                    ),
+                ]),
                 "How applies behave.",
             ),
             Attribute::optional(
@@ -125,7 +134,9 @@ pub(crate) fn decode(config: &Value, environment: &dyn Fn(&str) -> Option<String
         Rerender::OnChange,
         d,
     );
-    for (name, members) in [("plan", "unreachable"), ("apply", "clusters_order"), ("limits", "request_timeout, max_in_flight")] {
+    for (name, members) in
+        [("plan", "unreachable"), ("apply", "clusters_order, settle"), ("limits", "request_timeout, max_in_flight")]
+    {
         refuse_empty(&root.attribute(name), members, d);
     }
     let unreachable = decode_choice(
@@ -136,6 +147,7 @@ pub(crate) fn decode(config: &Value, environment: &dyn Fn(&str) -> Option<String
     )
     .unwrap_or(Unreachable::Error);
     let clusters_order = decode_names(&root.attribute("apply").attribute("clusters_order"), d).unwrap_or_default();
+    let settle = decode_duration(&root.attribute("apply").attribute("settle"), d).unwrap_or(Duration::from_secs(2));
     let decommissioned = decode_names(&root.attribute("decommissioned_clusters"), d).unwrap_or_default().into_iter().collect();
     let limits = root.attribute("limits");
     let request_timeout = decode_duration(&limits.attribute("request_timeout"), d).unwrap_or(Duration::from_secs(15));
@@ -147,6 +159,7 @@ pub(crate) fn decode(config: &Value, environment: &dyn Fn(&str) -> Option<String
         rerender,
         unreachable,
         clusters_order,
+        settle,
         decommissioned,
         request_timeout,
         max_in_flight,

@@ -51,6 +51,7 @@ impl ClusterData {
                     &Kind::single(facts(Side::Result)).ty(),
                 ),
             ),
+            ("accepted_trust_domains", Value::strings(found.accepted_trust_domains.iter().map(ToString::to_string))),
             ("observed", observed),
         ]);
         Ok((state, diagnostics))
@@ -105,6 +106,11 @@ impl DataSource for ClusterData {
                     "facts",
                     Kind::single(facts(Side::Result)),
                     "The facts, in the shape that `gloo_virtual_mesh.clusters` takes. They change slowly: no pod, no count, no patch release is in them.",
+                ),
+                Attribute::computed(
+                    "accepted_trust_domains",
+                    Type::list(Type::String),
+                    "Trust domains besides its own whose workloads its servers accept, as `caCertificates[].trustDomains` of the mesh configuration says. Aliases are not among them: they merge identities.",
                 ),
                 Attribute::computed("observed", Kind::single(observed), "What changes by itself; never use it in an argument of a resource."),
             ],

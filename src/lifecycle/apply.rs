@@ -87,7 +87,10 @@ impl<K: IntentKind> IntentResource<K> {
         let instance = Instance { nonce, anchors: self.anchors(&goal) };
         let to_write = changes(&before, &goal, &annotations, &instance.anchors, &notes.residues, &session);
         let gives_up = prior.is_some() && to_write.iter().any(|change| matches!(change.operation, Operation::Delete(_)));
+        let waves = in_order(to_write, &goal.manifests, &inventories);
         let request = Request {
+            pauses: mesh_translate::pauses(&waves),
+            settle: session.settings.settle,
             takeover,
             adopt,
             handed_over: creating.leaving(),
@@ -97,7 +100,7 @@ impl<K: IntentKind> IntentResource<K> {
             residues: notes.residues.clone(),
             state_annotations: annotations,
             clusters_order: session.settings.clusters_order.clone(),
-            ..Request::new(claim.clone(), in_order(to_write, &inventories))
+            ..Request::new(claim.clone(), waves)
         };
         let cook = |findings: Findings| self.cook(&findings);
         let mut cleared = clear(&session, request.clone(), &creating, &cancel).await.map_err(cook)?;
@@ -121,7 +124,7 @@ impl<K: IntentKind> IntentResource<K> {
             return Ok(Applied { state: Some(planned), private, diagnostics });
         }
         if prior.is_none() {
-            let deletions = mesh_translate::order(deletions(&goal, &session));
+            let deletions = mesh_translate::order(deletions(&goal, &session), &PerCluster::new());
             // an interrupt ends the create, not the clean-up
             let rest = kube_apply::rollback(&session.fleet, outcome, &deletions, &CancellationToken::new()).await;
             diagnostics.extend(self.cook(&rest.findings));
@@ -167,7 +170,7 @@ impl<K: IntentKind> IntentResource<K> {
             prior: before.manifests.clone(),
             shown_drift: before.drift.clone(),
             clusters_order: session.settings.clusters_order.clone(),
-            ..Request::new(claim.clone(), mesh_translate::order(deletions(&before, &session)))
+            ..Request::new(claim.clone(), mesh_translate::order(deletions(&before, &session), &PerCluster::new()))
         };
         let cancel = limited(cx, prior, "delete", WRITE_LIMIT);
         let cook = |findings: Findings| self.cook(&findings);
@@ -386,7 +389,7 @@ fn summarised(findings: Findings) -> Findings {
 
 /// The changes in their order. What is to be created and exists, because it is taken over, is ordered by the change that it
 /// is: as an update of what is there.
-fn in_order(mut changes: Vec<Change>, inventories: &Inventories) -> Vec<Wave> {
+fn in_order(mut changes: Vec<Change>, goal: &PerCluster, inventories: &Inventories) -> Vec<Wave> {
     let mut existing = BTreeMap::new();
     for Change { cluster, operation } in &mut changes {
         let Operation::Create(new) = operation else { continue };
@@ -397,7 +400,7 @@ fn in_order(mut changes: Vec<Change>, inventories: &Inventories) -> Vec<Wave> {
             *operation = Operation::Update { old, new: new.clone() };
         }
     }
-    let mut waves = mesh_translate::order(changes);
+    let mut waves = mesh_translate::order(changes, goal);
     for change in waves.iter_mut().flatten() {
         if let Some(new) = existing.remove(&(change.cluster.clone(), change.key().clone())) {
             change.operation = Operation::Create(new);

@@ -29,8 +29,12 @@ impl IntentKind for VirtualDestination {
                 Kind::single(mesh(Side::Argument)),
                 "The mesh that it belongs to: `gloo_virtual_mesh.<name>.mesh`, or the same shape written by hand.",
             ),
-            Attribute::required("namespace", Type::String, "Namespace of its objects, that of the Services behind it.")
-                .replaces(),
+            Attribute::required(
+                "namespace",
+                Type::String,
+                "Namespace of the destination. Its objects are there in clusters that only call; where pods serve, they are in the namespace of these pods.",
+            )
+            .replaces(),
             Attribute::required("name", Type::String, "Name of the destination.").replaces(),
             Attribute::optional_computed(
                 "hostname",
@@ -48,13 +52,18 @@ impl IntentKind for VirtualDestination {
                     ),
                     Attribute::optional("name", Type::String, "Name of the port. Default `<protocol>-<number>`."),
                     Attribute::optional("service_port", Type::Number, "Port of the Services behind it. Default: `number`."),
+                    Attribute::optional(
+                        "service_port_name",
+                        Type::String,
+                        "Name of the port of the Services behind it, where its number is another one in each cluster. Excludes `service_port`.",
+                    ),
                 ]),
                 "Ports of the hostname.",
             ),
             Attribute::required(
                 "backends",
                 Kind::list(backend(Side::Argument)),
-                "Services that serve it, one for each cluster: `data.gloo_service.<name>.backends`, or the same shape written by hand. The order has no meaning; `failover` ranks.",
+                "Services that serve it: `data.gloo_service.<name>.backends`, several of them joined by `concat`, or the same shape written by hand. Namespace, name, ports and cluster domain may be others in each cluster. The order has no meaning; `failover` ranks.",
             ),
             Attribute::optional(
                 "clients",
@@ -64,7 +73,7 @@ impl IntentKind for VirtualDestination {
             Attribute::optional(
                 "client_namespace",
                 Type::map(Type::String),
-                "Namespace of its objects in client-only clusters that lack `namespace`, by cluster.",
+                "Namespace of its objects in clusters that only call, where it is not `namespace`, by cluster.",
             ),
             failover(),
             Attribute::optional(

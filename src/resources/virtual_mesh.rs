@@ -9,7 +9,7 @@ use tf_value::{Reader, Tf, Type, Value};
 
 use super::virtual_destination::VirtualDestination;
 use crate::lifecycle::{Identity, IntentKind, Interpretation, Live, Owned, Shape};
-use crate::schema::{Side, computed, facts, mesh, timeouts};
+use crate::schema::{Side, accepted_trust_domains, computed, facts, mesh, timeouts};
 
 /// The resource.
 pub(crate) struct VirtualMesh;
@@ -34,6 +34,7 @@ impl IntentKind for VirtualMesh {
                 Type::String,
                 "What the hostnames of virtual destinations end with where they set none. Default `mesh.internal`.",
             ),
+            accepted_trust_domains(Side::Argument),
             timeouts(),
             Attribute::computed(
                 "mesh",
@@ -65,6 +66,7 @@ impl IntentKind for VirtualMesh {
             ("name", root.attribute("name").value.clone()),
             ("hostname_suffix", suffix.clone()),
             ("clusters", root.attribute("clusters").value.clone()),
+            ("accepted_trust_domains", root.attribute("accepted_trust_domains").value.clone()),
         ]);
         Interpretation {
             identity: name(&root).map(|name| identity(&name)),
@@ -112,7 +114,7 @@ impl IntentKind for VirtualMesh {
             .ok_or("A virtual mesh writes no object of its own, and no virtual destination of this owner belongs to it. Declare it and apply: creating it changes nothing in the clusters.")?;
         let mut attributes: BTreeMap<String, Value> =
             self.schema().attributes.into_iter().map(|attribute| (attribute.name, Value::Null)).collect();
-        for name in ["name", "hostname_suffix", "clusters"] {
+        for name in ["name", "hostname_suffix", "clusters", "accepted_trust_domains"] {
             attributes.insert(name.to_owned(), mesh.get(name).clone());
         }
         Ok(Value::Map(attributes))

@@ -37,7 +37,8 @@ pub fn all() -> Vec<Case> {
     ]
 }
 
-const ALL: [&str; 3] = ["east", "west", "north"];
+/// Every cluster.
+pub const ALL: [&str; 3] = ["east", "west", "north"];
 /// The Service behind the destination, in the words of its own cluster.
 const SERVICE: &str = "reviews.bookinfo.svc.cluster.local:9080";
 
@@ -59,7 +60,7 @@ pub fn change(stage: &Stage, world: &World, resources: &str, traffic: &[Traffic]
 }
 
 /// Traffic of every cluster, each one served.
-fn traffic(stage: &Stage) -> Vec<Traffic> {
+pub fn traffic(stage: &Stage) -> Vec<Traffic> {
     ALL.iter().for_each(|cluster| until_served(stage.mesh.fleet(), cluster));
     stage.settle();
     ALL.iter().map(|cluster| stage.mesh.fleet().traffic(cluster, HOST)).collect()

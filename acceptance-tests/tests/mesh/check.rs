@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use rig::mesh::fleet::Fleet;
+use rig::mesh::layout::Role;
 use rig::mesh::traffic::{Calls, EVENTUALLY, Traffic};
 use rig::wait::is_so_by;
 
@@ -45,6 +46,15 @@ pub fn all_by(calls: &Calls, backend: &str) {
 /// At most so many were not served.
 pub fn errors_at_most(calls: &Calls, limit: usize, when: &str) {
     assert!(calls.errors() <= limit, "more than {limit} errors {when}: {calls}");
+}
+
+/// How many connections a gateway made; none of them to another gateway, which it may know, but nothing leads there.
+pub fn connections_of_gateway(fleet: &Fleet, cluster: &str) -> usize {
+    let page = fleet.proxy(&format!("{cluster}/{}", Role::Gateway.app())).page("/clusters").expect("the gateway answers");
+    let count = |line: &str| line.split_once("::cx_total::").and_then(|(_, count)| count.parse::<usize>().ok());
+    let to_others: usize = page.lines().filter(|line| line.contains(".15.1:15443::")).filter_map(count).sum();
+    assert_eq!(to_others, 0, "connections of the gateway of {cluster} to other gateways");
+    page.lines().filter_map(count).sum()
 }
 
 /// The application of east dies behind its sidecar for several ejections and comes back; traffic that it served loses nothing.

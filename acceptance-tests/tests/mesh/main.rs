@@ -17,6 +17,7 @@ mod ports;
 mod replay;
 mod report;
 mod scenarios;
+mod services;
 mod start;
 mod timeline;
 mod traps;

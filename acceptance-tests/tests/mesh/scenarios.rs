@@ -6,7 +6,7 @@ use rig::mesh::fleet::Fleet;
 use rig::mesh::layout::{PORT, Speech};
 use rig::mesh::seeds::PORTS_HOST;
 
-use crate::check::{all_by, errors_at_most, local_traffic, nobody_notices, until_by, until_served};
+use crate::check::{all_by, connections_of_gateway, errors_at_most, local_traffic, nobody_notices, until_by, until_served};
 use crate::config::{HOST, QUICK, destination, destination_with};
 use crate::ports;
 use crate::report::Figures;
@@ -173,21 +173,13 @@ fn ranks(fleet: &Fleet, figures: &Figures) {
 /// J3a: when every backend is dead, gateways do not send requests to each other.
 fn no_loop(fleet: &Fleet, figures: &Figures) {
     until_served(fleet, "east");
-    let connections = |cluster: &str| {
-        let page = fleet.proxy(&format!("{cluster}/istio-eastwestgateway")).page("/clusters").expect("the gateway answers");
-        let count = |line: &str| line.split_once("::cx_total::").and_then(|(_, count)| count.parse::<usize>().ok());
-        // it knows the destination, for all namespaces do, but nothing leads there
-        let to_others = page.lines().filter(|line| line.contains(".15.1:15443::")).filter_map(count).sum::<usize>();
-        assert_eq!(to_others, 0, "connections of the gateway of {cluster} to other gateways");
-        page.lines().filter_map(count).sum::<usize>()
-    };
     let clusters = ["east", "west", "north"];
     clusters.iter().for_each(|cluster| fleet.backend(cluster).die());
     let traffic = fleet.traffic("east", HOST);
     traffic.wait_until("everything is dead", 20, |seen| !seen.is_served());
     let calls = traffic.more(100);
     for cluster in clusters {
-        let count = connections(cluster);
+        let count = connections_of_gateway(fleet, cluster);
         figures.note(&format!("connections made by the gateway of {cluster}"), count);
         // each call is tried four times at most, each try is one connection at most
         assert!(count <= 4 * (calls.0.len() + traffic.mark()), "{count} connections made by the gateway of {cluster}");

@@ -16,6 +16,8 @@ pub mod reserved {
     pub const DESTINATION_LABEL: &str = "gloo-terraform/destination";
     /// Label with the canonical name of a workload: the injector puts it on every pod, and Services normally do not select it.
     pub const CANONICAL_NAME_LABEL: &str = "service.istio.io/canonical-name";
+    /// The label that makes istiod speak mutual TLS to a workload.
+    pub const TLS_MODE_LABEL: &str = "security.istio.io/tlsMode";
     /// Prefix of rank labels: `gloo-terraform-rank/1`.
     pub const RANK_PREFIX: &str = "gloo-terraform-rank/";
     /// Prefix of the annotations that are not part of `manifests`: the stored intent and what the engine notes for itself.

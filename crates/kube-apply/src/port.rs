@@ -28,6 +28,11 @@ pub trait Cluster: Send + Sync {
     /// Its name in the provider block.
     fn name(&self) -> &ClusterName;
 
+    /// Whether proxies follow what is written there at once. What is in a folder is delivered by somebody else, later.
+    fn is_followed(&self) -> bool {
+        false
+    }
+
     /// The live object under a key, whoever's it is.
     fn get<'a>(&'a self, key: &'a ObjectKey) -> Answer<'a, Option<LiveObject>>;
 

@@ -7,6 +7,7 @@ mod judge;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use istio_objects::{Change, Claim, Manifest, ObjectKey, Wave, reserved};
 use mesh_model::names::ClusterName;
@@ -39,6 +40,10 @@ pub struct Request {
     pub prior: BTreeMap<ClusterName, Vec<Manifest>>,
     /// the changes; one object at most once. Repair of drift is an update from a manifest to itself.
     pub waves: Vec<Wave>,
+    /// waves that rely on other clusters' proxies having followed what was written before
+    pub pauses: BTreeSet<usize>,
+    /// how long these are given
+    pub settle: Duration,
     /// `drift` as the plan showed it ([`crate::Refreshed::drift`])
     pub shown_drift: BTreeMap<String, Vec<String>>,
     /// what earlier writes failed to take off, keyed like `shown_drift`
@@ -85,6 +90,8 @@ impl Request {
             handed_over: BTreeSet::new(),
             prior: BTreeMap::new(),
             waves,
+            pauses: BTreeSet::new(),
+            settle: Duration::ZERO,
             shown_drift: BTreeMap::new(),
             residues: BTreeMap::new(),
             state_annotations: BTreeMap::new(),
@@ -113,13 +120,22 @@ impl Request {
 #[must_use = "nothing is written before `write` gets it"]
 pub struct Cleared {
     pub(crate) claim: Claim,
-    /// waves, in them groups of clusters one after the other, in them steps in any order
-    pub(crate) waves: Vec<Vec<Vec<Step>>>,
+    pub(crate) waves: Vec<Due>,
+    pub(crate) settle: Duration,
     pub(crate) landed: BTreeMap<ClusterName, BTreeMap<ObjectKey, Manifest>>,
     pub(crate) skipped: Vec<ClusterName>,
     pub(crate) warnings: Findings,
     /// clusters whose anchor is to be marked when all is written, with the annotations that it keeps
     pub(crate) marks: BTreeMap<ClusterName, Mark>,
+}
+
+/// A wave of writes.
+#[derive(Debug)]
+pub(crate) struct Due {
+    /// whether proxies are to have followed the waves before
+    pub(crate) waits: bool,
+    /// groups of clusters one after the other, in them steps in any order
+    pub(crate) groups: Vec<Vec<Step>>,
 }
 
 /// The mark that an anchor gets.
@@ -135,7 +151,7 @@ impl Cleared {
     /// How many objects will be written or deleted.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.waves.iter().flatten().map(Vec::len).sum()
+        self.waves.iter().flat_map(|wave| &wave.groups).map(Vec::len).sum()
     }
 }
 
@@ -257,9 +273,12 @@ pub async fn preflight(fleet: &Fleet, request: Request) -> Result<Cleared, Findi
         return Err(findings);
     }
     // a silent cluster is left out as a whole, also where an earlier question to it was answered
-    let waves = steps.into_values().map(|mut steps| {
+    let mut last = 0;
+    let waves = steps.into_iter().map(|(number, mut steps)| {
         steps.retain(|step| !skipped.contains(&step.cluster));
-        in_order(steps, &request.clusters_order)
+        let waits = request.pauses.range(last..=number).next().is_some();
+        last = number + 1;
+        Due { waits, groups: in_order(steps, &request.clusters_order) }
     });
     let waves = waves.collect();
     let anchors = request.instance.iter().flat_map(|own| &own.anchors);
@@ -271,7 +290,8 @@ pub async fn preflight(fleet: &Fleet, request: Request) -> Result<Cleared, Findi
             Some((cluster.clone(), Mark { slot: Arc::clone(fleet.slot(cluster)?), key: key.clone(), annotations }))
         })
         .collect();
-    Ok(Cleared { marks, claim: request.claim, waves, landed, skipped: skipped.into_iter().collect(), warnings: findings })
+    let (claim, settle) = (request.claim, request.settle);
+    Ok(Cleared { marks, claim, waves, settle, landed, skipped: skipped.into_iter().collect(), warnings: findings })
 }
 
 /// What a cluster answered to the questions about one change.

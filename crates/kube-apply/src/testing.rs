@@ -96,6 +96,7 @@ struct State {
     revision: u64,
     calls: Vec<String>,
     is_silent: bool,
+    is_followed: bool,
     unlisted: BTreeSet<String>,
 }
 
@@ -109,6 +110,11 @@ impl FakeCluster {
     /// From now on objects of this kind may not be listed.
     pub fn unlist(&self, kind: &str) {
         self.lock().unlisted.insert(kind.to_owned());
+    }
+
+    /// From now on proxies follow what is written there.
+    pub fn follow(&self) {
+        self.lock().is_followed = true;
     }
 
     /// From now on it gives no answer, after the wait that this costs.
@@ -202,6 +208,10 @@ impl State {
 impl Cluster for FakeCluster {
     fn name(&self) -> &ClusterName {
         &self.name
+    }
+
+    fn is_followed(&self) -> bool {
+        self.lock().is_followed
     }
 
     fn get<'a>(&'a self, key: &'a ObjectKey) -> Answer<'a, Option<LiveObject>> {

@@ -12,6 +12,7 @@ mod step;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use istio_objects::{Claim, Manifest, ObjectKey};
 use mesh_model::names::ClusterName;
@@ -21,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::fleet::{Fleet, Slot};
 use crate::parallel;
 use crate::port::Seen;
-use crate::preflight::{Action, Cleared, Step};
+use crate::preflight::{Action, Cleared, Due, Step};
 
 use progress::Progress;
 pub use rollback::rollback;
@@ -91,18 +92,23 @@ impl Effect {
 
 /// Does what was cleared. To be awaited to its end, also after cancellation.
 pub async fn write(fleet: &Fleet, cleared: Cleared, cancel: &CancellationToken) -> Outcome {
-    let Cleared { claim, waves, landed, skipped, warnings, marks } = cleared;
+    let Cleared { claim, waves, settle, landed, skipped, warnings, marks } = cleared;
     let mut outcome = Outcome { landed, skipped, is_complete: true, findings: warnings, claim, created: Vec::new() };
     let mut not_started = 0;
     let count = waves.len();
-    for (number, wave) in waves.into_iter().enumerate() {
+    let mut is_followed = false;
+    for (number, Due { waits, groups }) in waves.into_iter().enumerate() {
+        if waits && is_followed && outcome.is_complete {
+            pause(settle, &outcome.claim, cancel).await;
+        }
+        is_followed |= groups.iter().flatten().any(|step| step.slot.cluster.is_followed());
         if !outcome.is_complete {
-            not_started += wave.iter().map(Vec::len).sum::<usize>();
+            not_started += groups.iter().map(Vec::len).sum::<usize>();
             continue;
         }
         let mut created = Vec::new();
-        let progress = Progress::begin(format!("wave {} of {count} of {}", number + 1, outcome.claim), &wave);
-        for group in wave {
+        let progress = Progress::begin(format!("wave {} of {count} of {}", number + 1, outcome.claim), &groups);
+        for group in groups {
             if !outcome.is_complete {
                 not_started += group.len();
                 continue;
@@ -124,6 +130,13 @@ pub async fn write(fleet: &Fleet, cleared: Cleared, cancel: &CancellationToken) 
         }
     }
     outcome
+}
+
+/// Lets proxies follow: istiod tells them what was written within a moment, and no API server says when it has.
+async fn pause(settle: Duration, claim: &Claim, cancel: &CancellationToken) {
+    tracing::info!("{claim}: {settle:?} for proxies to follow");
+    // an interrupt ends the apply before its next write
+    let _ = cancel.run_until_cancelled(tokio::time::sleep(settle)).await;
 }
 
 /// Runs steps beside each other, and counts those that are done; returns how many did not start.

@@ -102,6 +102,10 @@ impl std::fmt::Debug for KubeCluster {
 }
 
 impl Cluster for KubeCluster {
+    fn is_followed(&self) -> bool {
+        true
+    }
+
     fn name(&self) -> &ClusterName {
         self.0.transport.cluster()
     }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use mesh_model::Code;
 use mesh_model::facts::ClusterFacts;
-use mesh_model::names::{ClusterName, NetworkName, OwnerId, Revision};
+use mesh_model::names::{ClusterName, NetworkName, OwnerId, Revision, TrustDomain};
 use serde_json::Value;
 
 use crate::Discovered;
@@ -23,6 +23,8 @@ use crate::workload::{Member, Role, members};
 pub struct ClusterFound {
     /// what arguments may depend on
     pub facts: ClusterFacts,
+    /// trust domains besides its own whose workloads its servers accept
+    pub accepted_trust_domains: BTreeSet<TrustDomain>,
     /// what changes by itself
     pub observed: ClusterObserved,
 }
@@ -73,8 +75,11 @@ fn found<'a>(
     verdicts: &mut Verdicts<'_>,
 ) -> Option<ClusterFound> {
     let revision: Revision = setting("revision", &istio.revision, verdicts)?;
-    let trust_domain = setting("trust domain", &istio.trust_domain, verdicts)?;
+    let trust_domain: TrustDomain = setting("trust domain", &istio.trust_domain, verdicts)?;
     let cluster_domain = setting("cluster domain", istio.cluster_domain.as_deref().unwrap_or("cluster.local"), verdicts)?;
+    let accepted: Option<BTreeSet<TrustDomain>> =
+        istio.accepted_trust_domains.iter().map(|text| setting("accepted trust domain", text, verdicts)).collect();
+    let accepted_trust_domains = accepted?.into_iter().filter(|domain| *domain != trust_domain).collect();
     let root_namespace = setting("root namespace", &istio.root_namespace, verdicts)?;
     let network = match network(inventory, members, istio) {
         Some(network) => Some(setting::<NetworkName>("network", network, verdicts)?),
@@ -109,7 +114,7 @@ fn found<'a>(
         localities: nodes::localities(inventory),
         other_owners: inventory.other_owners.iter().map(|owner| (*owner).to_owned()).collect(),
     };
-    Some(ClusterFound { facts, observed })
+    Some(ClusterFound { facts, accepted_trust_domains, observed })
 }
 
 /// Parses a setting, or says which one breaks the rule of its type.

@@ -20,6 +20,8 @@ pub(crate) struct ControlPlane<'a> {
     /// the release as it is written: `1.28.1-distroless`
     pub(crate) release: String,
     pub(crate) trust_domain: String,
+    /// trust domains that are accepted beside it
+    pub(crate) accepted_trust_domains: Vec<String>,
     pub(crate) root_namespace: String,
     pub(crate) dns_capture: Option<bool>,
     pub(crate) cluster_domain: Option<String>,
@@ -74,6 +76,8 @@ pub(crate) fn control_plane<'a>(
         .map(str::to_owned)
         .or_else(|| if chosen.is_empty() { proxies.agreed(proxy_domain) } else { None });
     let discovery_selectors = config.as_ref().map_or_else(Vec::new, MeshConfig::discovery_selectors);
+    let accepted_trust_domains =
+        config.as_ref().map_or_else(Vec::new, |config| config.accepted_trust_domains().map(str::to_owned).collect());
     let (trust_domain, root_namespace, dns_capture) = match config {
         Some(config) => (config.trust_domain().to_owned(), config.root_namespace().to_owned(), Some(config.dns_capture())),
         None => {
@@ -91,6 +95,7 @@ pub(crate) fn control_plane<'a>(
         minor,
         release,
         trust_domain,
+        accepted_trust_domains,
         root_namespace,
         dns_capture,
         cluster_domain,

@@ -57,6 +57,16 @@ impl MeshConfig {
         self.text(&["trustDomain"]).unwrap_or("cluster.local")
     }
 
+    /// Trust domains that are accepted beside its own. Aliases are not among them: they merge identities, which nobody may want
+    /// without knowing it.
+    pub(crate) fn accepted_trust_domains(&self) -> impl Iterator<Item = &str> {
+        self.list("caCertificates").iter().flat_map(|certificate| read::texts(certificate, &["trustDomains"]))
+    }
+
+    fn list(&self, member: &str) -> &[Value] {
+        self.parts.iter().map(|part| read::list(part, &[member])).find(|list| !list.is_empty()).unwrap_or_default()
+    }
+
     /// Namespace whose configuration holds for all.
     pub(crate) fn root_namespace(&self) -> &str {
         self.text(&["rootNamespace"]).unwrap_or("istio-system")
@@ -76,8 +86,7 @@ impl MeshConfig {
 impl MeshConfig {
     /// Selectors of the namespaces that istiod looks at; none: all of them.
     pub(crate) fn discovery_selectors(&self) -> Vec<Value> {
-        let lists = self.parts.iter().map(|part| read::list(part, &["discoverySelectors"]));
-        lists.into_iter().find(|list| !list.is_empty()).unwrap_or_default().to_vec()
+        self.list("discoverySelectors").to_vec()
     }
 }
 

@@ -12,6 +12,8 @@ use crate::names::{ClusterName, Hostname, LabelValue, Namespace, ObjectName, Ser
 
 /// What every name of a virtual destination's objects begins with.
 pub const PREFIX: &str = "vd-";
+/// The first label of names by which gateways find what serves a destination whose Services differ.
+pub const SERVING_LABEL: &str = "gloo-serving";
 /// Length of a shortened object name; names that are written out are shorter.
 pub const NAME_LENGTH: usize = 200;
 /// Length of a shortened label value; values that are written out are shorter.
@@ -35,19 +37,41 @@ pub fn destination_name(hostname: &Hostname) -> ObjectName {
     object_name(&format!("{PREFIX}{hostname}"))
 }
 
+/// The name by which gateways find what serves a destination whose Services differ: `gloo-serving.<hostname>`. No destination
+/// has such a hostname.
+#[must_use]
+pub fn serving_host(hostname: &Hostname) -> Hostname {
+    let text = format!("{SERVING_LABEL}.{hostname}");
+    let text = text.parse().or_else(|_| format!("{SERVING_LABEL}.{}.internal", digest(hostname.as_str())).parse());
+    text.expect("a label before a hostname, or labels of letters and digits, are a hostname")
+}
+
+/// Whether a name is one by which gateways find what serves.
+#[must_use]
+pub fn is_serving_host(text: &str) -> bool {
+    text.strip_prefix(SERVING_LABEL).is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// Whether an object is named for such a host.
+#[must_use]
+pub fn is_serving_name(name: &ObjectName) -> bool {
+    name.as_str().strip_prefix(PREFIX).is_some_and(is_serving_host)
+}
+
 /// The name of the Gateway that exposes a Service of a destination at one of a cluster's gateways: the beginning of
 /// `vd-<hostname>-<service>-<namespace>` with `-` for every dot, and a digest. Istio refuses a Gateway whose name is no DNS
 /// label: neither dots nor more than 63 bytes. Service and the labels of the gateway's pods are part of it, so that another
 /// Service behind the destination, or another gateway, gets an object of its own before clients stop to use the old one.
+/// Without a Service it is the Gateway that exposes the [`serving_host`].
 #[must_use]
 pub fn exposure_name(
     hostname: &Hostname,
-    service: &ServiceName,
-    namespace: &Namespace,
+    service: Option<(&ServiceName, &Namespace)>,
     selector: &BTreeMap<String, String>,
 ) -> ObjectName {
-    // no part contains ',', no label '=' besides
+    // no part contains ',', no label '=' besides; without a Service both of its parts are empty, which no name is
     let labels: Vec<String> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let (service, namespace) = service.map_or_else(Default::default, |(name, space)| (name.to_string(), space.to_string()));
     let digest = digest(&format!("{hostname},{service},{namespace},{}", labels.join(",")));
     let written = format!("{PREFIX}{hostname}.{service}.{namespace}").replace('.', "-");
     let beginning: String = written.chars().take(LABEL_LENGTH - DIGEST_LENGTH - 1).collect();
@@ -147,7 +171,8 @@ mod tests {
         assert_eq!(workload_entry_name(&host, &cluster("west"), 0).as_str(), "vd-reviews.mesh.internal.west");
         assert_eq!(workload_entry_name(&host, &cluster("west"), 12).as_str(), "vd-reviews.mesh.internal.west.12");
         let (service, namespace) = ("reviews".parse().expect("a Service"), "bookinfo".parse().expect("a namespace"));
-        let exposure = |labels: &[(&str, &str)]| exposure_name(&host, &service, &namespace, &selector(labels)).to_string();
+        let exposure =
+            |labels: &[(&str, &str)]| exposure_name(&host, Some((&service, &namespace)), &selector(labels)).to_string();
         assert_eq!(exposure(&[("istio", "eastwestgateway")]), "vd-reviews-mesh-internal-reviews-bookinfo-8c40136719e30fdd");
         assert_eq!(destination_label(&host).as_str(), "reviews.mesh.internal");
     }
@@ -232,7 +257,7 @@ mod tests {
                 let service = ["a", "b"][position % 2].parse().expect("a Service");
                 let namespace = ["a", "ab"][position / 2 % 2].parse().expect("a namespace");
                 let input = (text.to_owned(), position);
-                let name = exposure_name(&host, &service, &namespace, &selectors[position / 4]);
+                let name = exposure_name(&host, Some((&service, &namespace)), &selectors[position / 4]);
                 assert!(name.as_str().len() <= 63 && !name.as_str().contains('.'), "{name} is no DNS label");
                 let earlier = exposures.insert(name, input.clone());
                 assert!(earlier.is_none() || earlier == Some(input));

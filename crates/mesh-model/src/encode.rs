@@ -51,7 +51,7 @@ fn gateway_facts(gateway: &GatewayFacts, root: &Namespace) -> Input {
         ("port", unless(*port == Leaf::Known(PortNumber::EAST_WEST), || leaf(port, number))),
         ("namespace", unless(namespace == root, || text(namespace))),
         ("selector", unless(*selector == GatewayFacts::default_selector(), || labels(selector))),
-        ("exposed_hosts", unless(exposed_hosts.is_empty(), || Input::List(exposed_hosts.iter().map(text).collect()))),
+        ("exposed_hosts", texts(exposed_hosts)),
     ])
 }
 
@@ -83,10 +83,12 @@ fn backend_port(port: &BackendPort) -> Input {
 /// A mesh, as `gloo_virtual_mesh.x.mesh` shows it.
 #[must_use]
 pub fn virtual_mesh(mesh: &VirtualMesh) -> Input {
-    let VirtualMesh { name, hostname_suffix, clusters } = mesh;
+    let VirtualMesh { name, hostname_suffix, clusters, accepted_trust_domains } = mesh;
+    let accepted = accepted_trust_domains.iter().map(|(cluster, domains)| (cluster.to_string(), texts(domains)));
     object([
         ("name", text(name)),
         ("hostname_suffix", unless(*hostname_suffix == HostnameSuffix::default(), || text(hostname_suffix))),
+        ("accepted_trust_domains", unless(accepted_trust_domains.is_empty(), || Input::Map(accepted.collect()))),
         ("clusters", Input::Map(clusters.iter().map(|(name, facts)| (name.to_string(), cluster_facts(facts))).collect())),
     ])
 }
@@ -105,6 +107,12 @@ fn number(port: &PortNumber) -> Input {
 
 fn labels(labels: &BTreeMap<String, String>) -> Input {
     Input::Map(labels.iter().map(|(key, value)| (key.clone(), text(value))).collect())
+}
+
+/// Null where there are none.
+fn texts<'t, T: Display + 't>(values: impl IntoIterator<Item = &'t T>) -> Input {
+    let values: Vec<Input> = values.into_iter().map(text).collect();
+    unless(values.is_empty(), || Input::List(values))
 }
 
 fn leaf<T>(leaf: &Leaf<T>, known: impl FnOnce(&T) -> Input) -> Input {

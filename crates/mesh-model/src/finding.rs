@@ -171,26 +171,28 @@ codes! {
     // GM2nnn: translation of one intent
     /// A Service behind the destination does not have the port.
     ///
-    /// East-west gateways find a Service by its port, which `service_port` names where the destination has another one.
+    /// East-west gateways find a Service by its port, which `service_port` or `service_port_name` names where the destination
+    /// has another one.
     PortNotInService = "GM2001", Error, "Port missing in a Service";
     /// A Service's port speaks another protocol than the destination's.
     ProtocolContradicts = "GM2002", Error, "Protocol contradicts the Service";
-    /// The Services behind the destination differ in namespace, name, port or cluster domain.
+    /// Several Services of one cluster serve the destination, and nothing selects the pods of all of them and no others.
     ///
-    /// Clients send one server name, `outbound_.<port>_._.<service>.<namespace>.svc.<domain>`, and it must lead to the Service
-    /// in every serving cluster.
-    ServicesDiffer = "GM2003", Error, "Services differ between clusters";
-    /// One cluster serves the destination with several Services.
+    /// They have to be in one namespace, with one target port for each port of the destination, and a label in common.
     SeveralServices = "GM2004", Error, "Several Services in one cluster";
-    /// The clusters that take part have different trust domains.
+    /// A serving cluster does not accept the trust domain of clients.
     ///
     /// A server refuses clients of a trust domain that its mesh does not accept. The finding prints the full SPIFFE ids.
+    /// `caCertificates[].trustDomains` of the mesh configuration accepts a domain, and discovery finds it. An alias
+    /// (`trustDomainAliases`) lets clients in too, but merges identities: an account of one domain is the same account of the
+    /// other one to every policy. So an alias counts only where `accepted_trust_domains` says so by hand.
     TrustDomainsDiffer = "GM2005", Error, "Trust domains differ";
-    /// The destination's objects would live in another namespace than the pods that they select.
+    /// `client_namespace` names a cluster whose own pods serve.
     ///
-    /// A ServiceEntry selects pods of its own namespace only. In clusters that only call, `client_namespace` may move them.
+    /// A ServiceEntry selects pods of its own namespace only, so that the objects of a serving cluster are in the namespace of
+    /// its pods.
     NamespaceNotOfService = "GM2006", Error, "Namespace is not the Service's";
-    /// The pods behind the destination have different canonical names.
+    /// The pods of a cluster behind the destination have different canonical names.
     ///
     /// The hostname selects its pods, and the entries that stand for other clusters, by `service.istio.io/canonical-name`.
     CanonicalNamesDiffer = "GM2007", Error, "Canonical names differ";

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::facts::{Backend, ClusterFacts};
-use crate::names::{ClusterName, Hostname, HostnameSuffix, IntentName, Namespace, PortName, PortNumber, Region};
+use crate::names::{ClusterName, Hostname, HostnameSuffix, IntentName, Namespace, PortName, PortNumber, Region, TrustDomain};
 use crate::{Code, Input, Leaf};
 
 /// `gloo_virtual_mesh`: clusters that form one mesh.
@@ -16,6 +16,8 @@ pub struct VirtualMesh {
     pub hostname_suffix: HostnameSuffix,
     /// members
     pub clusters: BTreeMap<ClusterName, ClusterFacts>,
+    /// trust domains besides its own whose workloads the servers of a member accept
+    pub accepted_trust_domains: BTreeMap<ClusterName, BTreeSet<TrustDomain>>,
 }
 
 /// `gloo_virtual_destination`: one hostname for a service that lives in several clusters.
@@ -69,7 +71,16 @@ pub struct Port {
     /// application protocol
     pub protocol: Protocol,
     /// port of the Services behind it
-    pub service_port: PortNumber,
+    pub service_port: ServicePort,
+}
+
+/// A port of the Services behind a destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServicePort {
+    /// the same number in every cluster
+    Number(PortNumber),
+    /// the port of this name, whatever its number is in each cluster
+    Name(PortName),
 }
 
 /// Application protocol of a port.

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use mesh_model::Leaf;
 use mesh_model::facts::{Backend, BackendPort, ClusterFacts, GatewayAddress, GatewayFacts};
-use mesh_model::intent::{Failover, LoadBalancer, OutlierDetection, Port, Protocol, Retries, VirtualDestination, VirtualMesh};
+use mesh_model::intent::{
+    Failover, LoadBalancer, OutlierDetection, Port, Protocol, Retries, ServicePort, VirtualDestination, VirtualMesh,
+};
 use mesh_model::names::{ClusterName, PortNumber};
 use mesh_translate::translate;
 
@@ -105,11 +107,17 @@ fn intent(clusters: usize, serving: usize) -> VirtualDestination {
             name: name("prod"),
             hostname_suffix: name("mesh.internal"),
             clusters: (0..clusters).map(|index| (cluster(index), facts(index))).collect(),
+            accepted_trust_domains: BTreeMap::new(),
         },
         namespace: name("shop"),
         name: name("cart"),
         hostname: name("cart.mesh.internal"),
-        ports: vec![Port { number: port(9080), name: name("http-9080"), protocol: Protocol::Http, service_port: port(9080) }],
+        ports: vec![Port {
+            number: port(9080),
+            name: name("http-9080"),
+            protocol: Protocol::Http,
+            service_port: ServicePort::Number(port(9080)),
+        }],
         backends: (0..serving).map(backend).collect(),
         clients: names,
         client_namespace: BTreeMap::new(),

@@ -7,7 +7,7 @@ use istio_objects::kinds::PortPolicies;
 use istio_objects::{Object, ObjectKey, reserved};
 use mesh_model::names::{ClusterName, Namespace};
 
-use crate::ir::{ClientPlan, ClusterPlan, Entry, Exposure, Host, Policy, RouteTable};
+use crate::ir::{ClientPlan, ClusterPlan, Entry, Exposure, Host, Policy, RouteTable, ServingHost};
 use crate::{Objects, merge};
 
 /// The objects of every cluster, by key.
@@ -24,9 +24,10 @@ struct Made<'p>(BTreeMap<(*const (), &'p Namespace), Keyed>);
 
 impl<'p> Made<'p> {
     fn cluster_objects(&mut self, plan: &'p ClusterPlan) -> Vec<Arc<Object>> {
-        let ClusterPlan { exposures, client } = plan;
+        let ClusterPlan { exposures, serving, client } = plan;
         let mut objects: Vec<Keyed> =
             exposures.iter().map(|exposure| self.once(exposure, &exposure.namespace, || gateway(exposure))).collect();
+        objects.extend(serving.iter().map(|host| self.once(host, &host.namespace, || serving_entry(host))));
         if let Some(client) = client {
             self.client_objects(client, &mut objects);
         }
@@ -58,6 +59,10 @@ impl<'p> Made<'p> {
 
 fn gateway(exposure: &Exposure) -> Object {
     merge::gateway(exposure).object(exposure.namespace.clone(), exposure.name.clone(), labels(&exposure.destination))
+}
+
+fn serving_entry(host: &ServingHost) -> Object {
+    merge::serving_entry(host).object(host.namespace.clone(), host.name.clone(), labels(&host.destination))
 }
 
 fn service_entry(host: &Host, namespace: &Namespace) -> Object {

@@ -18,6 +18,8 @@ use mesh_model::{Code, Leaf};
 pub struct ClusterPlan {
     /// what its gateways pass through for other clusters
     pub exposures: Vec<Arc<Exposure>>,
+    /// what they know its pods by, where that is no Service's name
+    pub serving: Option<Arc<ServingHost>>,
     /// what its workloads need to call the destination; `None` where they are no clients
     pub client: Option<ClientPlan>,
 }
@@ -37,7 +39,7 @@ pub struct ClientPlan {
     pub entries: Vec<Arc<Entry>>,
 }
 
-/// A Service that a gateway passes through.
+/// What a gateway passes through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exposure {
     /// name of the object
@@ -46,10 +48,31 @@ pub struct Exposure {
     pub namespace: Namespace,
     /// the gateway's labels
     pub selector: BTreeMap<String, String>,
-    /// FQDN of the Service
-    pub service_host: String,
+    /// the name by which it knows what serves: the FQDN of a Service, or a [`ServingHost`]
+    pub served_host: String,
     /// the destination's label
     pub destination: String,
+}
+
+/// The name by which gateways know the pods of a cluster, where Services differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServingHost {
+    /// name of the object
+    pub name: ObjectName,
+    /// namespace of the pods
+    pub namespace: Namespace,
+    /// the host
+    pub hostname: Hostname,
+    /// the destination's label
+    pub destination: String,
+    /// its ports: those of the destination, by number
+    pub ports: Vec<HostPort>,
+    /// labels of the pods, which no entry of another cluster has
+    pub selector: BTreeMap<String, String>,
+    /// their canonical name, where `selector` alone may meet others
+    pub canonical_name: Option<Leaf<CanonicalName>>,
+    /// namespaces where gateways are, the only ones that see it
+    pub gateways: Vec<Namespace>,
 }
 
 /// The hostname and what serves it.
@@ -65,8 +88,6 @@ pub struct Host {
     pub ports: Vec<HostPort>,
     /// pods of the cluster itself
     pub local: LocalPods,
-    /// canonical name of what serves
-    pub canonical_name: Leaf<CanonicalName>,
     /// SPIFFE ids of what serves
     pub identities: Vec<Leaf<String>>,
     /// namespaces that see it
@@ -89,12 +110,15 @@ pub struct HostPort {
 }
 
 /// Whether the cluster's own pods serve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LocalPods {
     /// none: other clusters serve
     None,
     /// they do
-    Serving,
+    Serving {
+        /// the name that they have, and entries of other clusters with them
+        canonical_name: Leaf<CanonicalName>,
+    },
 }
 
 /// How clients connect and choose.
@@ -180,7 +204,7 @@ pub struct Entry {
     pub region: Option<Leaf<Region>>,
     /// when it serves: 1 is next after the client's own cluster
     pub rank: Leaf<u32>,
-    /// canonical name of its pods
+    /// canonical name of the client's own pods, or of its own
     pub canonical_name: Leaf<CanonicalName>,
     /// account of its pods, where there is exactly one and it lives in the entry's namespace
     pub service_account: Option<Leaf<ServiceAccount>>,

@@ -19,7 +19,7 @@ mod order;
 mod overlay;
 
 pub use check::{Rights, check_inventory, looks_around};
-pub use order::order;
+pub use order::{order, pauses};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use mesh_model::Leaf;
 use mesh_model::derived;
-use mesh_model::names::{ClusterName, Namespace, PortNumber, ServiceAccount};
+use mesh_model::intent::Port;
+use mesh_model::names::{CanonicalName, ClusterName, Hostname, Namespace, PortNumber, ServiceAccount};
 
 use crate::features::listening_port;
-use crate::ir::{ClientPlan, ClusterPlan, Entry, Exposure, Host, HostPort, LocalPods, Policy, PortPolicy, Route, RouteTable};
-use crate::link::{Client, Linked, Member, gateways};
+use crate::ir::{
+    ClientPlan, ClusterPlan, Entry, Exposure, Host, HostPort, LocalPods, Policy, PortPolicy, Route, RouteTable, ServingHost,
+};
+use crate::link::{Client, Linked, Member, Served, Serving, gateways};
 
 /// Methods that RFC 9110 calls safe and that services are called with: repeating them changes nothing.
 const SAFE_METHODS: &[&str] = &["GET", "HEAD", "OPTIONS"];
@@ -28,23 +31,33 @@ pub(crate) fn lower(linked: &Linked<'_>) -> BTreeMap<ClusterName, ClusterPlan> {
         .members
         .iter()
         .map(|(cluster, member)| {
-            let exposures = if called.contains(cluster) { alike.exposures(member) } else { Vec::new() };
+            let is_called = called.contains(cluster);
+            let exposures = if is_called { alike.exposures(member) } else { Vec::new() };
+            let serving = match &linked.served {
+                Served::Own(host) if is_called => {
+                    member.serving.as_ref().map(|it| Arc::new(serving_host(linked, member, it, host)))
+                }
+                Served::Own(_) | Served::Service(_) => None,
+            };
             let client = member.client.as_ref().map(|client| alike.client_plan(member, client));
-            ((*cluster).clone(), ClusterPlan { exposures, client })
+            ((*cluster).clone(), ClusterPlan { exposures, serving, client })
         })
         .collect()
 }
 
-/// A target, its rank, and whether the client's namespace is that of its pods.
-type Target<'l> = (&'l ClusterName, &'l Leaf<u32>, bool);
+/// A target, its rank, whether the client's namespace is that of its pods, and the canonical name of the client's own pods.
+type Target<'l> = (&'l ClusterName, &'l Leaf<u32>, bool, Option<&'l Leaf<CanonicalName>>);
+
+/// Ports of the cluster's own pods, and their canonical name.
+type Own<'l> = (&'l [Option<PortNumber>], &'l Leaf<CanonicalName>);
 
 /// What clusters hold alike, by what makes it differ.
 struct Alike<'l> {
     linked: &'l Linked<'l>,
     policy: Arc<Policy>,
     route_table: Option<Arc<RouteTable>>,
-    /// by ports of the cluster's own pods; `None` where none serve
-    hosts: BTreeMap<Option<&'l [Option<PortNumber>]>, Arc<Host>>,
+    /// by the cluster's own pods; `None` where none serve
+    hosts: BTreeMap<Option<Own<'l>>, Arc<Host>>,
     entries: BTreeMap<Target<'l>, Vec<Arc<Entry>>>,
     /// by the gateway's namespace and labels
     exposures: BTreeMap<(&'l Namespace, &'l BTreeMap<String, String>), Arc<Exposure>>,
@@ -63,9 +76,10 @@ impl<'l> Alike<'l> {
         }
     }
 
-    /// One for every gateway workload, unless somebody else's Gateway exposes the Service there.
+    /// One for every gateway workload, unless somebody else's Gateway exposes the host there.
     fn exposures(&mut self, member: &'l Member<'l>) -> Vec<Arc<Exposure>> {
         let linked = self.linked;
+        let served_host = linked.served.host();
         let mut workloads: Vec<(&Namespace, &BTreeMap<String, String>)> = Vec::new();
         let mut exposures = Vec::new();
         for gateway in &member.facts.gateways {
@@ -75,7 +89,7 @@ impl<'l> Alike<'l> {
             }
             workloads.push(workload);
             let same = member.facts.gateways.iter().filter(|other| (&other.namespace, &other.selector) == workload);
-            if same.into_iter().any(|other| gateways::exposes(other, &linked.service)) {
+            if same.into_iter().any(|other| gateways::exposes(other, &served_host)) {
                 continue;
             }
             let made = self.exposures.entry(workload).or_insert_with(|| Arc::new(exposure(linked, workload)));
@@ -86,12 +100,13 @@ impl<'l> Alike<'l> {
 
     fn client_plan(&mut self, member: &'l Member<'l>, client: &'l Client<'l>) -> ClientPlan {
         let linked = self.linked;
-        let target_ports = member.serving.as_ref().map(|serving| serving.target_ports.as_slice());
-        let host = self.hosts.entry(target_ports).or_insert_with(|| Arc::new(host(linked, target_ports)));
-        let is_near = *client.namespace == *linked.service.namespace;
+        let own = member.serving.as_ref().map(|serving| (serving.target_ports.as_slice(), serving.canonical_name()));
+        let host = self.hosts.entry(own).or_insert_with(|| Arc::new(host(linked, own)));
+        let own_name = own.map(|(_, name)| name);
         let of_target = |(target, rank): (&&'l ClusterName, &'l Leaf<u32>)| {
-            let made = self.entries.entry((*target, rank, is_near));
-            made.or_insert_with(|| entries(linked, is_near, target, rank)).clone()
+            let is_near = client.namespace == serving(linked, target).namespace();
+            let made = self.entries.entry((*target, rank, is_near, own_name));
+            made.or_insert_with(|| entries(linked, (target, rank, is_near, own_name))).clone()
         };
         ClientPlan {
             namespace: client.namespace.clone(),
@@ -105,33 +120,60 @@ impl<'l> Alike<'l> {
 
 fn exposure(linked: &Linked<'_>, (namespace, selector): (&Namespace, &BTreeMap<String, String>)) -> Exposure {
     let hostname = &linked.intent.hostname;
+    let service = match &linked.served {
+        Served::Service(service) => Some((service.name, service.namespace)),
+        Served::Own(_) => None,
+    };
     Exposure {
-        name: derived::exposure_name(hostname, linked.service.name, linked.service.namespace, selector),
+        name: derived::exposure_name(hostname, service, selector),
         namespace: namespace.clone(),
         selector: selector.clone(),
-        service_host: linked.service.host(),
+        served_host: linked.served.host(),
         destination: derived::destination_label(hostname).to_string(),
     }
 }
 
-fn host(linked: &Linked<'_>, target_ports: Option<&[Option<PortNumber>]>) -> Host {
-    let intent = linked.intent;
-    let ports = linked.ports.iter().enumerate().map(|(index, port)| HostPort {
+/// The name by which gateways know the cluster's pods.
+fn serving_host(linked: &Linked<'_>, member: &Member<'_>, serving: &Serving<'_>, hostname: &Hostname) -> ServingHost {
+    // the root namespace, where gateways usually are, is one of them also while they are elsewhere: so a move adds one only
+    let gateways: BTreeSet<&Namespace> =
+        member.facts.gateways.iter().map(|gateway| &gateway.namespace).chain([&member.facts.root_namespace]).collect();
+    ServingHost {
+        name: derived::destination_name(hostname),
+        namespace: serving.namespace().clone(),
+        hostname: hostname.clone(),
+        destination: derived::destination_label(&linked.intent.hostname).to_string(),
+        ports: ports(linked, Some(&serving.target_ports)),
+        selector: serving.labels(),
+        // what several Services have in common may be less than what tells their pods from others
+        canonical_name: (serving.backends.len() > 1).then(|| serving.canonical_name().clone()),
+        gateways: gateways.into_iter().cloned().collect(),
+    }
+}
+
+/// The ports of a host; without pods of the cluster gateways serve them.
+fn ports(linked: &Linked<'_>, target_ports: Option<&[Option<PortNumber>]>) -> Vec<HostPort> {
+    let port = |(index, port): (usize, &&Port)| HostPort {
         number: port.number,
         name: port.name.clone(),
         protocol: port.protocol,
         target_port: match target_ports {
             None => listening_port(),
-            Some(target_ports) => target_ports[index].unwrap_or(port.service_port),
+            // a Service that lacks the port is refused
+            Some(target_ports) => target_ports[index].unwrap_or(port.number),
         },
-    });
+    };
+    linked.ports.iter().enumerate().map(port).collect()
+}
+
+fn host(linked: &Linked<'_>, own: Option<Own<'_>>) -> Host {
+    let intent = linked.intent;
     Host {
         name: derived::destination_name(&intent.hostname),
         hostname: intent.hostname.clone(),
         destination: derived::destination_label(&intent.hostname).to_string(),
-        ports: ports.collect(),
-        local: if target_ports.is_some() { LocalPods::Serving } else { LocalPods::None },
-        canonical_name: linked.canonical_name.clone(),
+        ports: ports(linked, own.map(|(target_ports, _)| target_ports)),
+        local: own.map_or(LocalPods::None, |(_, canonical_name)| LocalPods::Serving { canonical_name: canonical_name.clone() }),
         identities: linked.identities.clone(),
         export_to: export_to(linked),
         ignored: intent.ignored.clone(),
@@ -140,9 +182,9 @@ fn host(linked: &Linked<'_>, target_ports: Option<&[Option<PortNumber>]>) -> Hos
 
 fn policy(linked: &Linked<'_>) -> Policy {
     let intent = linked.intent;
-    let ports = linked.ports.iter().map(|port| PortPolicy {
+    let ports = linked.ports.iter().enumerate().map(|(index, port)| PortPolicy {
         number: port.number,
-        sni: linked.service.sni(port.service_port),
+        sni: linked.served.sni(index, port),
         identities: linked.identities.clone(),
         connect_timeout: intent.connect_timeout.clone(),
         tcp_keepalive: intent.tcp_keepalive.clone(),
@@ -178,10 +220,16 @@ fn route_table(linked: &Linked<'_>) -> RouteTable {
     RouteTable { hostname: intent.hostname.clone(), export_to: export_to(linked), routes }
 }
 
-/// `is_near`: the entries are in the namespace of the target's pods.
-fn entries(linked: &Linked<'_>, is_near: bool, target: &ClusterName, rank: &Leaf<u32>) -> Vec<Arc<Entry>> {
+/// What serves in a target.
+fn serving<'l>(linked: &'l Linked<'l>, target: &ClusterName) -> &'l Serving<'l> {
+    linked.members[target].serving.as_ref().expect("targets serve")
+}
+
+/// Entries have the canonical name of the client's own pods, by which the host selects both.
+fn entries(linked: &Linked<'_>, (target, rank, is_near, own_name): Target<'_>) -> Vec<Arc<Entry>> {
     let member = &linked.members[target];
-    let service_account = if is_near { service_account(member) } else { None };
+    let serving = serving(linked, target);
+    let service_account = if is_near { service_account(serving) } else { None };
     gateways::addresses(member.facts)
         .enumerate()
         .map(|(index, (address, port))| {
@@ -194,7 +242,7 @@ fn entries(linked: &Linked<'_>, is_near: bool, target: &ClusterName, rank: &Leaf
                 port_names: linked.ports.iter().map(|port| port.name.clone()).collect(),
                 region: member.facts.region.clone(),
                 rank: rank.clone(),
-                canonical_name: linked.canonical_name.clone(),
+                canonical_name: own_name.unwrap_or_else(|| serving.canonical_name()).clone(),
                 service_account: service_account.clone(),
             })
         })
@@ -203,9 +251,8 @@ fn entries(linked: &Linked<'_>, is_near: bool, target: &ClusterName, rank: &Leaf
 
 /// The account of the target's pods. istiod reads it as one of the entry's own namespace, so it is left out where that would
 /// be a false identity, and where there are several; clients compare with the explicit list of the policy anyway.
-fn service_account(member: &Member<'_>) -> Option<Leaf<ServiceAccount>> {
-    let backend = member.serving.as_ref().expect("targets serve").backend;
-    let distinct: BTreeSet<&Leaf<ServiceAccount>> = backend.service_accounts.iter().collect();
+fn service_account(serving: &Serving<'_>) -> Option<Leaf<ServiceAccount>> {
+    let distinct = serving.accounts();
     let unknown = distinct.iter().find(|account| account.known().is_none());
     match (distinct.len(), unknown) {
         (1, _) => distinct.first().map(|account| (*account).clone()),

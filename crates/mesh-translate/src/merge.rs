@@ -25,6 +25,8 @@ macro_rules! merged {
 merged! {
     /// The Gateway of an exposure.
     gateway: Gateway, Exposure => Gateway;
+    /// The ServiceEntry by which gateways know pods.
+    serving_entry: ServingEntry, ServingHost => ServiceEntry;
     /// The DestinationRule of a policy, still without the policies of its ports.
     destination_rule: DestinationRule, Policy => DestinationRule;
     /// The policy of a port.

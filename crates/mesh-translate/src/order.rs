@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use istio_objects::{Change, Manifest, ObjectKey, Operation, Wave, reserved};
+use mesh_model::derived;
 use mesh_model::names::{ClusterName, Namespace};
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ use serde_json::Value;
 enum Stage {
     /// objects of kinds without a rule: others may need them
     Prepare,
-    /// serving Gateways: before anybody is sent there
+    /// serving Gateways, and hosts by which they know pods: before anybody is sent there
     Expose,
     /// hosts that select their pods by another name, where entries change before the policy does
     Adopt,
@@ -25,7 +26,7 @@ enum Stage {
     Retire,
     /// DestinationRules: before any entry that needs them
     Policy,
-    /// VirtualServices: before the first request
+    /// VirtualServices: before the first request; other pods behind a host of gateways: after the policies that accept them
     Route,
     /// hosts that select their pods by another name: these pods serve until the entries have that name too
     Switch,
@@ -45,18 +46,24 @@ enum Stage {
     DropHost,
     /// objects of kinds without a rule
     Discard,
-    /// serving Gateways: after every client's entry to them, in all clusters
+    /// serving Gateways and their hosts: after every client's entry to them, in all clusters
     Conceal,
 }
 
-/// Puts changes into waves. Empty waves are left out; inside a wave, changes are sorted by cluster and key.
+/// Puts the changes that lead to `goal` into waves. Empty waves are left out; inside a wave, changes are sorted by cluster and
+/// key.
 #[must_use]
-pub fn order(changes: Vec<Change>) -> Vec<Wave> {
-    let places: BTreeMap<Place, Situation> = situations(&changes);
+pub fn order(changes: Vec<Change>, goal: &BTreeMap<ClusterName, Vec<Manifest>>) -> Vec<Wave> {
+    let places: BTreeMap<Place, Situation> = situations(&changes, goal);
+    let adds_server = places.values().filter_map(|situation| situation.policy.as_ref()).any(|policy| policy.adds_server);
     let mut waves: BTreeMap<Stage, Wave> = BTreeMap::new();
     for change in changes {
-        let situation = &places[&place(&change)];
-        waves.entry(stage(&change, situation)).or_default().push(change);
+        let stage = if is_serving(change.key()) {
+            serving_stage(&change.operation, adds_server)
+        } else {
+            stage(&change, &places[&place(&change)])
+        };
+        waves.entry(stage).or_default().push(change);
     }
     waves
         .into_values()
@@ -65,6 +72,35 @@ pub fn order(changes: Vec<Change>) -> Vec<Wave> {
             wave
         })
         .collect()
+}
+
+/// Waves that rely on proxies of other clusters having followed what was written before: those after new ways into a cluster,
+/// where clients of a host that exists will use them, and those that change ways or take them away after these clients have. A
+/// gateway that does not know yet what it is asked for refuses, and clients eject it for as long as `base_ejection_time` says.
+#[must_use]
+pub fn pauses(waves: &[Wave]) -> BTreeSet<usize> {
+    let is_announced = |change: &Change| change.key().kind == "ServiceEntry" && matches!(change.operation, Operation::Create(_));
+    let is_dropped = |change: &Change| change.key().kind == "ServiceEntry" && matches!(change.operation, Operation::Delete(_));
+    let changes = || waves.iter().flatten().filter(|change| !is_way(change.key()));
+    let passing: BTreeSet<Place> = changes().filter(|change| is_announced(change) || is_dropped(change)).map(place).collect();
+    let is_in_use = |change: &Change| !is_way(change.key()) && !passing.contains(&place(change));
+    let has_way = |wave: &Wave| wave.iter().any(|change| is_way(change.key()));
+    let is_used_in = |waves: &[Wave]| waves.iter().flatten().any(is_in_use);
+    let relies = |at: &usize| {
+        let (before, after) = waves.split_at(*at);
+        (before.last().is_some_and(has_way) && is_used_in(after)) || (has_way(&after[0]) && is_used_in(before))
+    };
+    (1..waves.len()).filter(relies).collect()
+}
+
+/// Whether an object is part of a way into a cluster.
+fn is_way(key: &ObjectKey) -> bool {
+    key.kind == "Gateway" || is_serving(key)
+}
+
+/// Whether an object is a host by which gateways know pods.
+fn is_serving(key: &ObjectKey) -> bool {
+    key.kind == "ServiceEntry" && derived::is_serving_name(&key.name)
 }
 
 /// A namespace of a cluster.
@@ -81,17 +117,21 @@ struct Situation {
     coming: Vec<BTreeSet<String>>,
     /// their canonical names
     coming_names: BTreeSet<String>,
+    /// entries are there before and after
+    stays: bool,
     /// how the policy changes, where it does
     policy: Option<PolicyChange>,
 }
 
 impl Situation {
     /// Neither policy suits old and new endpoints. Each is refused by one of the two, which a retry hides while another one
-    /// serves; so both are there while the policy changes. Only a rank that is not listed must not be.
+    /// serves; so both are there while the policy changes. Only a rank that is not listed must not be. Where some stay, these
+    /// serve meanwhile.
     fn overlaps(&self) -> bool {
         self.policy.as_ref().is_some_and(|policy| {
             let may_come = self.coming.is_empty() || self.coming.iter().any(|ranks| policy.lists(ranks));
-            !policy.new_suits_old() && !policy.old_suits_new() && !policy.drops_rank && may_come
+            let is_carried = self.stays && policy.suits_what_stays();
+            !policy.new_suits_old() && !policy.old_suits_new() && !policy.drops_rank && may_come && !is_carried
         })
     }
 
@@ -171,6 +211,12 @@ impl PolicyChange {
         !self.adds_server && !self.changes_service
     }
 
+    /// What is there before and after is routed rightly by both: its gateways know the old Service and the new one, and its
+    /// servers are among those that are dropped and added together only where their accounts change.
+    fn suits_what_stays(&self) -> bool {
+        !(self.adds_server && self.drops_server)
+    }
+
     fn lists(&self, ranks: &BTreeSet<String>) -> bool {
         ranks.is_subset(&self.old_ranks)
     }
@@ -180,12 +226,19 @@ fn place(change: &Change) -> Place {
     (change.cluster.clone(), change.key().namespace.clone())
 }
 
-fn situations(changes: &[Change]) -> BTreeMap<Place, Situation> {
+fn situations(changes: &[Change], goal: &BTreeMap<ClusterName, Vec<Manifest>>) -> BTreeMap<Place, Situation> {
     let mut places: BTreeMap<Place, Situation> = BTreeMap::new();
+    let is_create = |change: &&Change| matches!(change.operation, Operation::Create(_));
+    let coming: BTreeSet<(&ClusterName, &ObjectKey)> =
+        changes.iter().filter(is_create).map(|change| (&change.cluster, change.key())).collect();
+    let entries = goal.iter().flat_map(|(cluster, manifests)| manifests.iter().map(move |manifest| (cluster, manifest.key())));
+    for (cluster, key) in entries.filter(|at| at.1.kind == "WorkloadEntry" && !coming.contains(at)) {
+        places.entry((cluster.clone(), key.namespace.clone())).or_default().stays = true;
+    }
     for change in changes {
         let situation = places.entry(place(change)).or_default();
         match (change.key().kind.as_str(), &change.operation) {
-            ("ServiceEntry", Operation::Delete(_)) => situation.leaves = true,
+            ("ServiceEntry", Operation::Delete(key)) if !is_serving(key) => situation.leaves = true,
             ("WorkloadEntry", Operation::Create(new)) => {
                 situation.connects = true;
                 situation.coming.push(ranks(new));
@@ -226,6 +279,25 @@ fn stage(change: &Change, situation: &Situation) -> Stage {
     }
 }
 
+/// Of a host by which gateways know pods.
+fn serving_stage(operation: &Operation, adds_server: bool) -> Stage {
+    match operation {
+        Operation::Create(_) => Stage::Expose,
+        // other pods: the old policies may not accept them, or the new ones what was there
+        Operation::Update { old, new } if selector(old) != selector(new) => {
+            if adds_server {
+                Stage::Route
+            } else {
+                Stage::Expose
+            }
+        }
+        // what goes is needed until clients have left it
+        Operation::Update { old, new } if exports(old) != exports(new) => by_loss(&exports(old), &exports(new)),
+        Operation::Update { old, new } => by_loss(&ports(old), &ports(new)),
+        Operation::Delete(_) => Stage::Conceal,
+    }
+}
+
 fn host_stage(old: &Manifest, new: &Manifest, situation: &Situation) -> Stage {
     let [(old_name, old_destination), (new_name, new_destination)] = [old, new].map(|manifest| {
         let of = |name: &str| label(&manifest.value(), SELECTOR, name);
@@ -250,6 +322,20 @@ fn host_stage(old: &Manifest, new: &Manifest, situation: &Situation) -> Stage {
         }
         _ => Stage::Host,
     }
+}
+
+fn by_loss<T: Ord>(old: &BTreeSet<T>, new: &BTreeSet<T>) -> Stage {
+    if old != new && old.is_superset(new) { Stage::Conceal } else { Stage::Expose }
+}
+
+/// Namespaces that see a host.
+fn exports(host: &Manifest) -> BTreeSet<String> {
+    strings(&host.value(), "/spec/exportTo").into_iter().map(str::to_owned).collect()
+}
+
+/// What a host selects.
+fn selector(host: &Manifest) -> Option<Value> {
+    host.value().pointer(SELECTOR).cloned()
 }
 
 /// Ports of a host.

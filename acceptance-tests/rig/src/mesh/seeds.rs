@@ -107,7 +107,8 @@ fn account(role: Role) -> Value {
     json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata })
 }
 
-fn deployment(role: Role) -> Value {
+/// The workload of a client or a server.
+pub fn deployment(role: Role) -> Value {
     let container =
         json!({ "name": role.app(), "image": format!("example/{}", role.app()), "ports": [{ "containerPort": PORT }] });
     let labels = json!({ "app": role.app(), "version": "v1" });

@@ -95,14 +95,21 @@ pub enum WorkloadSelector {
     CanonicalName(Leaf<CanonicalName>),
     /// entries of this destination, by the value of [`reserved::DESTINATION_LABEL`], which no pod has
     Destination(String),
+    /// pods by labels of their own, and by their canonical name where these may meet others
+    Pods(BTreeMap<String, String>, Option<Leaf<CanonicalName>>),
 }
 
 impl ToTree for WorkloadSelector {
     fn to_tree(&self) -> Tree {
-        let (label, value) = match self {
-            Self::CanonicalName(name) => (reserved::CANONICAL_NAME_LABEL, name.to_tree()),
-            Self::Destination(destination) => (reserved::DESTINATION_LABEL, destination.to_tree()),
+        let one = |label: &str, value| BTreeMap::from([(label.to_owned(), value)]);
+        let labels = match self {
+            Self::CanonicalName(name) => one(reserved::CANONICAL_NAME_LABEL, name.to_tree()),
+            Self::Destination(destination) => one(reserved::DESTINATION_LABEL, destination.to_tree()),
+            Self::Pods(labels, name) => {
+                let labels = labels.iter().map(|(label, value)| (label.clone(), value.to_tree()));
+                labels.chain(name.iter().map(|name| (reserved::CANONICAL_NAME_LABEL.to_owned(), name.to_tree()))).collect()
+            }
         };
-        Tree::map([("labels", Tree::Map(BTreeMap::from([(label.to_owned(), value)])))])
+        Tree::map([("labels", Tree::Map(labels))])
     }
 }

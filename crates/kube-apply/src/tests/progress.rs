@@ -42,3 +42,34 @@ async fn waves_are_told_with_counts_and_clusters_and_those_that_last_again_and_a
         ]
     );
 }
+
+/// Waves that rely on proxies wait for them once anything was written that proxies follow, and an interrupt ends the wait.
+#[tokio::test(start_paused = true)]
+async fn waves_wait_for_proxies_where_these_follow() {
+    let object = |name: &str| manifest(name, &json!({}));
+    let run = async |followed: bool, interrupted_after: Duration| {
+        let (fleet, fakes) = fakes(&["east"], &Breakages::none());
+        if followed {
+            fakes[0].follow();
+        }
+        // the second wave has nothing to do, so that the third waits in its place
+        fakes[0].put(object("second").value());
+        let waves = ["first", "second", "third", "fourth"].map(|name| vec![create("east", &object(name))]).into();
+        let request = Request { pauses: [0, 1].into(), settle: Duration::from_secs(5), ..Request::new(claim(), waves) };
+        let cleared = preflight(&fleet, request).await.expect("nothing speaks against it");
+        let cancel = CancellationToken::new();
+        let (begin, end) = (tokio::time::Instant::now(), async {
+            tokio::time::sleep(interrupted_after).await;
+            cancel.cancel();
+        });
+        let outcome = tokio::select! {
+            outcome = write(&fleet, cleared, &cancel) => outcome,
+            () = async { end.await; std::future::pending().await } => unreachable!("nothing waits for ever"),
+        };
+        (begin.elapsed().as_secs(), outcome.landed.values().map(|there| there.len()).sum::<usize>())
+    };
+    let never = Duration::from_secs(3600);
+    assert_eq!(run(true, never).await, (5, 4));
+    assert_eq!(run(false, never).await, (0, 4), "nobody follows");
+    assert_eq!(run(true, Duration::from_secs(3)).await, (3, 2), "what was there, and the first wave");
+}

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 pub(crate) fn cluster(found: &ClusterFound) -> Value {
     let ClusterObserved { istio_release, istio_namespace, revision_tags, localities, other_owners } = &found.observed;
-    json!({
+    let mut shape = json!({
         "facts": without_nulls(attributes(&encode::cluster_facts(&found.facts))),
         "observed": {
             "istio_release": istio_release,
@@ -15,7 +15,12 @@ pub(crate) fn cluster(found: &ClusterFound) -> Value {
             "localities": localities,
             "other_owners": other_owners,
         },
-    })
+    });
+    if !found.accepted_trust_domains.is_empty() {
+        let accepted: Vec<&str> = found.accepted_trust_domains.iter().map(|domain| domain.as_str()).collect();
+        shape["accepted_trust_domains"] = json!(accepted);
+    }
+    shape
 }
 
 pub(crate) fn service(found: &ServiceFacts) -> Value {

@@ -6,18 +6,18 @@ use std::time::Duration;
 use super::facts::{decode_backend, optional};
 use super::failover::{Around, check_is_client, decode_failover};
 use super::mesh::{check_member, check_outside_clusters, decode_argument, decode_member};
-use super::reader::{Read, Sink, Value, all, check_unique, shown, sound};
+use super::reader::{Object, Read, Sink, Value, all, check_unique, shown, sound};
 use super::scalars::{decode_duration, decode_port, decode_visibility};
 use super::shapes::{OUTLIER_DETECTION, OVERLAY, PORT, RETRIES, TCP_KEEPALIVE, VIRTUAL_DESTINATION};
 use super::{MAX_BACKENDS, MAX_CLUSTERS, MAX_LIST, MAX_PORTS};
 use crate::facts::{Backend, ClusterFacts};
 use crate::finding::Code;
 use crate::intent::{
-    LoadBalancer, OutlierDetection, Overlay, Port, Protocol, Retries, TcpKeepalive, VirtualDestination, VirtualMesh,
+    LoadBalancer, OutlierDetection, Overlay, Port, Protocol, Retries, ServicePort, TcpKeepalive, VirtualDestination, VirtualMesh,
 };
 use crate::names::{ClusterName, Hostname, IntentName, Namespace, PortName};
 use crate::text::quoted;
-use crate::{Input, Leaf};
+use crate::{Input, Leaf, derived};
 
 /// Most probes, and most seconds, that Linux takes for a silent connection.
 const MAX_PROBES: u32 = 127;
@@ -112,6 +112,11 @@ fn decode_hostname(
     };
     let members = mesh.as_ref().map_or(&NONE, |mesh| &mesh.clusters);
     check_outside_clusters(hostname.as_str(), value, members, sink)?;
+    if derived::is_serving_host(hostname.as_str()) {
+        let what = format!("{:?} begins with {}.", hostname.as_str(), derived::SERVING_LABEL);
+        let why = "Gateways know what serves a destination by such a name where its Services differ.";
+        return Err(value.report(sink, Code::InvalidValue, what, why));
+    }
     Ok(hostname)
 }
 
@@ -134,14 +139,27 @@ fn decode_destination_port(value: &Value<'_>, sink: &mut Sink) -> Read<Port> {
     let number = decode_port(&port.get("number"), sink);
     let protocol = optional(&port.get("protocol"), sink, decode_protocol).map(|protocol| protocol.unwrap_or(Protocol::Http));
     let name = optional(&port.get("name"), sink, |value, sink| value.name::<PortName>(sink));
-    let service_port = optional(&port.get("service_port"), sink, decode_port);
+    let service_port = decode_service_port(&port, sink);
     let (number, protocol) = (number?, protocol?);
     Ok(Port {
         number,
         name: name?.unwrap_or_else(|| PortName::of(protocol, number)),
         protocol,
-        service_port: service_port?.unwrap_or(number),
+        service_port: service_port?.unwrap_or(ServicePort::Number(number)),
     })
+}
+
+fn decode_service_port(port: &Object<'_>, sink: &mut Sink) -> Read<Option<ServicePort>> {
+    let (by_number, by_name) = (port.get("service_port"), port.get("service_port_name"));
+    let number = optional(&by_number, sink, decode_port);
+    let name = optional(&by_name, sink, |value, sink| value.name::<PortName>(sink));
+    match (number?, name?) {
+        (Some(_), Some(_)) => {
+            let what = "service_port and service_port_name are both set.";
+            Err(by_name.report(sink, Code::ConflictingArguments, what, "A port has one port of the Services behind it."))
+        }
+        (number, name) => Ok(number.map(ServicePort::Number).or(name.map(ServicePort::Name))),
+    }
 }
 
 fn decode_protocol(value: &Value<'_>, sink: &mut Sink) -> Read<Protocol> {

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::MAX_CLUSTERS;
 use super::facts::{decode_cluster, optional};
 use super::reader::{Object, Read, Sink, Value, all};
 use super::shapes::VIRTUAL_MESH;
+use super::{MAX_CLUSTERS, MAX_LIST};
 use crate::facts::ClusterFacts;
 use crate::finding::Code;
 use crate::intent::VirtualMesh;
-use crate::names::{ClusterName, HostnameSuffix};
+use crate::names::{ClusterName, HostnameSuffix, TrustDomain};
 
 /// `gloo_virtual_mesh`
 pub(super) fn decode_resource(value: &Value<'_>, sink: &mut Sink) -> Read<VirtualMesh> {
@@ -33,11 +33,13 @@ fn decode_members(mesh: &Object<'_>, sink: &mut Sink) -> (Read<VirtualMesh>, Opt
         Ok((clusters, members)) => (clusters, Some(members)),
         Err(reported) => (Err(reported), None),
     };
+    let accepted =
+        optional(&mesh.get("accepted_trust_domains"), sink, |value, sink| decode_accepted(value, members.as_ref(), sink));
     let finish = |sink: &mut Sink| {
-        let (name, clusters) = (name?, clusters?);
+        let (name, clusters, accepted) = (name?, clusters?, accepted?);
         let hostname_suffix = suffix?.unwrap_or_default();
         check_outside_clusters(hostname_suffix.as_str(), &suffix_value, &clusters, sink)?;
-        Ok(VirtualMesh { name, hostname_suffix, clusters })
+        Ok(VirtualMesh { name, hostname_suffix, clusters, accepted_trust_domains: accepted.unwrap_or_default() })
     };
     (finish(sink), members)
 }
@@ -60,6 +62,22 @@ fn decode_clusters(value: &Value<'_>, sink: &mut Sink) -> Read<(Read<Clusters>, 
         })
         .collect();
     Ok((all(clusters).map(BTreeMap::from_iter), members))
+}
+
+/// Trust domains by the member that accepts them.
+fn decode_accepted(
+    value: &Value<'_>,
+    members: Option<&BTreeSet<ClusterName>>,
+    sink: &mut Sink,
+) -> Read<BTreeMap<ClusterName, BTreeSet<TrustDomain>>> {
+    let items = value.map(sink, MAX_CLUSTERS)?;
+    let accepted = items.into_iter().map(|(key, item)| {
+        let cluster = item.key(sink, key).and_then(|name| check_member(name, &item, members, sink));
+        let domains = item.list(sink, MAX_LIST).and_then(|items| all(items.iter().map(|item| item.name(sink)).collect()));
+        Ok((cluster?, domains?.into_iter().collect()))
+    });
+    let accepted = accepted.collect();
+    Ok(all(accepted)?.into_iter().collect())
 }
 
 /// A name that clients call must not end in the domain of a cluster's own Services.

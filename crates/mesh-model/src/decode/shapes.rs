@@ -24,8 +24,14 @@ impl Shape {
 
 const CLUSTERS: &str = "{ east = data.gloo_cluster.east.facts, west = data.gloo_cluster.west.facts }";
 
-pub(super) static VIRTUAL_MESH: Shape =
-    Shape { attributes: &[("name", "\"prod\""), ("hostname_suffix", "\"mesh.internal\""), ("clusters", CLUSTERS)] };
+pub(super) static VIRTUAL_MESH: Shape = Shape {
+    attributes: &[
+        ("name", "\"prod\""),
+        ("hostname_suffix", "\"mesh.internal\""),
+        ("clusters", CLUSTERS),
+        ("accepted_trust_domains", "{ east = data.gloo_cluster.east.accepted_trust_domains }"),
+    ],
+};
 
 pub(super) static CLUSTER_FACTS: Shape = Shape {
     attributes: &[
@@ -99,8 +105,15 @@ pub(super) static OVERLAY: Shape = Shape {
     ],
 };
 
-pub(super) static PORT: Shape =
-    Shape { attributes: &[("number", "9080"), ("protocol", "\"http\""), ("name", "\"http-9080\""), ("service_port", "9080")] };
+pub(super) static PORT: Shape = Shape {
+    attributes: &[
+        ("number", "9080"),
+        ("protocol", "\"http\""),
+        ("name", "\"http-9080\""),
+        ("service_port", "9080"),
+        ("service_port_name", "\"http\""),
+    ],
+};
 
 pub(super) static FAILOVER: Shape = Shape {
     attributes: &[

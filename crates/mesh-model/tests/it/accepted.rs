@@ -5,7 +5,8 @@ use std::time::Duration;
 use mesh_model::Leaf;
 use mesh_model::decode::Outcome;
 use mesh_model::facts::GatewayAddress;
-use mesh_model::intent::{Ranking, VirtualDestination};
+use mesh_model::intent::{Ranking, ServicePort, VirtualDestination};
+use mesh_model::names::PortNumber;
 use serde_json::{Value, json};
 
 use crate::example::{decode, destination, small_destination, verdicts, with};
@@ -19,13 +20,17 @@ fn intent(document: &Value) -> VirtualDestination {
     }
 }
 
+fn numbered(number: i64) -> ServicePort {
+    ServicePort::Number(PortNumber::new(number).expect("a port"))
+}
+
 #[test]
 fn every_attribute_arrives() {
     let intent = intent(&destination());
     assert_eq!(intent.hostname.as_str(), "reviews.mesh.example");
-    let ports: Vec<_> =
-        intent.ports.iter().map(|port| (port.number.get(), port.name.as_str(), port.service_port.get())).collect();
-    assert_eq!(ports, [(80, "web", 9080), (81, "http-81", 81)]);
+    let ports: Vec<_> = intent.ports.iter().map(|port| (port.number.get(), port.name.as_str(), &port.service_port)).collect();
+    let by_name = ServicePort::Name("grpc".parse().expect("a port name"));
+    assert_eq!(ports, [(80, "web", &numbered(9080)), (81, "http-81", &numbered(81)), (82, "http-82", &by_name)]);
     assert_eq!(intent.backends.len(), 2);
     assert_eq!(intent.backends[0].ports[0].target_port.get(), 9081);
     assert_eq!(intent.backends[0].ports[0].name.as_deref(), Some("http"));
@@ -56,6 +61,9 @@ fn every_attribute_arrives() {
     let east = intent.mesh.clusters.values().next().expect("three members");
     assert_eq!(east.istio_version.to_string(), "1.28");
     assert_eq!(east.trust_domain.as_str(), "prod.mesh");
+    let accepted: Vec<_> =
+        intent.mesh.accepted_trust_domains.iter().map(|(name, domains)| (name.as_str(), domains.len())).collect();
+    assert_eq!(accepted, [("east", 1)]);
     assert_eq!(east.revision.as_str(), "1-28");
     assert_eq!(east.root_namespace.as_str(), "istio-config");
     assert_eq!(east.dns_capture, Some(Leaf::Known(true)));
@@ -75,7 +83,7 @@ fn defaults_are_those_of_the_docs() {
     let intent = intent(&small_destination());
     assert_eq!(intent.hostname.as_str(), "reviews.bookinfo.mesh.internal");
     assert_eq!(intent.ports[0].name.as_str(), "http-9080");
-    assert_eq!(intent.ports[0].service_port.get(), 9080);
+    assert_eq!(intent.ports[0].service_port, numbered(9080));
     assert_eq!(intent.clients.len(), 1);
     assert!(intent.client_namespace.is_empty());
     assert_eq!(intent.failover, mesh_model::intent::Failover::default());

@@ -81,6 +81,11 @@ fn names_and_texts() {
     {
         refused("/hostname", [json!(hostname)], Code::InvalidValue, "hostname");
     }
+    // by such a name gateways may know what serves another destination
+    refused("/hostname", [json!("gloo-serving.reviews.mesh.internal")], Code::InvalidValue, "hostname");
+    accepted("/hostname", [json!("gloo-serving-reviews.mesh.internal")]);
+    let path = "virtual_mesh.accepted_trust_domains[\"east\"][0]";
+    refused("/virtual_mesh/accepted_trust_domains/east/0", [json!("")], Code::InvalidValue, path);
     for version in ["", "1", "1.28.3", "v1.28", "1.x", "1.28 ", "99999.1"] {
         let path = format!("{EAST}.istio_version");
         refused("/virtual_mesh/clusters/east/istio_version", [json!(version)], Code::InvalidValue, &path);
@@ -160,6 +165,7 @@ fn conflicting_arguments() {
     let rules = json!([{ "from": "us-east-1", "to": "us-west-2" }]);
     refused("/failover/locality", [rules], Code::ConflictingArguments, "failover.locality");
     refused("/export_to", [json!(["*", "bookinfo"])], Code::ConflictingArguments, "export_to");
+    refused("/ports/0/service_port_name", [json!("http")], Code::ConflictingArguments, "ports[0].service_port_name");
 }
 
 #[test]
@@ -274,7 +280,9 @@ fn unknown_arguments() {
 #[test]
 fn wrong_types_everywhere() {
     fn walk(document: &Value, pointer: &str, path: &str, out: &mut Vec<(String, String)>) {
-        let is_map = ["clusters", "selector", "client_namespace", "per_client"].iter().any(|name| path.ends_with(name));
+        let is_map = ["clusters", "accepted_trust_domains", "selector", "client_namespace", "per_client"]
+            .iter()
+            .any(|name| path.ends_with(name));
         match document {
             Value::Object(members) => {
                 for (name, member) in members {

@@ -33,7 +33,7 @@ pub(crate) fn backend(cluster: &str) -> Value {
 /// A mesh of three clusters.
 pub(crate) fn mesh() -> Value {
     json!({
-        "name": "prod", "hostname_suffix": "mesh.example",
+        "name": "prod", "hostname_suffix": "mesh.example", "accepted_trust_domains": { "east": ["west.mesh"] },
         "clusters": {
             "east": facts("us-east-1", "203.0.113.1"),
             "west": facts("us-west-2", "203.0.113.2"),
@@ -48,7 +48,8 @@ pub(crate) fn destination() -> Value {
         "virtual_mesh": mesh(), "namespace": "bookinfo", "name": "reviews", "hostname": "reviews.mesh.example",
         "ports": [
             { "number": 80, "protocol": "http", "name": "web", "service_port": 9080 },
-            { "number": 81, "protocol": null, "name": null, "service_port": null },
+            { "number": 81, "protocol": null, "name": null, "service_port": null, "service_port_name": null },
+            { "number": 82, "service_port_name": "grpc" },
         ],
         "backends": [backend("east"), backend("west")],
         "clients": ["east", "north", "west"],

@@ -47,6 +47,8 @@ const WORDS: &[&str] = &[
     "number",
     "protocol",
     "service_port",
+    "service_port_name",
+    "accepted_trust_domains",
     "cluster",
     "service",
     "canonical_name",

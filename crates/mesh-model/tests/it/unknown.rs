@@ -59,8 +59,9 @@ fn is_leaf(path: &[String]) -> bool {
 fn hcl(path: &[String]) -> String {
     let mut out = String::new();
     for (position, step) in path.iter().enumerate() {
-        let is_key =
-            position > 0 && ["clusters", "selector", "client_namespace", "per_client"].contains(&path[position - 1].as_str());
+        let is_key = position > 0
+            && ["clusters", "accepted_trust_domains", "selector", "client_namespace", "per_client"]
+                .contains(&path[position - 1].as_str());
         match step.parse::<usize>() {
             Ok(index) => out.push_str(&format!("[{index}]")),
             Err(_) if is_key => out.push_str(&format!("[\"{step}\"]")),

@@ -15,7 +15,7 @@ const LISTED: usize = 5;
 /// `taken` holds the keys of ours under which something exists: those are judged already.
 pub(super) fn check(planned: &Planned<'_>, inventory: &Inventory<'_>, taken: &BTreeSet<String>, findings: &mut Findings) {
     let free = |kind: &str, live: &Live<'_>| !taken.contains(&live.key(kind));
-    if planned.of_kind("ServiceEntry").next().is_some() {
+    if planned.host().is_some() {
         for other in inventory.of_kind("ServiceEntry").filter(|other| free("ServiceEntry", other)) {
             if other.strings("/spec/hosts").any(|host| host == planned.hostname) {
                 findings.push(host_taken(planned, inventory, other));
@@ -89,7 +89,7 @@ fn check_namespaces(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: 
     }
     let wanted: BTreeSet<&str> = planned.objects.iter().filter_map(|object| Some(object.namespace.as_ref()?.as_str())).collect();
     for namespace in wanted.difference(&present) {
-        let only_calls = !planned.serves() && planned.of_kind("ServiceEntry").any(|host| in_namespace(host, namespace));
+        let only_calls = !planned.serves() && planned.host().is_some_and(|host| in_namespace(host, namespace));
         let fix = if only_calls {
             format!("Create it, or name one that exists: client_namespace = {{ {} = \"istio-system\" }}", inventory.cluster)
         } else {
@@ -114,7 +114,7 @@ fn in_namespace(object: &Object, namespace: &str) -> bool {
 
 /// Sidecars whose egress lists hosts and leaves ours out.
 fn check_sidecars(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
-    let Some(host) = planned.of_kind("ServiceEntry").next() else { return };
+    let Some(host) = planned.host() else { return };
     let own = host.namespace.as_ref().map_or("", |namespace| namespace.as_str());
     let exported: BTreeSet<&str> = planned::strings(host, &["spec", "exportTo"]).collect();
     let visible =

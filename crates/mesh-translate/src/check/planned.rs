@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use istio_objects::{Object, Tree, reserved};
+use mesh_model::derived;
 
 use crate::Objects;
 
@@ -17,9 +18,8 @@ pub(super) struct Planned<'a> {
 
 /// The hostname that the objects are about.
 pub(super) fn hostname(objects: &Objects) -> Option<String> {
-    objects.values().flatten().find_map(|object| {
-        strings(object, &["spec", "hosts"]).next().filter(|_| object.kind.kind == "ServiceEntry").map(str::to_owned)
-    })
+    let hosts = objects.values().flatten().filter(|object| object.kind.kind == "ServiceEntry");
+    hosts.filter_map(|host| strings(host, HOSTS).next()).find(|host| !derived::is_serving_host(host)).map(str::to_owned)
 }
 
 impl<'a> Planned<'a> {
@@ -32,8 +32,17 @@ impl<'a> Planned<'a> {
         self.objects.iter().map(|object| &**object).filter(move |object| object.kind.kind == kind)
     }
 
-    /// The Service behind the destination, as its name and namespace, if the cluster's own pods serve.
-    pub(super) fn service(&self) -> Option<(&'a str, &'a str)> {
+    /// The ServiceEntry of the hostname.
+    pub(super) fn host(&self) -> Option<&'a Object> {
+        self.of_kind("ServiceEntry").find(|host| strings(host, HOSTS).any(|name| name == self.hostname))
+    }
+
+    /// What tells the cluster's own pods, if they serve.
+    pub(super) fn behind(&self) -> Option<Behind<'a>> {
+        let is_serving = |host: &&Object| strings(host, HOSTS).any(derived::is_serving_host);
+        if let Some(host) = self.of_kind("ServiceEntry").find(is_serving) {
+            return Some(Behind::Labels { namespace: host.namespace.as_ref()?.as_str(), labels: labels(host, SELECTOR) });
+        }
         let exposed = self.of_kind("Gateway").find_map(gateway_server).map(|server| server.host);
         let host = exposed.or_else(|| {
             self.of_kind("DestinationRule").filter(|_| self.serves()).find_map(|rule| {
@@ -43,13 +52,18 @@ impl<'a> Planned<'a> {
                 server_name.split_once("_._.").map(|(_, host)| host)
             })
         })?;
+        if derived::is_serving_host(host) {
+            // nobody calls these pods from outside; the cluster's own clients know them by their canonical name
+            let host = self.host()?;
+            return Some(Behind::Labels { namespace: host.namespace.as_ref()?.as_str(), labels: labels(host, SELECTOR) });
+        }
         let mut parts = host.split('.');
-        Some((parts.next()?, parts.next()?))
+        Some(Behind::Service { name: parts.next()?, namespace: parts.next()? })
     }
 
     /// Whether the cluster's own pods serve and call.
     pub(super) fn serves(&self) -> bool {
-        self.of_kind("ServiceEntry").any(selects_pods)
+        self.host().is_some_and(selects_pods)
     }
 
     /// Ports of the cluster's own pods, if they serve and call.
@@ -63,8 +77,30 @@ impl<'a> Planned<'a> {
     }
 }
 
+/// Where an entry lists its hosts, and what it selects.
+const HOSTS: &[&str] = &["spec", "hosts"];
+const SELECTOR: &[&str] = &["spec", "workloadSelector", "labels"];
+
+/// What tells the pods that serve.
+pub(super) enum Behind<'a> {
+    /// their Service
+    Service {
+        /// its name
+        name: &'a str,
+        /// its namespace
+        namespace: &'a str,
+    },
+    /// their labels
+    Labels {
+        /// their namespace
+        namespace: &'a str,
+        /// all of which they have
+        labels: BTreeMap<&'a str, &'a str>,
+    },
+}
+
 fn selects_pods(entry: &Object) -> bool {
-    !labels(entry, &["spec", "workloadSelector", "labels"]).contains_key(reserved::DESTINATION_LABEL)
+    !labels(entry, SELECTOR).contains_key(reserved::DESTINATION_LABEL)
 }
 
 /// What a Gateway of ours exposes.

@@ -7,13 +7,12 @@ use mesh_model::{AttributePath, Code, Finding, Findings};
 use serde_json::Value;
 
 use super::live::{Inventory, Live, selects};
-use super::planned::{self, Planned};
+use super::planned::{self, Behind, Planned};
 use crate::link::gateways::covers;
 
 pub(super) fn check(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
     check_gateways(planned, inventory, findings);
-    let Some((service, namespace)) = planned.service() else { return };
-    let Some(pods) = Pods::find(planned, inventory, service, namespace) else { return };
+    let Some(pods) = planned.behind().and_then(|behind| Pods::find(planned, inventory, behind)) else { return };
     check_mutual_tls(&pods, inventory, findings);
     check_authorization(planned, &pods, inventory, findings);
 }
@@ -90,17 +89,23 @@ fn exposed_twice(inventory: &Inventory<'_>, gateway: Live<'_>, host: &str, expos
 
 /// The pods behind the destination: their namespace and the labels that are known of them.
 struct Pods<'a> {
-    service: &'a str,
+    /// whose they are, in words
+    whose: String,
     namespace: &'a str,
-    /// of each pod, or the Service's selector where no pod is listed
+    /// of each pod, or what selects them where no pod is listed
     labels: Vec<BTreeMap<&'a str, &'a str>>,
     target_ports: BTreeSet<&'a str>,
 }
 
 impl<'a> Pods<'a> {
-    fn find(planned: &Planned<'a>, inventory: &Inventory<'a>, service: &'a str, namespace: &'a str) -> Option<Self> {
-        let found = inventory.of_kind("Service").find(|live| live.name == service && live.namespace == namespace)?;
-        let selector = found.labels("/spec/selector")?;
+    fn find(planned: &Planned<'a>, inventory: &Inventory<'a>, behind: Behind<'a>) -> Option<Self> {
+        let (whose, namespace, selector) = match behind {
+            Behind::Service { name, namespace } => {
+                let found = inventory.of_kind("Service").find(|live| live.name == name && live.namespace == namespace)?;
+                (format!("Service {namespace}/{name}"), namespace, found.labels("/spec/selector")?)
+            }
+            Behind::Labels { namespace, labels } => (format!("{} in namespace {namespace}", planned.hostname), namespace, labels),
+        };
         let mut labels: Vec<_> = inventory
             .of_kind("Pod")
             .filter(|pod| pod.namespace == namespace)
@@ -110,7 +115,7 @@ impl<'a> Pods<'a> {
         if labels.is_empty() {
             labels.push(selector);
         }
-        Some(Self { service, namespace, labels, target_ports: planned.target_ports() })
+        Some(Self { whose, namespace, labels, target_ports: planned.target_ports() })
     }
 
     /// Whether a policy applies to some of them, and how specific it is: for the mesh, the namespace, or by selector.
@@ -159,8 +164,8 @@ fn mutual_tls_off(pods: &Pods<'_>, inventory: &Inventory<'_>, policy: &Live<'_>)
         Code::MutualTlsOff,
         AttributePath::of("backends"),
         format!(
-            "PeerAuthentication {}/{} in cluster {} turns mutual TLS off for pods of Service {}/{}.",
-            policy.namespace, policy.name, inventory.cluster, pods.namespace, pods.service
+            "PeerAuthentication {}/{} in cluster {} turns mutual TLS off for pods of {}.",
+            policy.namespace, policy.name, inventory.cluster, pods.whose
         ),
         "Clients call the destination with mutual TLS, and gateways drop endpoints without it: every call would fail.",
         "Set its mode to PERMISSIVE or STRICT for these pods, or leave the cluster out of `backends`.",
@@ -225,8 +230,8 @@ fn denied(pods: &Pods<'_>, inventory: &Inventory<'_>, policy: &Live<'_>, what: &
         Code::AuthorizationDenies,
         AttributePath::of("backends"),
         format!(
-            "AuthorizationPolicy {}/{} in cluster {} applies to pods of Service {}/{} and {what}.",
-            policy.namespace, policy.name, inventory.cluster, pods.namespace, pods.service
+            "AuthorizationPolicy {}/{} in cluster {} applies to pods of {} and {what}.",
+            policy.namespace, policy.name, inventory.cluster, pods.whose
         ),
         "Denied calls are answered 403, which no retry and no failover repairs.",
         "Allow the clients by their accounts, from other clusters too: rules: [{ from: [{ source: { principals: [<trust domain>/ns/<namespace>/sa/<account>] } }] }]",

@@ -2,7 +2,7 @@
 //! Lets other clusters reach the Service through the east-west gateway of a serving cluster, and nothing else.
 //!
 //! # Renders
-//! A Gateway with one `AUTO_PASSTHROUGH` server for the Service's FQDN. Its port is the one where gateways listen, 15443, also
+//! A Gateway with one `AUTO_PASSTHROUGH` server for the Service's FQDN, or for the name that `serving` gives. Its port is the one where gateways listen, 15443, also
 //! where a NodePort or a load balancer makes them reachable on another one. Nothing is written where a Gateway of somebody
 //! else exposes the Service already, or where no other cluster calls.
 //!
@@ -28,6 +28,6 @@ pub(super) const FEATURE: Feature =
     Feature { name: "exposure", slices: &[Slice::Gateway(gateway, &["spec.selector", "spec.servers"])] };
 
 fn gateway(exposure: &Exposure) -> Gateway {
-    let server = PassthroughServer { port: listening_port(), hosts: vec![exposure.service_host.clone()] };
+    let server = PassthroughServer { port: listening_port(), hosts: vec![exposure.served_host.clone()] };
     Gateway { selector: Some(exposure.selector.clone()), servers: Some(vec![server]) }
 }

@@ -12,9 +12,10 @@
 //! `remote_entry`, whose labels it selects.
 
 use istio_objects::kinds::{DestinationRule, Location, Resolution, ServiceEntry, ServicePort, VirtualService, WorkloadSelector};
+use mesh_model::names::Hostname;
 
 use super::{Feature, Slice};
-use crate::ir::{Host, LocalPods, Policy, RouteTable};
+use crate::ir::{Host, HostPort, LocalPods, Policy, RouteTable};
 
 pub(super) const FEATURE: Feature = Feature {
     name: "host",
@@ -26,18 +27,23 @@ pub(super) const FEATURE: Feature = Feature {
 };
 
 fn host(host: &Host) -> ServiceEntry {
-    let selector = match host.local {
-        LocalPods::Serving => WorkloadSelector::CanonicalName(host.canonical_name.clone()),
+    let selector = match &host.local {
+        LocalPods::Serving { canonical_name } => WorkloadSelector::CanonicalName(canonical_name.clone()),
         LocalPods::None => WorkloadSelector::Destination(host.destination.clone()),
     };
-    let ports = host.ports.iter().map(|port| ServicePort {
+    known_by(&host.hostname, &host.ports, selector)
+}
+
+/// A host of the mesh whose endpoints have addresses.
+pub(super) fn known_by(hostname: &Hostname, ports: &[HostPort], selector: WorkloadSelector) -> ServiceEntry {
+    let ports = ports.iter().map(|port| ServicePort {
         number: port.number,
         name: port.name.clone(),
         protocol: port.protocol.as_str().to_ascii_uppercase(),
         target_port: port.target_port,
     });
     ServiceEntry {
-        hosts: Some(vec![host.hostname.clone()]),
+        hosts: Some(vec![hostname.clone()]),
         location: Some(Location::MeshInternal),
         resolution: Some(Resolution::Static),
         ports: Some(ports.collect()),

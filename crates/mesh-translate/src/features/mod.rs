@@ -12,6 +12,7 @@ mod outlier_detection;
 mod remote_entry;
 mod retries;
 mod routing;
+mod serving;
 mod timeout;
 mod visibility;
 
@@ -35,6 +36,8 @@ pub struct Feature {
 pub enum Slice {
     /// of a serving cluster's Gateway
     Gateway(fn(&ir::Exposure) -> Gateway, &'static [&'static str]),
+    /// of the ServiceEntry by which its gateways know its pods
+    ServingEntry(fn(&ir::ServingHost) -> ServiceEntry, &'static [&'static str]),
     /// of a client cluster's DestinationRule
     DestinationRule(fn(&ir::Policy) -> DestinationRule, &'static [&'static str]),
     /// of the policy of each port there
@@ -61,6 +64,7 @@ pub const FEATURES: &[Feature] = &[
     remote_entry::FEATURE,
     retries::FEATURE,
     routing::FEATURE,
+    serving::FEATURE,
     timeout::FEATURE,
     visibility::FEATURE,
 ];

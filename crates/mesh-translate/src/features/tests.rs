@@ -7,7 +7,7 @@ use mesh_model::Leaf;
 use mesh_model::intent::{LoadBalancer, OutlierDetection, Protocol};
 
 use super::{FEATURES, Slice};
-use crate::ir::{Entry, Exposure, Host, HostPort, LocalPods, Policy, PortPolicy, Route, RouteTable};
+use crate::ir::{Entry, Exposure, Host, HostPort, LocalPods, Policy, PortPolicy, Route, RouteTable, ServingHost};
 
 fn name<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
     text.parse().expect("a valid name")
@@ -24,6 +24,7 @@ fn everybody() -> Vec<Leaf<String>> {
 /// A plan of every sort, with everything set.
 struct Plans {
     exposure: Exposure,
+    serving: ServingHost,
     host: Host,
     policy: Policy,
     port_policy: PortPolicy,
@@ -39,8 +40,18 @@ fn plans() -> Plans {
             name: name("vd-reviews.mesh.internal"),
             namespace: name("istio-system"),
             selector: BTreeMap::from([("istio".to_owned(), "eastwestgateway".to_owned())]),
-            service_host: "reviews.bookinfo.svc.cluster.local".to_owned(),
+            served_host: "reviews.bookinfo.svc.cluster.local".to_owned(),
             destination: destination.clone(),
+        },
+        serving: ServingHost {
+            name: name("vd-gloo-serving.reviews.mesh.internal"),
+            namespace: name("bookinfo"),
+            hostname: name("gloo-serving.reviews.mesh.internal"),
+            destination: destination.clone(),
+            ports: Vec::new(),
+            selector: BTreeMap::from([("app".to_owned(), "reviews".to_owned())]),
+            canonical_name: None,
+            gateways: vec![name("istio-system")],
         },
         host: Host {
             name: name("vd-reviews.mesh.internal"),
@@ -52,8 +63,7 @@ fn plans() -> Plans {
                 protocol: Protocol::Http,
                 target_port: port(9080),
             }],
-            local: LocalPods::Serving,
-            canonical_name: Leaf::Known(name("reviews")),
+            local: LocalPods::Serving { canonical_name: Leaf::Known(name("reviews")) },
             identities: Vec::new(),
             export_to: everybody(),
             ignored: BTreeMap::from([(mesh_model::Code::DnsCaptureOff, "DNS is ours".to_owned())]),
@@ -99,6 +109,7 @@ fn plans() -> Plans {
 fn written(slice: &Slice, plans: &Plans) -> (&'static str, &'static [&'static str], Vec<&'static str>) {
     match slice {
         Slice::Gateway(give, fields) => ("Gateway", fields, give(&plans.exposure).given()),
+        Slice::ServingEntry(give, fields) => ("ServingEntry", fields, give(&plans.serving).given()),
         Slice::DestinationRule(give, fields) => ("DestinationRule", fields, give(&plans.policy).given()),
         Slice::TrafficPolicy(give, fields) => ("TrafficPolicy", fields, give(&plans.port_policy).given()),
         Slice::VirtualService(give, fields) => ("VirtualService", fields, give(&plans.table).given()),

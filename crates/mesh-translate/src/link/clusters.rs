@@ -38,8 +38,7 @@ pub(super) fn check(scope: &Scope<'_>, ranked: &Ranked<'_>, findings: &mut Findi
         );
     }
     for cluster in &scope.clients {
-        if !scope.backends.contains_key(*cluster) && ranked.targets.get(cluster).is_none_or(std::collections::BTreeMap::is_empty)
-        {
+        if !scope.serving.contains_key(*cluster) && ranked.targets.get(cluster).is_none_or(std::collections::BTreeMap::is_empty) {
             findings.push(
                 Finding::new(
                     Code::ClientWithoutBackend,

@@ -7,7 +7,7 @@ use mesh_model::facts::{ClusterFacts, GatewayAddress, GatewayFacts};
 use mesh_model::names::{ClusterName, PortNumber};
 use mesh_model::{Code, Finding, Findings, Leaf};
 
-use super::{Scope, Service, facts_path};
+use super::{Scope, facts_path};
 
 /// Every address of every gateway of a cluster, with the port where it is reached.
 pub(crate) fn addresses(facts: &ClusterFacts) -> impl Iterator<Item = (&Leaf<IpAddr>, &Leaf<PortNumber>)> {
@@ -20,9 +20,9 @@ pub(crate) fn addresses(facts: &ClusterFacts) -> impl Iterator<Item = (&Leaf<IpA
     })
 }
 
-/// Whether somebody else's Gateway already lets calls to the Service through.
-pub(crate) fn exposes(gateway: &GatewayFacts, service: &Service<'_>) -> bool {
-    gateway.exposed_hosts.iter().any(|host| covers(GatewayFacts::passed_name(host), &service.host()))
+/// Whether somebody else's Gateway already lets calls to a host through.
+pub(crate) fn exposes(gateway: &GatewayFacts, host: &str) -> bool {
+    gateway.exposed_hosts.iter().any(|exposed| covers(GatewayFacts::passed_name(exposed), host))
 }
 
 /// Whether a host without namespace, maybe with a leading `*`, covers a name.
@@ -34,7 +34,7 @@ pub(crate) fn covers(pattern: &str, name: &str) -> bool {
 }
 
 /// Judges the gateways of serving clusters that other clusters call.
-pub(super) fn check(scope: &Scope<'_>, called: &BTreeSet<&ClusterName>, service: &Service<'_>, findings: &mut Findings) {
+pub(super) fn check(scope: &Scope<'_>, called: &BTreeSet<&ClusterName>, served_host: &str, findings: &mut Findings) {
     for cluster in called {
         let facts = scope.facts(cluster);
         let path = facts_path(cluster).attribute("gateways");
@@ -53,7 +53,7 @@ pub(super) fn check(scope: &Scope<'_>, called: &BTreeSet<&ClusterName>, service:
                     .in_cluster(cluster),
                 );
             }
-            if gateway.selector.is_empty() && !exposes(gateway, service) {
+            if gateway.selector.is_empty() && !exposes(gateway, served_host) {
                 findings.push(
                     Finding::new(
                         Code::EmptyCollection,

@@ -5,14 +5,19 @@ pub(crate) mod gateways;
 mod outlier;
 mod ports;
 pub(crate) mod ranks;
+mod served;
 mod services;
+mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_model::facts::{Backend, ClusterFacts};
 use mesh_model::intent::{Port, VirtualDestination};
-use mesh_model::names::{CanonicalName, ClusterDomain, ClusterName, Namespace, PortNumber, ServiceName};
+use mesh_model::names::{ClusterName, Namespace};
 use mesh_model::{AttributePath, Code, Finding, Findings, Leaf};
+
+pub(crate) use served::Served;
+pub(crate) use services::Serving;
 
 /// An intent whose references are resolved.
 pub(crate) struct Linked<'a> {
@@ -20,10 +25,8 @@ pub(crate) struct Linked<'a> {
     pub(crate) intent: &'a VirtualDestination,
     /// its ports, by number
     pub(crate) ports: Vec<&'a Port>,
-    /// the Service behind it, the same in every serving cluster
-    pub(crate) service: Service<'a>,
-    /// canonical name of the pods, the same in every serving cluster
-    pub(crate) canonical_name: Leaf<CanonicalName>,
+    /// the name by which gateways find what serves
+    pub(crate) served: Served<'a>,
     /// SPIFFE ids of the pods of all serving clusters
     pub(crate) identities: Vec<Leaf<String>>,
     /// the highest rank of any client
@@ -36,21 +39,10 @@ pub(crate) struct Linked<'a> {
 pub(crate) struct Member<'a> {
     /// what is known of it
     pub(crate) facts: &'a ClusterFacts,
-    /// if it serves: the backend
+    /// what serves there
     pub(crate) serving: Option<Serving<'a>>,
     /// if its workloads call the destination
     pub(crate) client: Option<Client<'a>>,
-}
-
-/// A cluster that serves.
-#[derive(Clone)]
-pub(crate) struct Serving<'a> {
-    /// where the backend is written
-    pub(crate) index: usize,
-    /// the backend
-    pub(crate) backend: &'a Backend,
-    /// ports of its pods, one for each port of the destination; `None` where the Service lacks it
-    pub(crate) target_ports: Vec<Option<PortNumber>>,
 }
 
 /// A cluster whose workloads call the destination.
@@ -61,33 +53,12 @@ pub(crate) struct Client<'a> {
     pub(crate) targets: BTreeMap<&'a ClusterName, Leaf<u32>>,
 }
 
-/// The Service behind a destination.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Service<'a> {
-    pub(crate) namespace: &'a Namespace,
-    pub(crate) name: &'a ServiceName,
-    pub(crate) domain: &'a ClusterDomain,
-}
-
-impl Service<'_> {
-    /// `<service>.<namespace>.svc.<domain>`.
-    pub(crate) fn host(&self) -> String {
-        format!("{}.{}.svc.{}", self.name, self.namespace, self.domain)
-    }
-
-    /// The server name by which an `AUTO_PASSTHROUGH` gateway finds the Service: its own port, not the destination's, and no
-    /// subset (`._.`).
-    pub(crate) fn sni(&self, port: PortNumber) -> String {
-        format!("outbound_.{port}_._.{}", self.host())
-    }
-}
-
 /// What the steps of linking share.
 pub(crate) struct Scope<'a> {
     /// the intent
     pub(crate) intent: &'a VirtualDestination,
-    /// backends in the mesh, by cluster; every cluster at least one
-    pub(crate) backends: BTreeMap<&'a ClusterName, Vec<Serving<'a>>>,
+    /// what serves in the mesh, by cluster
+    pub(crate) serving: BTreeMap<&'a ClusterName, Serving<'a>>,
     /// clients that are members
     pub(crate) clients: BTreeSet<&'a ClusterName>,
 }
@@ -100,7 +71,7 @@ impl<'a> Scope<'a> {
 
     /// All clusters that take part.
     pub(crate) fn participants(&self) -> BTreeSet<&'a ClusterName> {
-        self.backends.keys().copied().chain(self.clients.iter().copied()).collect()
+        self.serving.keys().copied().chain(self.clients.iter().copied()).collect()
     }
 }
 
@@ -119,41 +90,45 @@ pub(crate) fn link(intent: &VirtualDestination) -> (Option<Linked<'_>>, Findings
     }
     ports.sort_by_key(|port| port.number);
     let scope = scope(intent, &ports, &mut findings);
-    let Some(service) = services::agree(&scope, &mut findings) else { return (None, findings) };
+    if scope.serving.is_empty() {
+        findings.push(services::none(&scope));
+        return (None, findings);
+    }
+    services::check(&scope, &mut findings);
+    let served = Served::of(&scope, &ports);
     let ranked = ranks::rank(&scope, &mut findings);
     let called: BTreeSet<&ClusterName> = ranked.targets.values().flat_map(BTreeMap::keys).copied().collect();
     clusters::check(&scope, &ranked, &mut findings);
-    gateways::check(&scope, &called, &service, &mut findings);
+    gateways::check(&scope, &called, &served.host(), &mut findings);
     outlier::check(&scope, &ranked, &mut findings);
     ports::check(&scope, &ports, &mut findings);
-    let identities = services::identities(&scope);
-    let canonical_name = services::canonical_name(&scope, &mut findings);
+    trust::check(&scope, &ranked, &mut findings);
+    let identities = trust::identities(&scope);
     let mut targets = ranked.targets;
     let members = scope
         .participants()
         .into_iter()
         .map(|cluster| {
-            let serving = scope.backends.get(cluster).map(|backends| backends[0].clone());
+            let serving = scope.serving.get(cluster).cloned();
             let client = scope.clients.contains(cluster).then(|| Client {
-                namespace: match intent.client_namespace.get(cluster) {
-                    Some(namespace) if serving.is_none() => namespace,
-                    _ => &intent.namespace,
+                namespace: match &serving {
+                    Some(serving) => serving.namespace(),
+                    None => intent.client_namespace.get(cluster).unwrap_or(&intent.namespace),
                 },
                 targets: targets.remove(cluster).unwrap_or_default(),
             });
             (cluster, Member { facts: scope.facts(cluster), serving, client })
         })
         .collect();
-    let linked = Linked { intent, ports, service, canonical_name, identities, highest_rank: ranked.highest, members };
+    let linked = Linked { intent, ports, served, identities, highest_rank: ranked.highest, members };
     (Some(linked), findings)
 }
 
-fn scope<'a>(intent: &'a VirtualDestination, ports: &[&Port], findings: &mut Findings) -> Scope<'a> {
-    let mut backends: BTreeMap<&ClusterName, Vec<Serving<'_>>> = BTreeMap::new();
+fn scope<'a>(intent: &'a VirtualDestination, ports: &[&'a Port], findings: &mut Findings) -> Scope<'a> {
+    let mut backends: BTreeMap<&ClusterName, Vec<(usize, &Backend)>> = BTreeMap::new();
     for (index, backend) in intent.backends.iter().enumerate() {
         if intent.mesh.clusters.contains_key(&backend.cluster) {
-            let target_ports = ports.iter().map(|port| ports::target_port(index, backend, port, findings)).collect();
-            backends.entry(&backend.cluster).or_default().push(Serving { index, backend, target_ports });
+            backends.entry(&backend.cluster).or_default().push((index, backend));
         } else {
             let cluster = &backend.cluster;
             findings.push(
@@ -168,10 +143,7 @@ fn scope<'a>(intent: &'a VirtualDestination, ports: &[&Port], findings: &mut Fin
             );
         }
     }
-    // one that serves in several ways is refused; until then the first by name stands for it, whatever the order of the list
-    for several in backends.values_mut() {
-        several.sort_by_key(|serving| (&serving.backend.namespace, &serving.backend.service, serving.index));
-    }
+    let serving = backends.into_iter().map(|(cluster, backends)| (cluster, Serving::of(backends, ports, findings))).collect();
     let clients = intent.clients.iter().filter(|cluster| intent.mesh.clusters.contains_key(*cluster)).collect();
-    Scope { intent, backends, clients }
+    Scope { intent, serving, clients }
 }

@@ -32,7 +32,7 @@ pub(super) fn check(scope: &Scope<'_>, ranked: &Ranked<'_>, findings: &mut Findi
             let remote: u32 =
                 ranked.targets.get(client).into_iter().flat_map(BTreeMap::keys).map(|target| endpoints(scope, target)).sum();
             // counts of pods are no facts: one pod is the fewest that serves
-            let total = remote + u32::from(scope.backends.contains_key(client));
+            let total = remote + u32::from(scope.serving.contains_key(client));
             (total > 1 && u32::from(percent) * total < 100)
                 .then(|| format!("{client} ({total} endpoints with one pod of its own)"))
         })

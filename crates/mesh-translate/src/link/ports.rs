@@ -1,8 +1,7 @@
 //! Ports: what the Services behind the destination have there, and which settings mean anything for them.
 
-use mesh_model::facts::Backend;
-use mesh_model::intent::{Port, Protocol, Retries, VirtualDestination};
-use mesh_model::names::PortNumber;
+use mesh_model::facts::{Backend, BackendPort};
+use mesh_model::intent::{Port, Protocol, Retries, ServicePort, VirtualDestination};
 use mesh_model::{AttributePath, Code, Finding, Findings, Leaf};
 
 use super::clusters::ADDRESSES;
@@ -18,25 +17,31 @@ pub(super) fn none(intent: &VirtualDestination) -> Finding {
     )
 }
 
-/// The pods' port behind `port`.
-pub(super) fn target_port(index: usize, backend: &Backend, port: &Port, findings: &mut Findings) -> Option<PortNumber> {
+/// The port of a Service behind `port`.
+pub(super) fn of_service<'a>(
+    index: usize,
+    backend: &'a Backend,
+    port: &Port,
+    findings: &mut Findings,
+) -> Option<&'a BackendPort> {
     let Backend { cluster, namespace, service, ports, .. } = backend;
     let path = AttributePath::of("backends").index(index).attribute("ports");
-    let Some(found) = ports.iter().find(|candidate| candidate.number == port.service_port) else {
+    let (found, asked) = match &port.service_port {
+        ServicePort::Number(number) => (ports.iter().find(|port| port.number == *number), number.to_string()),
+        ServicePort::Name(name) => (ports.iter().find(|port| port.name.as_deref() == Some(name.as_str())), name.to_string()),
+    };
+    let Some(found) = found else {
         let has: Vec<String> = ports
             .iter()
             .map(|port| port.name.as_ref().map_or_else(|| port.number.to_string(), |name| format!("{} ({name})", port.number)))
             .collect();
         let has = if has.is_empty() { "none".to_owned() } else { has.join(", ") };
-        let fix = ports.first().map_or(port.service_port, |port| port.number);
+        let fix = ports.first().map_or(port.number, |port| port.number);
         findings.push(
             Finding::new(
                 Code::PortNotInService,
                 path,
-                format!(
-                    "Service {namespace}/{service} in cluster {cluster} has no port {}; its ports: {has}.",
-                    port.service_port
-                ),
+                format!("Service {namespace}/{service} in cluster {cluster} has no port {asked}; its ports: {has}."),
                 "Gateways find the Service by its port: calls to other clusters would find nobody.",
                 format!("Name the Service's port: ports = [{{ number = {}, service_port = {fix} }}]", port.number),
             )
@@ -67,7 +72,7 @@ pub(super) fn target_port(index: usize, backend: &Backend, port: &Port, findings
             .in_cluster(cluster),
         );
     }
-    Some(found.target_port)
+    Some(found)
 }
 
 /// Whether the sidecar in front of the pods hands on what clients speak: by the Service's protocol, as Istio reads it, it looks

@@ -35,7 +35,7 @@ pub(crate) fn rank<'a>(scope: &Scope<'a>, findings: &mut Findings) -> Ranked<'a>
     }
     let mut ranked = Ranked { highest: 0, targets: BTreeMap::new() };
     for client in &scope.clients {
-        let remote: BTreeSet<&ClusterName> = scope.backends.keys().copied().filter(|cluster| cluster != client).collect();
+        let remote: BTreeSet<&ClusterName> = scope.serving.keys().copied().filter(|cluster| cluster != client).collect();
         let rule = match (failover.per_client.get(*client), &failover.ranking) {
             (Some(list), _) | (None, Ranking::Order(list)) => {
                 Rule::Listed(list.iter().filter(|cluster| cluster != client).collect())

@@ -8,7 +8,8 @@ use istio_objects::{Claim, Manifest, Sealed};
 use mesh_model::Leaf;
 use mesh_model::facts::{Backend, BackendPort, ClusterFacts, GatewayAddress, GatewayFacts};
 use mesh_model::intent::{
-    Failover, LoadBalancer, LocalityRule, OutlierDetection, Port, Protocol, Ranking, Retries, VirtualDestination, VirtualMesh,
+    Failover, LoadBalancer, LocalityRule, OutlierDetection, Port, Protocol, Ranking, Retries, ServicePort, VirtualDestination,
+    VirtualMesh,
 };
 use mesh_model::names::{ClusterName, PortNumber};
 use mesh_translate::{Translation, translate};
@@ -117,18 +118,27 @@ fn failover() -> impl Strategy<Value = Failover> {
 }
 
 /// Ports of a destination: one of HTTP, and some of these.
-fn ports(number: i64, port_name: &str, more: &[Protocol]) -> Vec<Port> {
-    let http = Port { number: port(number), name: name(port_name), protocol: Protocol::Http, service_port: port(9080) };
+fn ports(number: i64, port_name: &str, by_name: bool, more: &[Protocol]) -> Vec<Port> {
+    let service_port = if by_name { ServicePort::Name(name("http")) } else { ServicePort::Number(port(9080)) };
+    let http = Port { number: port(number), name: name(port_name), protocol: Protocol::Http, service_port };
     let others = more.iter().map(|protocol| {
         let number = port(if *protocol == Protocol::Tcp { 9092 } else { 9091 });
-        Port { number, name: name(protocol.as_str()), protocol: *protocol, service_port: port(9090) }
+        Port { number, name: name(protocol.as_str()), protocol: *protocol, service_port: ServicePort::Number(port(9090)) }
     });
     std::iter::once(http).chain(others).collect()
 }
 
-/// The port of the Service behind a port of every destination.
-pub(crate) fn service_port(number: &serde_json::Value) -> u16 {
-    if *number == 9080 || *number == 9081 { 9080 } else { 9090 }
+/// Ports that Services may have behind a port of a destination.
+pub(crate) fn service_ports(number: &serde_json::Value) -> &'static [&'static str] {
+    if *number == 9080 || *number == 9081 { &["9080", "80"] } else { &["9090"] }
+}
+
+/// Another Service than the others have: by name, by its first port, and by the canonical name of its pods.
+fn make_different(backend: &mut Backend) {
+    backend.service = name(&format!("{}-own", backend.service));
+    backend.selector.insert("app".to_owned(), backend.service.to_string());
+    backend.ports[0].number = port(80);
+    backend.canonical_name = backend.canonical_name.map(|canonical| name(&format!("{canonical}-own")));
 }
 
 /// A destination that translates without an error.
@@ -145,25 +155,41 @@ pub(crate) fn destination() -> impl Strategy<Value = VirtualDestination> {
         prop::sample::select(&["reviews", "reviews", "books"][..]),
         prop::sample::select(&["reviews", "reviews", "books"][..]),
         prop::sample::subsequence(&[Protocol::Grpc, Protocol::Tcp][..], 0..=2).prop_shuffle(),
+        prop_oneof![3 => Just(Vec::new()), 2 => prop::sample::subsequence(&CLUSTERS[..], 1..=2)],
     );
     (facts, backends, clients, failover(), knobs)
         .prop_map(
-            |(clusters, backends, clients, failover, (hostname, number, moved, port_name, service, canonical_name, more))| {
+            |(
+                clusters,
+                backends,
+                clients,
+                failover,
+                (hostname, number, moved, port_name, service, canonical_name, more, different),
+            )| {
                 let mut backends: Vec<Backend> = backends.into_iter().flatten().collect();
                 for backend in &mut backends {
                     backend.service = name(service);
                     backend.canonical_name = Leaf::Known(name(canonical_name));
+                    backend.selector = BTreeMap::from([("app".to_owned(), service.to_owned())]);
+                    if different.contains(&backend.cluster.as_str()) {
+                        make_different(backend);
+                    }
                 }
                 let serving: BTreeSet<&ClusterName> = backends.iter().map(|backend| &backend.cluster).collect();
                 let client_only = clients.iter().filter(|client| !serving.contains(client));
                 let client_namespace =
                     if moved { client_only.map(|client| (client.clone(), name("frontend"))).collect() } else { BTreeMap::new() };
                 VirtualDestination {
-                    mesh: VirtualMesh { name: name("prod"), hostname_suffix: name("mesh.internal"), clusters },
+                    mesh: VirtualMesh {
+                        name: name("prod"),
+                        hostname_suffix: name("mesh.internal"),
+                        clusters,
+                        accepted_trust_domains: BTreeMap::new(),
+                    },
                     namespace: name("bookinfo"),
                     name: name("reviews"),
                     hostname: name(hostname),
-                    ports: ports(number, port_name, &more),
+                    ports: ports(number, port_name, moved || !different.is_empty(), &more),
                     backends,
                     clients,
                     client_namespace,
