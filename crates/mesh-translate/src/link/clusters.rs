@@ -1,28 +1,18 @@
-//! Clusters: what their Istio can do, and whether their workloads find the hostname.
+//! Clusters: whether their workloads find the hostname, and whether anybody serves them.
 //!
 //! Networks are not judged. Entries carry none, so equal networks only mean a detour through a gateway, different ones change
 //! nothing, and whether all workloads of one cluster agree on having one is no fact that a cluster has.
 
 use std::collections::BTreeSet;
 
-use mesh_model::names::{ClusterName, IstioMinor};
+use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings, Leaf};
 
 use super::ranks::Ranked;
 use super::{Scope, facts_path};
 
-/// Oldest release that serves `networking.istio.io/v1`.
-const OLDEST: IstioMinor = IstioMinor { major: 1, minor: 22 };
-/// Oldest release whose istiod gives hosts of ServiceEntries addresses by itself.
-pub(super) const ADDRESSES: IstioMinor = IstioMinor { major: 1, minor: 25 };
-/// Releases whose source was read or that were run.
-const SUPPORTED: [IstioMinor; 2] = [IstioMinor { major: 1, minor: 26 }, IstioMinor { major: 1, minor: 31 }];
-
-/// Judges the clusters that take part.
+/// Judges the clusters that call.
 pub(super) fn check(scope: &Scope<'_>, ranked: &Ranked<'_>, findings: &mut Findings) {
-    for cluster in scope.participants() {
-        check_version(scope, cluster, findings);
-    }
     let off: BTreeSet<&ClusterName> =
         scope.clients.iter().copied().filter(|cluster| scope.facts(cluster).dns_capture == Some(Leaf::Known(false))).collect();
     for cluster in off {
@@ -50,34 +40,5 @@ pub(super) fn check(scope: &Scope<'_>, ranked: &Ranked<'_>, findings: &mut Findi
                 .in_cluster(cluster),
             );
         }
-    }
-}
-
-fn check_version(scope: &Scope<'_>, cluster: &ClusterName, findings: &mut Findings) {
-    let version = scope.facts(cluster).istio_version;
-    let [first, last] = SUPPORTED;
-    let path = facts_path(cluster).attribute("istio_version");
-    if version < OLDEST {
-        findings.push(
-            Finding::new(
-                Code::IstioTooOld,
-                path,
-                format!("Cluster {cluster} runs Istio {version}."),
-                format!("Its API server does not know networking.istio.io/v1, which Istio serves since {OLDEST}."),
-                format!("Upgrade Istio there to {first} or later."),
-            )
-            .in_cluster(cluster),
-        );
-    } else if version < first || version > last {
-        findings.push(
-            Finding::new(
-                Code::IstioNotTested,
-                path,
-                format!("Cluster {cluster} runs Istio {version}."),
-                format!("The objects are proven on Istio {first} to {last}."),
-                "Test failover there before you rely on it.".to_owned(),
-            )
-            .in_cluster(cluster),
-        );
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod gateways;
 mod outlier;
 mod ports;
 pub(crate) mod ranks;
+mod releases;
 mod served;
 mod services;
 mod trust;
@@ -98,6 +99,7 @@ pub(crate) fn link(intent: &VirtualDestination) -> (Option<Linked<'_>>, Findings
     let served = Served::of(&scope, &ports);
     let ranked = ranks::rank(&scope, &mut findings);
     let called: BTreeSet<&ClusterName> = ranked.targets.values().flat_map(BTreeMap::keys).copied().collect();
+    releases::check(&scope, &mut findings);
     clusters::check(&scope, &ranked, &mut findings);
     gateways::check(&scope, &called, &served.host(), &mut findings);
     outlier::check(&scope, &ranked, &mut findings);

@@ -4,7 +4,7 @@ use mesh_model::facts::{Backend, BackendPort};
 use mesh_model::intent::{Port, Protocol, Retries, ServicePort, VirtualDestination};
 use mesh_model::{AttributePath, Code, Finding, Findings, Leaf};
 
-use super::clusters::ADDRESSES;
+use super::releases::ADDRESSES;
 use super::{Scope, facts_path};
 
 pub(super) fn none(intent: &VirtualDestination) -> Finding {
