@@ -603,7 +603,7 @@ fn permutation() -> impl Strategy<Value = Vec<usize>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 800, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn no_cut_is_forbidden(old in prop::option::weighted(0.8, fleet::destination()), new in prop::option::weighted(0.8, fleet::destination()), shuffle in permutation()) {
