@@ -18,8 +18,8 @@ cargo xt <command>
   test               everything that has to be green, in CI too
   tidy               the rules of the house alone (arrows, file sizes, links, invariants; seconds)
   soak [runs]        random object sets and journeys, every write broken in every way, 10000 of each
-                     unless told otherwise, and 1000 refreshes among noise on real API servers; prints
-                     what repeats a failure
+                     unless told otherwise, 100 names of objects for each of these, and 1000 refreshes
+                     among noise on real API servers; prints what repeats a failure
   bench [N...]       apply and plan N objects (10, 100 and 500) on two real API servers, beside another
                      provider and the core alone; a quarter of an hour; a table for docs/dev/benchmarks.md
   replay [text]      what istiod told the proxies of each case, told again to real Envoys, with traffic; no istiod

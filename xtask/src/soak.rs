@@ -1,5 +1,5 @@
-//! `cargo xt soak`: the tests of the write engine with many more random cases than `cargo xt test` has, and many refreshes in
-//! one process.
+//! `cargo xt soak`: the tests of names and of the write engine with many more random cases than `cargo xt test` has, and many
+//! refreshes in one process.
 //!
 //! Invariant: the seed is printed before the run, so that a failure can be repeated.
 
@@ -23,7 +23,13 @@ struct Test {
     most: usize,
 }
 
-const TESTS: [Test; 3] = [
+const TESTS: [Test; 4] = [
+    Test {
+        what: "times a hundred names of objects, from inputs that are made to collide",
+        beside: &[],
+        cargo: &["--package", "mesh-model", "--lib", "--", "different_inputs_have_different_names"],
+        most: usize::MAX,
+    },
     Test {
         what: "pairs of raw object sets on the engine, every call broken in one way",
         beside: &[],

@@ -231,6 +231,16 @@ mod tests {
         clusters.iter().flat_map(|cluster| (0..3).map(move |index| workload_entry_name(host, cluster, index))).collect()
     }
 
+    /// How many hundreds of names, and the seed: `cargo xt soak` asks for more, of other ones.
+    fn asked() -> (usize, [u8; 32]) {
+        let hundreds = std::env::var("GLOO_SOAK_CASES").map_or(1_000, |text| text.parse().expect("a number of cases"));
+        let mut seed = [7; 32];
+        for (byte, digit) in seed.iter_mut().zip(std::env::var("GLOO_SOAK_SEED").unwrap_or_default().bytes()) {
+            *byte = digit;
+        }
+        (hundreds, seed)
+    }
+
     /// 10^5 names from hostnames that are made to collide: few letters, parts that look like clusters, indices and digests.
     #[test]
     fn different_inputs_have_different_names() {
@@ -238,34 +248,37 @@ mod tests {
             prop_oneof!["[ab]", Just("west".to_owned()), "[12]", "[ab-]{0,61}".prop_map(|text| format!("a{text}b")), "a{62}b?"];
         let hostnames = proptest::collection::vec(part, 1..6).prop_map(|parts| format!("{}.ab", parts.join(".")));
         let clusters: Vec<ClusterName> = ["a", "ab", "west", "a-1", "b2"].map(cluster).into();
-        let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]));
-        let mut entries: BTreeMap<ObjectName, (String, usize)> = BTreeMap::new();
-        let mut labels: BTreeMap<LabelValue, String> = BTreeMap::new();
-        let mut exposures: BTreeMap<ObjectName, (String, usize)> = BTreeMap::new();
+        let (hundreds, seed) = asked();
+        let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
+        // hostnames by number, of which a million inputs take less memory
+        let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
+        let mut entries: BTreeMap<ObjectName, (usize, usize)> = BTreeMap::new();
+        let mut labels: BTreeMap<LabelValue, usize> = BTreeMap::new();
+        let mut exposures: BTreeMap<ObjectName, (usize, usize)> = BTreeMap::new();
         let selectors =
             [&[("istio", "eastwestgateway")][..], &[("istio", "a")], &[("app", "eastwestgateway"), ("istio", "a")]].map(selector);
         let mut judge = |text: &str| {
             let Ok(host) = text.parse::<Hostname>() else { return 0 };
+            let next = numbers.len();
+            let number = *numbers.entry(text.to_owned()).or_insert(next);
             for (position, name) in names_of(&host, &clusters).into_iter().enumerate() {
-                let input = (text.to_owned(), position);
-                let earlier = entries.insert(name, input.clone());
-                assert!(earlier.is_none() || earlier == Some(input));
+                let earlier = entries.insert(name, (number, position));
+                assert!(earlier.is_none_or(|earlier| earlier == (number, position)), "{text}");
             }
-            let earlier = labels.insert(destination_label(&host), text.to_owned());
-            assert!(earlier.is_none_or(|earlier| earlier == text));
+            let earlier = labels.insert(destination_label(&host), number);
+            assert!(earlier.is_none_or(|earlier| earlier == number), "{text}");
             for position in 0..12 {
                 let service = ["a", "b"][position % 2].parse().expect("a Service");
                 let namespace = ["a", "ab"][position / 2 % 2].parse().expect("a namespace");
-                let input = (text.to_owned(), position);
                 let name = exposure_name(&host, Some((&service, &namespace)), &selectors[position / 4]);
                 assert!(name.as_str().len() <= 63 && !name.as_str().contains('.'), "{name} is no DNS label");
-                let earlier = exposures.insert(name, input.clone());
-                assert!(earlier.is_none() || earlier == Some(input));
+                let earlier = exposures.insert(name, (number, position));
+                assert!(earlier.is_none_or(|earlier| earlier == (number, position)), "{text}");
             }
             entries.len()
         };
         let mut count = 0;
-        while count < 100_000 {
+        while count < hundreds * 100 {
             let tree = hostnames.new_tree(&mut runner).expect("the strategy rejects nothing");
             let text = tree.current();
             count = count.max(judge(&text));

@@ -232,6 +232,31 @@ codes! {
     ///
     /// istiod gives addresses by itself since 1.25. Before, sidecars do where they are told to.
     AddressNotGiven = "GM2020", Warning, "Hostname without an address";
+    /// In a client cluster whose objects are in another namespace, `export_to` shows the hostname to no namespace of clients.
+    ///
+    /// `.` is the namespace of the objects, which `client_namespace` moves: in Istio's root namespace nothing calls. And the
+    /// destination's own namespace is where they were moved away from.
+    HostnameUnseen = "GM2021", Warning, "Hostname may be seen by no client";
+    /// A port carries connections, and an endpoint that fails comes back soon.
+    ///
+    /// Nothing repeats a connection. When an ejection ends the endpoint gets connections again, and for up to a second each of
+    /// them breaks before it is ejected anew: 30 of 30 in a run. The longer `base_ejection_time`, the rarer that is.
+    ShortEjection = "GM2022", Warning, "Connections break often while a cluster fails";
+    /// The time of a request is over before it is tried in another cluster.
+    ///
+    /// A gateway that hangs costs `connect_timeout`, or `per_try_timeout` where that is shorter, and only the second retry leaves
+    /// the cluster. A `timeout` below twice of it ends the request first.
+    TimeoutBeforeFailover = "GM2023", Warning, "Timeout before failover";
+    /// A client cluster knows one serving cluster, which answers of the application itself may take out.
+    ///
+    /// Another cluster is one endpoint for each address of its gateways. After `consecutive_gateway_errors` answers 502, 503 or
+    /// 504 in a row it is ejected, and where nobody else serves every request fails until it comes back.
+    OnlyTarget = "GM2024", Warning, "The only serving cluster can be ejected";
+    /// An overlay takes something away that failover depends on.
+    ///
+    /// Outlier detection, the order of failover, the server name, retries and the like are the destination's; no admission
+    /// webhook refuses an object without them, and calls would be spread over all clusters, or lost.
+    OverlayUndoes = "GM2025", Warning, "Overlay undoes failover";
 
     // GM3nnn: object sets judged across clusters, and against what an inventory shows
     /// A Service selects the labels of an entry that stands for another cluster.
@@ -278,6 +303,31 @@ codes! {
     /// istiod knows two servers for the same host only when their hosts are equal. Otherwise it makes a filter chain for each of
     /// them, and Envoy refuses the whole listener: seen with Istio 1.30.
     GatewayRepeats = "GM3014", Error, "Service exposed twice";
+    /// No pod has the labels by which a planned Gateway selects the east-west gateway.
+    ///
+    /// Such a Gateway exposes nothing, and calls from other clusters end at the gateway. Judged where pods of the gateway's
+    /// namespace are listed.
+    GatewaySelectsNothing = "GM3015", Warning, "Gateway selects no pod";
+    /// The clusters that take part trust no common root certificate.
+    ///
+    /// Every call from one to the other fails when certificates are compared. The roots are those that Istio hands out, in the
+    /// ConfigMaps `istio-ca-root-cert`; which ones running proxies have is not seen.
+    RootsDiffer = "GM3016", Warning, "No common root certificate";
+    /// Pods behind the destination run as a service account that clients do not accept.
+    ///
+    /// Clients accept a server by the accounts in the facts, and end the connection to every other one.
+    AccountRefused = "GM3017", Warning, "Service account is not accepted";
+    /// Pods behind the destination have no sidecar.
+    ///
+    /// The destination calls all its endpoints with mutual TLS, local ones too, and a pod without a sidecar refuses it: 20 of 20
+    /// calls in a run.
+    PodsWithoutSidecar = "GM3018", Warning, "Pods without a sidecar";
+    /// An address of a gateway is of a family (IPv4, IPv6) that no pod of a client cluster has.
+    AddressFamilyDiffers = "GM3019", Warning, "Address of a family that clients lack";
+    /// The annotation `networking.istio.io/exportTo` hides the Service from the east-west gateway in front of it.
+    ///
+    /// A gateway passes calls to Services that its namespace sees, and ends all others.
+    ServiceHidden = "GM3020", Warning, "Service hidden from its gateway";
 
     // GM31nn: what discovery cannot tell, or refuses
     /// Nothing in the cluster shows Istio's version and settings, as with a control plane that somebody else runs.

@@ -54,6 +54,8 @@ pub fn translate(intent: &VirtualDestination) -> Translation {
     };
     if !findings.iter().any(is_error) {
         findings.extend(overlay::lay(&mut objects, &intent.overlays));
+        findings.extend(check::capture::check_backends(intent, &objects));
+        findings.extend(check::overlaid::check(intent, &objects));
     }
     if findings.iter().any(is_error) {
         objects.clear();

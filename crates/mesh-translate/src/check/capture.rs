@@ -3,10 +3,38 @@
 use std::collections::BTreeMap;
 
 use istio_objects::Object;
+use mesh_model::facts::Backend;
+use mesh_model::intent::VirtualDestination;
+use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings};
 
 use super::live::{Inventory, Live, selects};
 use super::planned::{self, Planned};
+use crate::Objects;
+
+/// Judges the Services of the facts, whose selectors the entries beside them may meet.
+pub(crate) fn check_backends(intent: &VirtualDestination, objects: &Objects) -> Findings {
+    let mut findings = Findings::new();
+    for (index, Backend { cluster, namespace, service, selector, .. }) in intent.backends.iter().enumerate() {
+        let mut entries = objects.get(cluster).into_iter().flatten().filter(|object| object.kind.kind == "WorkloadEntry");
+        if let Some(entry) = entries.find(|entry| entry.namespace.as_ref() == Some(namespace) && meets(entry, selector)) {
+            let path = AttributePath::of("backends").index(index).attribute("selector");
+            let selector = selector.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+            let service = (namespace.as_str(), service.as_str());
+            findings.push(service_captures(cluster, service, &selector, &entry.key().to_string(), path));
+        }
+    }
+    findings
+}
+
+/// [`selects`] for one entry out of very many.
+fn meets(entry: &Object, selector: &BTreeMap<String, String>) -> bool {
+    let spec = planned::at(entry, &["spec", "labels"]);
+    selector.iter().all(|(key, value)| {
+        let label = entry.labels.get(key).map(String::as_str);
+        label.or_else(|| planned::text(planned::member(spec?, key)?)) == Some(value)
+    })
+}
 
 pub(super) fn check(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
     let entries: Vec<(&Object, BTreeMap<&str, &str>)> =
@@ -23,7 +51,8 @@ pub(super) fn check(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: 
         if let Some(selector) = service.labels("/spec/selector")
             && let Some(entry) = first_taken(service.namespace, &selector)
         {
-            findings.push(service_captures(inventory, service, &selector, &entry));
+            let path = AttributePath::of("namespace");
+            findings.push(service_captures(inventory.cluster, (service.namespace, service.name), &selector, &entry, path));
         }
     }
     let mut shared = Vec::new();
@@ -59,23 +88,23 @@ fn labels(entry: &Object) -> BTreeMap<&str, &str> {
     labels
 }
 
-fn service_captures(inventory: &Inventory<'_>, service: Live<'_>, selector: &BTreeMap<&str, &str>, entry: &str) -> Finding {
+fn service_captures(
+    cluster: &ClusterName,
+    (namespace, name): (&str, &str),
+    selector: &BTreeMap<&str, &str>,
+    entry: &str,
+    path: AttributePath,
+) -> Finding {
     let selector: Vec<String> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
     Finding::new(
         Code::ServiceCapturesEntry,
-        AttributePath::of("namespace"),
-        format!(
-            "Service {}/{} in cluster {} selects {}, which {entry} has too.",
-            service.namespace,
-            service.name,
-            inventory.cluster,
-            selector.join(",")
-        ),
+        path,
+        format!("Service {namespace}/{name} in cluster {cluster} selects {}, which {entry} has too.", selector.join(",")),
         "Calls to the Service itself would be spread over all clusters.",
         "Let the Service select a label that only its own pods have, such as `app`.",
     )
-    .in_cluster(inventory.cluster)
-    .on_object(service.key("Service"))
+    .in_cluster(cluster)
+    .on_object(format!("Service/{namespace}/{name}"))
 }
 
 fn selected_twice(inventory: &Inventory<'_>, other: Live<'_>, entry: &str) -> Finding {

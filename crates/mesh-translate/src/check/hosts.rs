@@ -5,12 +5,9 @@ use std::collections::BTreeSet;
 use istio_objects::Object;
 use mesh_model::{AttributePath, Code, Finding, Findings};
 
-use super::live::{Inventory, Live};
+use super::live::{Inventory, Live, listed};
 use super::planned::{self, Planned};
 use crate::link::gateways::covers;
-
-/// Most names that one finding lists.
-const LISTED: usize = 5;
 
 /// `taken` holds the keys of ours under which something exists: those are judged already.
 pub(super) fn check(planned: &Planned<'_>, inventory: &Inventory<'_>, taken: &BTreeSet<String>, findings: &mut Findings) {
@@ -23,7 +20,7 @@ pub(super) fn check(planned: &Planned<'_>, inventory: &Inventory<'_>, taken: &BT
         }
         let rules = inventory
             .of_kind("DestinationRule")
-            .filter(|rule| rule.at("/spec/host").and_then(serde_json::Value::as_str) == Some(planned.hostname))
+            .filter(|rule| rule_host(rule) == Some(planned.hostname))
             .map(|rule| ("DestinationRule", rule));
         let services = inventory
             .of_kind("VirtualService")
@@ -32,6 +29,7 @@ pub(super) fn check(planned: &Planned<'_>, inventory: &Inventory<'_>, taken: &BT
         for (kind, other) in rules.chain(services).filter(|(kind, other)| free(kind, other)) {
             findings.push(foreign_policy(planned, inventory, kind, other));
         }
+        check_wildcards(planned, inventory, findings);
         check_sidecars(planned, inventory, findings);
     }
     check_namespaces(planned, inventory, findings);
@@ -82,6 +80,44 @@ fn foreign_policy(planned: &Planned<'_>, inventory: &Inventory<'_>, kind: &str, 
     .on_object(other.key(kind))
 }
 
+/// Whether workloads of a namespace may see the host.
+fn is_seen(host: &Object, namespace: &str) -> bool {
+    planned::strings(host, &["spec", "exportTo"])
+        .any(|entry| entry == "*" || entry == namespace || (entry == "." && in_namespace(host, namespace)))
+}
+
+fn rule_host<'a>(rule: &Live<'a>) -> Option<&'a str> {
+    rule.at("/spec/host").and_then(serde_json::Value::as_str)
+}
+
+/// DestinationRules for many hosts, ours among them. Istio asks the client's namespace first, then the host's, where ours is
+/// closer, and the root namespace last.
+fn check_wildcards(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
+    let Some(ours) = planned.host() else { return };
+    for rule in inventory.of_kind("DestinationRule") {
+        let Live { namespace, name, .. } = rule;
+        let gives_way = in_namespace(ours, namespace) || namespace == inventory.root_namespace() || !is_seen(ours, namespace);
+        let covering = rule_host(&rule).filter(|host| *host != planned.hostname && covers(host, planned.hostname));
+        let Some(host) = covering.filter(|_| !gives_way) else { continue };
+        findings.push(
+            Finding::new(
+                Code::ForeignPolicy,
+                AttributePath::of("hostname"),
+                format!(
+                    "DestinationRule {namespace}/{name} in cluster {} is about {host}, hence about {} too; it belongs to {}.",
+                    inventory.cluster,
+                    planned.hostname,
+                    inventory.owner(rule)
+                ),
+                format!("Istio asks a client's own namespace first: workloads of {namespace} would take that one, and failover depends on ours."),
+                format!("Name in it the hosts that it is for, or move it to {}, where it gives way to closer ones.", inventory.root_namespace()),
+            )
+            .in_cluster(inventory.cluster)
+            .on_object(rule.key("DestinationRule")),
+        );
+    }
+}
+
 fn check_namespaces(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
     let present: BTreeSet<&str> = inventory.of_kind("Namespace").map(|namespace| namespace.name).collect();
     if present.is_empty() {
@@ -116,20 +152,13 @@ fn in_namespace(object: &Object, namespace: &str) -> bool {
 fn check_sidecars(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
     let Some(host) = planned.host() else { return };
     let own = host.namespace.as_ref().map_or("", |namespace| namespace.as_str());
-    let exported: BTreeSet<&str> = planned::strings(host, &["spec", "exportTo"]).collect();
-    let visible =
-        |namespace: &str| exported.contains("*") || exported.contains(namespace) || (exported.contains(".") && namespace == own);
     let hiding: Vec<Live<'_>> = inventory
         .of_kind("Sidecar")
-        .filter(|sidecar| visible(sidecar.namespace) || sidecar.namespace == inventory.root_namespace())
+        .filter(|sidecar| is_seen(host, sidecar.namespace) || sidecar.namespace == inventory.root_namespace())
         .filter(|sidecar| hides(sidecar, own, planned.hostname))
         .collect();
     if let Some(first) = hiding.first() {
-        let mut names: Vec<String> =
-            hiding.iter().take(LISTED).map(|sidecar| format!("{}/{}", sidecar.namespace, sidecar.name)).collect();
-        if hiding.len() > LISTED {
-            names.push(format!("{} more", hiding.len() - LISTED));
-        }
+        let names: Vec<String> = hiding.iter().map(|sidecar| format!("{}/{}", sidecar.namespace, sidecar.name)).collect();
         findings.push(
             Finding::new(
                 Code::SidecarHidesHost,
@@ -138,7 +167,7 @@ fn check_sidecars(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &m
                     "In cluster {} these Sidecars do not list {}: {}.",
                     inventory.cluster,
                     planned.hostname,
-                    names.join(", ")
+                    listed(names.iter().map(String::as_str))
                 ),
                 "Workloads that they apply to do not know the hostname.",
                 format!("Where they are to call it, add to `egress.hosts`: \"{own}/{}\"", planned.hostname),

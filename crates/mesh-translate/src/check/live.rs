@@ -73,7 +73,12 @@ impl<'a> Inventory<'a> {
 impl<'a> Live<'a> {
     /// The claim on it.
     pub(super) fn claim_text(&self) -> Option<&'a str> {
-        annotation(self.value, reserved::CLAIM_ANNOTATION)
+        self.annotation(reserved::CLAIM_ANNOTATION)
+    }
+
+    /// An annotation of it.
+    pub(super) fn annotation(&self, name: &str) -> Option<&'a str> {
+        annotation(self.value, name)
     }
 
     /// A member of it.
@@ -102,6 +107,19 @@ impl<'a> Live<'a> {
     pub(super) fn key(&self, kind: &str) -> String {
         format!("{kind}/{}/{}", if self.namespace.is_empty() { "-" } else { self.namespace }, self.name)
     }
+}
+
+/// Most names that one finding lists.
+const LISTED: usize = 5;
+
+/// Names as a finding lists them: the first few, and how many more there are.
+pub(super) fn listed<'n>(names: impl ExactSizeIterator<Item = &'n str>) -> String {
+    let count = names.len();
+    let mut shown: Vec<String> = names.take(LISTED).map(str::to_owned).collect();
+    if count > LISTED {
+        shown.push(format!("{} more", count - LISTED));
+    }
+    shown.join(", ")
 }
 
 /// Whether a selector takes something with these labels.

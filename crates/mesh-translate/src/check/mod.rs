@@ -3,11 +3,17 @@
 //! An inventory that holds no object of a kind says nothing about that kind: nothing is concluded from absence, except that a
 //! namespace is missing where other namespaces are listed.
 
-mod capture;
+mod behind;
+pub(crate) mod capture;
+mod families;
+mod gateways;
 mod hosts;
 mod keys;
 mod live;
+pub(crate) mod overlaid;
 mod planned;
+mod pods;
+mod roots;
 mod serving;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +24,8 @@ use mesh_model::names::ClusterName;
 use serde_json::Value;
 
 use live::Inventory;
-use planned::Planned;
+use planned::{Common, Planned};
+use pods::Pods;
 
 use crate::Objects;
 
@@ -53,16 +60,25 @@ pub fn looks_around(objects: &Objects) -> bool {
 pub fn check_inventory(objects: &Objects, rights: &Rights<'_>, inventories: &BTreeMap<ClusterName, Vec<Value>>) -> Findings {
     let mut findings = Findings::new();
     let hostname = planned::hostname(objects);
+    let common = Common::of(objects);
+    let mut seen = Vec::new();
     for (cluster, live) in inventories {
         let Some(objects) = objects.get(cluster) else { continue };
         let inventory = Inventory::new(cluster, rights, live);
         let taken = keys::check(objects, hostname.as_deref(), rights, &inventory, &mut findings);
         let Some(hostname) = &hostname else { continue };
-        let planned = Planned::new(hostname, objects);
+        let planned = Planned::new(hostname, &common, objects);
         capture::check(&planned, &inventory, &mut findings);
+        families::check(&planned, &inventory, &mut findings);
         hosts::check(&planned, &inventory, &taken, &mut findings);
-        serving::check(&planned, &inventory, &mut findings);
+        gateways::check(&planned, &inventory, &mut findings);
+        if let Some(pods) = Pods::find(&planned, &inventory) {
+            behind::check(&planned, &pods, &inventory, &mut findings);
+            serving::check(&planned, &pods, &inventory, &mut findings);
+        }
+        seen.push(inventory);
     }
+    roots::check(&seen, &mut findings);
     findings.sort();
     findings.dedup();
     findings

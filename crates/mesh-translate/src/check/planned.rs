@@ -12,8 +12,45 @@ use crate::Objects;
 pub(super) struct Planned<'a> {
     /// the hostname of the destination
     pub(super) hostname: &'a str,
+    /// what its objects have in common in all clusters
+    pub(super) common: &'a Common,
     /// all objects
     pub(super) objects: &'a [Arc<Object>],
+}
+
+/// What the policy says, which is the same in all clusters.
+#[derive(Default)]
+pub(super) struct Common {
+    /// ports of the Service behind the destination
+    pub(super) service_ports: BTreeSet<String>,
+    /// SPIFFE ids that clients accept; `None` where they are not all known
+    pub(super) identities: Option<BTreeSet<String>>,
+}
+
+impl Common {
+    pub(super) fn of(objects: &Objects) -> Self {
+        let Some(rule) = objects.values().flatten().find(|object| object.kind.kind == "DestinationRule") else {
+            return Self::default();
+        };
+        let ports = server_names(rule)
+            .filter_map(|name| name.strip_prefix("outbound_.")?.split_once("_._."))
+            .map(|(port, _)| port.to_owned());
+        let identities = transport(rule).flat_map(|tls| members(tls, "subjectAltNames")).map(|id| text(id).map(str::to_owned));
+        let identities: Option<BTreeSet<String>> = identities.collect();
+        Self { service_ports: ports.collect(), identities: identities.filter(|all| !all.is_empty()) }
+    }
+}
+
+/// How clients of each port encrypt.
+fn transport(rule: &Object) -> impl Iterator<Item = &Tree> {
+    let policy = at(rule, &["spec", "trafficPolicy"]);
+    let ports = policy.map_or(&[][..], |policy| members(policy, "portLevelSettings"));
+    policy.into_iter().chain(ports).filter_map(|policy| member(policy, "tls"))
+}
+
+/// The server name of each port.
+fn server_names(rule: &Object) -> impl Iterator<Item = &str> {
+    transport(rule).filter_map(|tls| member(tls, "sni").and_then(text))
 }
 
 /// The hostname that the objects are about.
@@ -23,8 +60,8 @@ pub(super) fn hostname(objects: &Objects) -> Option<String> {
 }
 
 impl<'a> Planned<'a> {
-    pub(super) fn new(hostname: &'a str, objects: &'a [Arc<Object>]) -> Self {
-        Self { hostname, objects }
+    pub(super) fn new(hostname: &'a str, common: &'a Common, objects: &'a [Arc<Object>]) -> Self {
+        Self { hostname, common, objects }
     }
 
     /// Objects of a kind.
@@ -45,12 +82,8 @@ impl<'a> Planned<'a> {
         }
         let exposed = self.of_kind("Gateway").find_map(gateway_server).map(|server| server.host);
         let host = exposed.or_else(|| {
-            self.of_kind("DestinationRule").filter(|_| self.serves()).find_map(|rule| {
-                let policy = at(rule, &["spec", "trafficPolicy"])?;
-                let policy = members(policy, "portLevelSettings").first().unwrap_or(policy);
-                let server_name = member(member(policy, "tls")?, "sni").and_then(text)?;
-                server_name.split_once("_._.").map(|(_, host)| host)
-            })
+            let mut rules = self.of_kind("DestinationRule").filter(|_| self.serves());
+            rules.find_map(|rule| server_names(rule).next()?.split_once("_._.").map(|(_, host)| host))
         })?;
         if derived::is_serving_host(host) {
             // nobody calls these pods from outside; the cluster's own clients know them by their canonical name
@@ -124,7 +157,7 @@ pub(super) fn at<'t>(object: &'t Object, path: &[&str]) -> Option<&'t Tree> {
     rest.iter().try_fold(object.body.get(*first)?, |tree, key| member(tree, key))
 }
 
-fn member<'t>(tree: &'t Tree, key: &str) -> Option<&'t Tree> {
+pub(super) fn member<'t>(tree: &'t Tree, key: &str) -> Option<&'t Tree> {
     match tree {
         Tree::Map(members) => members.get(key),
         _ => None,
@@ -132,22 +165,27 @@ fn member<'t>(tree: &'t Tree, key: &str) -> Option<&'t Tree> {
 }
 
 /// Elements of a list that a member is.
-fn members<'t>(tree: &'t Tree, key: &str) -> &'t [Tree] {
+pub(super) fn members<'t>(tree: &'t Tree, key: &str) -> &'t [Tree] {
     elements(member(tree, key))
 }
 
-fn elements(tree: Option<&Tree>) -> &[Tree] {
+pub(super) fn elements(tree: Option<&Tree>) -> &[Tree] {
     match tree {
         Some(Tree::List(elements)) => elements,
         _ => &[],
     }
 }
 
-fn text(tree: &Tree) -> Option<&str> {
+pub(super) fn text(tree: &Tree) -> Option<&str> {
     match tree {
         Tree::String(text) => Some(text),
         _ => None,
     }
+}
+
+/// A known string in an object.
+pub(super) fn string<'t>(object: &'t Object, path: &[&str]) -> Option<&'t str> {
+    at(object, path).and_then(text)
 }
 
 /// Known strings of a list in an object.

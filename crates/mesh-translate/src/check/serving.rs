@@ -1,151 +1,23 @@
-//! Whether calls from other clusters reach the pods: gateways, mutual TLS, authorisation.
+//! Whether policies let calls from other clusters reach the pods: mutual TLS, authorisation.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use mesh_model::facts::GatewayFacts;
 use mesh_model::{AttributePath, Code, Finding, Findings};
 use serde_json::Value;
 
-use super::live::{Inventory, Live, selects};
-use super::planned::{self, Behind, Planned};
+use super::live::{Inventory, Live};
+use super::planned::Planned;
+use super::pods::{Pods, Reach};
 use crate::link::gateways::covers;
 
-pub(super) fn check(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
-    check_gateways(planned, inventory, findings);
-    let Some(pods) = planned.behind().and_then(|behind| Pods::find(planned, inventory, behind)) else { return };
-    check_mutual_tls(&pods, inventory, findings);
-    check_authorization(planned, &pods, inventory, findings);
-}
-
-/// Where we expose a Service, foreign Gateways for everything, or for that Service too.
-fn check_gateways(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
-    let Some(ours) = planned.of_kind("Gateway").next() else { return };
-    let exposed = planned::gateway_server(ours);
-    let selector = planned::labels(ours, &["spec", "selector"]);
-    for gateway in inventory.of_kind("Gateway") {
-        let passing: Vec<&Value> = gateway
-            .list("/spec/servers")
-            .iter()
-            .filter(|server| server.pointer("/tls/mode").and_then(Value::as_str) == Some("AUTO_PASSTHROUGH"))
-            .collect();
-        if passing.iter().flat_map(|server| hosts(server)).any(|host| GatewayFacts::passed_name(host) == "*") {
-            findings.push(
-                Finding::new(
-                    Code::LiveGatewayPassesEverything,
-                    AttributePath::of("backends"),
-                    format!("Gateway {}/{} in cluster {} passes every host (`*`) through.", gateway.namespace, gateway.name, inventory.cluster),
-                    "Hosts of ServiceEntries can be reached through it too, and calls may be sent on to other clusters in a loop.",
-                    "Narrow its hosts to `*.local`, or to the Services that other clusters call.",
-                )
-                .in_cluster(inventory.cluster)
-                .on_object(gateway.key("Gateway")),
-            );
-        }
-        // whether two selectors meet in one pod is certain where one of them says all that the other one says
-        let other = gateway.labels("/spec/selector").unwrap_or_default();
-        let is_same_gateway = selects(&other, &selector) || selects(&selector, &other);
-        if let (true, Some(exposed)) = (is_same_gateway, exposed)
-            && let Some(host) = passing.iter().find_map(|server| repeats(server, exposed))
-        {
-            findings.push(exposed_twice(inventory, gateway, host, exposed.host));
-        }
-    }
-}
-
-fn hosts(server: &Value) -> impl Iterator<Item = &str> {
-    server.get("hosts").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
-}
-
-/// The host of a server that makes the filter chain of ours once more.
-///
-/// Servers on other ports or addresses are other listeners. Of two servers with an equal host istiod takes the older one only,
-/// whatever else they expose; `*/` before a host changes nothing, another namespace makes it a different one.
-fn repeats<'s>(server: &'s Value, ours: planned::GatewayServer<'_>) -> Option<&'s str> {
-    let is_bound = server.get("bind").and_then(Value::as_str).is_some_and(|address| !address.is_empty());
-    let is_same_port = server.pointer("/port/number").and_then(Value::as_i64) == Some(ours.port);
-    if is_bound || !is_same_port || hosts(server).any(|host| host.strip_prefix("*/").unwrap_or(host) == ours.host) {
-        return None;
-    }
-    hosts(server).find(|host| covers(GatewayFacts::passed_name(host), ours.host))
-}
-
-fn exposed_twice(inventory: &Inventory<'_>, gateway: Live<'_>, host: &str, exposed: &str) -> Finding {
-    let cluster = inventory.cluster;
-    Finding::new(
-        Code::GatewayRepeats,
-        AttributePath::of("backends"),
-        format!(
-            "Gateway {}/{} in cluster {cluster} passes {host} through the east-west gateway, which covers {exposed}; a Gateway for that host is planned too.",
-            gateway.namespace, gateway.name
-        ),
-        "Istio would make the same filter chain twice, and Envoy would refuse the listener of the gateway: it takes no change any more, and after a restart it lets no call through.",
-        format!(
-            "Tell the mesh what is exposed, so that no Gateway is planned there: exposed_hosts = [{host:?}] in `gateways` of the facts of {cluster}; data.gloo_cluster finds it by itself. Or narrow that Gateway to other hosts."
-        ),
-    )
-    .in_cluster(cluster)
-    .on_object(gateway.key("Gateway"))
-}
-
-/// The pods behind the destination: their namespace and the labels that are known of them.
-struct Pods<'a> {
-    /// whose they are, in words
-    whose: String,
-    namespace: &'a str,
-    /// of each pod, or what selects them where no pod is listed
-    labels: Vec<BTreeMap<&'a str, &'a str>>,
-    target_ports: BTreeSet<&'a str>,
-}
-
-impl<'a> Pods<'a> {
-    fn find(planned: &Planned<'a>, inventory: &Inventory<'a>, behind: Behind<'a>) -> Option<Self> {
-        let (whose, namespace, selector) = match behind {
-            Behind::Service { name, namespace } => {
-                let found = inventory.of_kind("Service").find(|live| live.name == name && live.namespace == namespace)?;
-                (format!("Service {namespace}/{name}"), namespace, found.labels("/spec/selector")?)
-            }
-            Behind::Labels { namespace, labels } => (format!("{} in namespace {namespace}", planned.hostname), namespace, labels),
-        };
-        let mut labels: Vec<_> = inventory
-            .of_kind("Pod")
-            .filter(|pod| pod.namespace == namespace)
-            .filter_map(|pod| pod.labels("/metadata/labels"))
-            .filter(|labels| selects(&selector, labels))
-            .collect();
-        if labels.is_empty() {
-            labels.push(selector);
-        }
-        Some(Self { whose, namespace, labels, target_ports: planned.target_ports() })
-    }
-
-    /// Whether a policy applies to some of them, and how specific it is: for the mesh, the namespace, or by selector.
-    fn reach(&self, policy: &Live<'_>, root: &str) -> Option<Reach> {
-        // those with a target are for gateways, waypoints or Services; sidecars leave them alone
-        let has_target = policy.at("/spec/targetRef").is_some() || !policy.list("/spec/targetRefs").is_empty();
-        if has_target || (policy.namespace != self.namespace && policy.namespace != root) {
-            return None;
-        }
-        match policy.labels("/spec/selector/matchLabels") {
-            Some(selector) => self.labels.iter().any(|labels| selects(&selector, labels)).then_some(Reach::Workload),
-            None if policy.namespace == self.namespace => Some(Reach::Namespace),
-            None => Some(Reach::Mesh),
-        }
-    }
-}
-
-/// How specific a policy is; a more specific one wins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Reach {
-    Mesh,
-    Namespace,
-    Workload,
+pub(super) fn check(planned: &Planned<'_>, pods: &Pods<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
+    check_mutual_tls(pods, inventory, findings);
+    check_authorization(planned, pods, inventory, findings);
 }
 
 fn check_mutual_tls(pods: &Pods<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
     let root = inventory.root_namespace();
     let applying: Vec<(Reach, Live<'_>)> =
         inventory.of_kind("PeerAuthentication").filter_map(|policy| Some((pods.reach(&policy, root)?, policy))).collect();
-    let ports: Vec<Option<&str>> = pods.target_ports.iter().copied().map(Some).collect();
+    let ports: Vec<Option<&str>> = pods.target_ports.iter().map(|port| Some(port.as_str())).collect();
     let ports = if ports.is_empty() { vec![None] } else { ports };
     for port in ports {
         // the most specific one that says anything counts

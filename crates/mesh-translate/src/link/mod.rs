@@ -8,7 +8,9 @@ pub(crate) mod ranks;
 mod releases;
 mod served;
 mod services;
+mod timeouts;
 mod trust;
+mod visibility;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,6 +72,14 @@ impl<'a> Scope<'a> {
         self.intent.mesh.clusters.get(cluster).expect("scopes hold members of the mesh only")
     }
 
+    /// Where a client's objects are: beside the pods, if the cluster has some.
+    pub(crate) fn client_namespace(&self, cluster: &ClusterName) -> &'a Namespace {
+        match self.serving.get(cluster) {
+            Some(serving) => serving.namespace(),
+            None => self.intent.client_namespace.get(cluster).unwrap_or(&self.intent.namespace),
+        }
+    }
+
     /// All clusters that take part.
     pub(crate) fn participants(&self) -> BTreeSet<&'a ClusterName> {
         self.serving.keys().copied().chain(self.clients.iter().copied()).collect()
@@ -102,9 +112,11 @@ pub(crate) fn link(intent: &VirtualDestination) -> (Option<Linked<'_>>, Findings
     releases::check(&scope, &mut findings);
     clusters::check(&scope, &ranked, &mut findings);
     gateways::check(&scope, &called, &served.host(), &mut findings);
-    outlier::check(&scope, &ranked, &mut findings);
+    outlier::check(&scope, &ports, &ranked, &mut findings);
     ports::check(&scope, &ports, &mut findings);
+    timeouts::check(&scope, &ports, &ranked, &mut findings);
     trust::check(&scope, &ranked, &mut findings);
+    visibility::check(&scope, &mut findings);
     let identities = trust::identities(&scope);
     let mut targets = ranked.targets;
     let members = scope
@@ -113,10 +125,7 @@ pub(crate) fn link(intent: &VirtualDestination) -> (Option<Linked<'_>>, Findings
         .map(|cluster| {
             let serving = scope.serving.get(cluster).cloned();
             let client = scope.clients.contains(cluster).then(|| Client {
-                namespace: match &serving {
-                    Some(serving) => serving.namespace(),
-                    None => intent.client_namespace.get(cluster).unwrap_or(&intent.namespace),
-                },
+                namespace: scope.client_namespace(cluster),
                 targets: targets.remove(cluster).unwrap_or_default(),
             });
             (cluster, Member { facts: scope.facts(cluster), serving, client })

@@ -1,19 +1,30 @@
-//! Ejection: whether an endpoint that fails can be taken out at all, without which nothing fails over.
+//! Ejection: whether an endpoint that fails can be taken out at all, without which nothing fails over, and what it costs.
 
 use std::collections::BTreeMap;
 
+use mesh_model::intent::{OutlierDetection, Port};
 use mesh_model::names::ClusterName;
-use mesh_model::{AttributePath, Code, Finding, Findings};
+use mesh_model::{AttributePath, Code, Finding, Findings, Leaf};
 
 use super::Scope;
 use super::ranks::Ranked;
 use crate::link::gateways;
 
+pub(super) fn check(scope: &Scope<'_>, ports: &[&Port], ranked: &Ranked<'_>, findings: &mut Findings) {
+    check_limit(scope, ranked, findings);
+    check_only_targets(scope, ports, ranked, findings);
+    check_connections(scope, ports, ranked, findings);
+}
+
+fn path(attribute: &str) -> AttributePath {
+    AttributePath::of("outlier_detection").attribute(attribute)
+}
+
 /// Judges the ejection limit. Envoy keeps to it exactly and never ejects "at least one": with 10 % of two endpoints nothing
 /// is ever ejected.
-pub(super) fn check(scope: &Scope<'_>, ranked: &Ranked<'_>, findings: &mut Findings) {
+fn check_limit(scope: &Scope<'_>, ranked: &Ranked<'_>, findings: &mut Findings) {
     let Some(&percent) = scope.intent.outlier_detection.max_ejection_percent.known() else { return };
-    let path = AttributePath::of("outlier_detection").attribute("max_ejection_percent");
+    let path = path("max_ejection_percent");
     let fix = "max_ejection_percent = 100";
     if percent == 0 {
         findings.push(Finding::new(
@@ -29,8 +40,7 @@ pub(super) fn check(scope: &Scope<'_>, ranked: &Ranked<'_>, findings: &mut Findi
         .clients
         .iter()
         .filter_map(|client| {
-            let remote: u32 =
-                ranked.targets.get(client).into_iter().flat_map(BTreeMap::keys).map(|target| endpoints(scope, target)).sum();
+            let remote: u32 = targets(ranked, client).map(|target| endpoints(scope, target)).sum();
             // counts of pods are no facts: one pod is the fewest that serves
             let total = remote + u32::from(scope.serving.contains_key(client));
             (total > 1 && u32::from(percent) * total < 100)
@@ -46,6 +56,71 @@ pub(super) fn check(scope: &Scope<'_>, ranked: &Ranked<'_>, findings: &mut Findi
             fix,
         ));
     }
+}
+
+/// Clients whose one serving cluster is ejected because its application answers 503.
+fn check_only_targets(scope: &Scope<'_>, ports: &[&Port], ranked: &Ranked<'_>, findings: &mut Findings) {
+    if !ports.iter().any(|port| port.protocol.has_requests()) {
+        return;
+    }
+    let detection = &scope.intent.outlier_detection;
+    let (Leaf::Known(errors @ 1..), Leaf::Known(percent)) =
+        (&detection.consecutive_gateway_errors, &detection.max_ejection_percent)
+    else {
+        return;
+    };
+    let lonely: Vec<String> = scope
+        .clients
+        .iter()
+        .filter(|client| !scope.serving.contains_key(*client))
+        .filter_map(|client| {
+            let mut targets = targets(ranked, client);
+            let only = targets.next().filter(|only| u32::from(*percent) * endpoints(scope, only) >= 100)?;
+            targets.next().is_none().then(|| format!("{client} ({only})"))
+        })
+        .collect();
+    if !lonely.is_empty() {
+        findings.push(Finding::new(
+            Code::OnlyTarget,
+            path("consecutive_gateway_errors"),
+            format!("Clients in these clusters know one serving cluster: {}.", lonely.join(", ")),
+            format!(
+                "{errors} answers 502, 503 or 504 in a row, the application's own too, take it out as a whole, and nobody else serves."
+            ),
+            "Count failed connections alone: outlier_detection = { consecutive_gateway_errors = 0 }",
+        ));
+    }
+}
+
+/// Says what ports that carry connections cost while an endpoint fails: Envoy counts failures within a second of an ejection's
+/// end late, and nothing repeats a connection.
+fn check_connections(scope: &Scope<'_>, ports: &[&Port], ranked: &Ranked<'_>, findings: &mut Findings) {
+    let OutlierDetection { consecutive_local_origin_failures: failures, base_ejection_time, .. } =
+        &scope.intent.outlier_detection;
+    let names: Vec<&str> = ports.iter().filter(|port| !port.protocol.has_requests()).map(|port| port.name.as_str()).collect();
+    let is_alone = ranked.targets.values().all(BTreeMap::is_empty);
+    let (Leaf::Known(time), Leaf::Known(usual)) = (base_ejection_time, OutlierDetection::default().base_ejection_time) else {
+        return;
+    };
+    if names.is_empty() || is_alone || *time >= usual {
+        return;
+    }
+    let first = failures.known().map_or_else(String::new, |failures| format!("{failures} connections break first. Then "));
+    let share = 100.0 / (1.0 + time.as_secs_f64());
+    findings.push(Finding::new(
+        Code::ShortEjection,
+        path("base_ejection_time"),
+        format!("An endpoint of {} that fails is tried again after {time:?}.", names.join(", ")),
+        format!(
+            "{first}each time that it is tried again every connection to it breaks, for up to 1 s: at first {share:.0} % of the time, then less, as each ejection lasts {time:?} longer. Nothing repeats a connection."
+        ),
+        format!("Eject for longer: outlier_detection = {{ base_ejection_time = \"{usual:?}\" }}"),
+    ));
+}
+
+/// The other clusters that serve a client.
+fn targets<'r>(ranked: &'r Ranked<'_>, client: &ClusterName) -> impl Iterator<Item = &'r ClusterName> {
+    ranked.targets.get(client).into_iter().flat_map(BTreeMap::keys).copied()
 }
 
 fn endpoints(scope: &Scope<'_>, target: &ClusterName) -> u32 {

@@ -7,7 +7,7 @@ use std::path::Path;
 use istio_objects::{Claim, Folded, Object, ObjectKey, Sealed, Tree, fold};
 use mesh_model::finding::Severity;
 use mesh_model::names::ClusterName;
-use mesh_model::{Finding, Findings, Input, decode};
+use mesh_model::{Code, Finding, Findings, Input, decode};
 use mesh_translate::{Translation, translate};
 use serde_json::Value;
 
@@ -16,8 +16,18 @@ use crate::{inventory, yaml};
 /// How an input says that a value is not known.
 const UNKNOWN: &str = "(unknown)";
 
-/// The outputs of a case, by file name.
-pub(crate) fn run(root: &Path, folder: &Path) -> Result<Vec<(&'static str, String)>, String> {
+/// What became of a case.
+pub(crate) struct Outcome {
+    /// texts by file name
+    pub(crate) outputs: Vec<(&'static str, String)>,
+    /// codes of its findings
+    pub(crate) shown: BTreeSet<Code>,
+    /// codes that it is the near miss of
+    pub(crate) near: BTreeSet<Code>,
+}
+
+/// Runs a case.
+pub(crate) fn run(root: &Path, folder: &Path) -> Result<Outcome, String> {
     let case = yaml::read(&folder.join("in.yaml"))?;
     let Value::Object(mut case) = case else { return Err("in.yaml: a map is needed".to_owned()) };
     let mut intent = match case.remove("base") {
@@ -29,15 +39,16 @@ pub(crate) fn run(root: &Path, folder: &Path) -> Result<Vec<(&'static str, Strin
         yaml::lay_over(&mut intent, patch);
     }
     let inventories = case.remove("inventories");
+    let near = case.remove("near").map_or(Ok(BTreeSet::new()), |near| codes(&near))?;
     if let Some(stray) = case.keys().next() {
-        return Err(format!("in.yaml: {stray} is none of base, intent, inventories"));
+        return Err(format!("in.yaml: {stray} is none of base, intent, inventories, near"));
     }
     let decoded = decode::virtual_destination(&input(&intent));
     let mut findings = decoded.findings;
     let out = match decoded.outcome {
         decode::Outcome::Invalid => None,
         decode::Outcome::UnknownShape(leaf) => {
-            return Ok(outputs(Some(format!("# manifests: (known after apply: {leaf})\n")), &findings));
+            return Ok(outcome(Some(format!("# manifests: (known after apply: {leaf})\n")), &findings, near));
         }
         decode::Outcome::Intent(intent) => {
             let translation = translate(&intent);
@@ -49,13 +60,22 @@ pub(crate) fn run(root: &Path, folder: &Path) -> Result<Vec<(&'static str, Strin
         }
     };
     let out = out.filter(|_| !findings.iter().any(|finding| finding.code.severity() == Severity::Error));
-    Ok(outputs(out.as_ref().map(manifests), &findings))
+    Ok(outcome(out.as_ref().map(manifests), &findings, near))
 }
 
-/// A file without content is no file.
-fn outputs(out: Option<String>, findings: &Findings) -> Vec<(&'static str, String)> {
+/// A file without content is no file, and what a near miss renders is another case's matter.
+fn outcome(out: Option<String>, findings: &Findings, near: BTreeSet<Code>) -> Outcome {
+    let shown = findings.iter().map(|finding| finding.code).collect();
     let findings = (!findings.is_empty()).then(|| text(findings));
-    [("out.yaml", out), ("findings.txt", findings)].into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
+    let outputs = [("out.yaml", out.filter(|_| near.is_empty())), ("findings.txt", findings)];
+    Outcome { outputs: outputs.into_iter().filter_map(|(name, text)| Some((name, text?))).collect(), shown, near }
+}
+
+/// One code, or a list of them.
+fn codes(value: &Value) -> Result<BTreeSet<Code>, String> {
+    let texts = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+    let code = |text: &Value| text.as_str().and_then(Code::of).ok_or_else(|| format!("in.yaml: near: {text} is no code"));
+    texts.iter().map(code).collect()
 }
 
 /// The attributes that a YAML document holds.

@@ -3,7 +3,11 @@
 //! `in.yaml` holds the attributes of a `gloo_virtual_destination` as they are written in HCL. `base: <name>` starts from
 //! `testdata/base/<name>.yaml`, over which `intent` is laid as a JSON merge patch (a map adds or replaces members, `null`
 //! removes one, a list replaces the list). The string `(unknown)` is a value that is known only after apply; in `out.yaml` such
-//! a leaf reads `(known after apply: <attribute>)`.
+//! a leaf reads `(known after apply: <attribute>)`. `inventories` holds what is live in clusters, as lists of objects.
+//!
+//! Every code of translation and of the judgement of inventories has a case that shows it and a case that just misses it: one
+//! step from the former, with `near: GM2014` (or a list of codes) and without `out.yaml`. A near miss fails when the finding
+//! appears, or anything is refused; all cases together fail when a code lacks one of the two (`proof.rs`).
 //!
 //! `UPDATE_GOLDEN=1 cargo test -p mesh-translate --test golden` rewrites both outputs and removes what belongs to no case. Any
 //! argument that is no option filters cases by a part of their name.
@@ -12,8 +16,10 @@
 
 mod case;
 mod inventory;
+mod proof;
 mod yaml;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -25,6 +31,7 @@ fn main() -> ExitCode {
     let cases = cases(&root);
     let mut failed = Vec::new();
     let mut ran = 0;
+    let (mut shown, mut near) = (BTreeSet::new(), BTreeSet::new());
     for (name, folder) in &cases {
         if !filters.is_empty() && !filters.iter().any(|filter| name.contains(filter.as_str())) {
             continue;
@@ -34,7 +41,12 @@ fn main() -> ExitCode {
             continue;
         }
         ran += 1;
-        match check(&root, folder, update) {
+        let checked = case::run(&root, folder).and_then(|outcome| {
+            shown.extend(&outcome.shown);
+            near.extend(&outcome.near);
+            check(folder, outcome, update)
+        });
+        match checked {
             Ok(()) => println!("test {name} ... ok"),
             Err(difference) => {
                 println!("test {name} ... FAILED");
@@ -42,12 +54,16 @@ fn main() -> ExitCode {
             }
         }
     }
-    let missing = if filters.is_empty() { features_without_case(&cases) } else { Vec::new() };
+    let mut missing = Vec::new();
+    if filters.is_empty() && ran > 0 {
+        missing.extend(features_without_case(&cases));
+        missing.extend(proof::missing(&shown, &near));
+    }
     for (name, difference) in &failed {
         println!("\n---- {name} ----\n{difference}");
     }
-    for feature in &missing {
-        println!("\nfeature {feature} has no golden case: add testdata/{feature}/<case>/in.yaml");
+    for lack in &missing {
+        println!("\n{lack}");
     }
     let nothing = cases.is_empty();
     if nothing {
@@ -78,17 +94,18 @@ fn folders(of: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-fn features_without_case(cases: &[(String, PathBuf)]) -> Vec<&'static str> {
+fn features_without_case(cases: &[(String, PathBuf)]) -> impl Iterator<Item = String> {
     mesh_translate::features::FEATURES
         .iter()
         .map(|feature| feature.name)
         .filter(|feature| !cases.iter().any(|(name, _)| name.starts_with(&format!("{feature}/"))))
-        .collect()
+        .map(|feature| format!("feature {feature} has no golden case: add testdata/{feature}/<case>/in.yaml"))
 }
 
-/// Runs one case and compares both outputs.
-fn check(root: &Path, folder: &Path, update: bool) -> Result<(), String> {
-    let outputs = case::run(root, folder)?;
+/// Compares both outputs of a case, and holds it to what it is the near miss of.
+fn check(folder: &Path, outcome: case::Outcome, update: bool) -> Result<(), String> {
+    let case::Outcome { outputs, shown, near } = outcome;
+    proof::check(&shown, &near)?;
     let expected: Vec<&str> = outputs.iter().map(|(name, _)| *name).collect();
     let stray: Vec<PathBuf> = std::fs::read_dir(folder)
         .map_err(|error| error.to_string())?
