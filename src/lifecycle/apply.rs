@@ -83,9 +83,11 @@ impl<K: IntentKind> IntentResource<K> {
         notes.instance = Some(nonce.clone());
         notes.owner = Some(claim.owner.to_string());
         let notes = notes.settled();
-        let annotations = self.state_annotations(config, &goal);
         let instance = Instance { nonce, anchors: self.anchors(&goal) };
-        let to_write = changes(&before, &goal, &annotations, &instance.anchors, &notes.residues, &session);
+        let annotations = self.state_annotations(config, &instance.anchors);
+        // what held notes until now loses them
+        let noted = self.anchors(&before).into_values().chain(annotations.keys().cloned()).collect();
+        let to_write = changes(&before, &goal, &noted, &instance.anchors, &notes.residues, &session);
         let gives_up = prior.is_some() && to_write.iter().any(|change| matches!(change.operation, Operation::Delete(_)));
         let waves = in_order(to_write, &goal.manifests, &inventories);
         let request = Request {
@@ -238,7 +240,7 @@ impl<K: IntentKind> IntentResource<K> {
             leaving: &BTreeSet::new(),
         };
         let (met, inventories) = meet_clusters(&asking, &objects).await;
-        findings.extend(met);
+        findings.extend(self.kind.placed(met));
         // warnings were shown by the plan
         findings.retain(|finding| finding.code.severity() == Severity::Error);
         if findings.is_empty() {
@@ -251,19 +253,19 @@ impl<K: IntentKind> IntentResource<K> {
     /// first; none where somebody else has it.
     fn anchors(&self, goal: &Record) -> BTreeMap<ClusterName, ObjectKey> {
         let anchor = |manifests: &[Manifest]| {
-            let keys = manifests.iter().map(Manifest::key);
-            keys.min_by_key(|key| (Some(key.kind.as_str()) != self.kind.anchor(), *key)).cloned()
+            let kinds = self.kind.anchors();
+            let rank = |key: &ObjectKey| kinds.iter().position(|kind| *kind == key.kind).unwrap_or(kinds.len());
+            manifests.iter().map(Manifest::key).min_by_key(|key| (rank(key), *key)).cloned()
         };
         let anchors = goal.manifests.iter().filter_map(|(cluster, manifests)| Some((cluster.clone(), anchor(manifests)?)));
         anchors.filter(|(cluster, key)| !goal.is_given_up(&format!("{cluster}/{key}"))).collect()
     }
 
     /// The stored intent, for every object that holds one.
-    fn state_annotations(&self, config: &Value, goal: &Record) -> Annotations {
-        let Some(anchor) = self.kind.anchor() else { return Annotations::new() };
+    fn state_annotations(&self, config: &Value, anchors: &BTreeMap<ClusterName, ObjectKey>) -> Annotations {
+        let holders = anchors.values().filter(|key| self.kind.anchors().contains(&key.kind.as_str()));
         let Some(intent) = crate::stored_intent::encode(&self.written(config, TRANSIENT)) else { return Annotations::new() };
-        let anchors = goal.manifests.values().flatten().map(Manifest::key).filter(|key| key.kind == anchor);
-        anchors.map(|key| (key.clone(), BTreeMap::from([(reserved::INTENT_ANNOTATION.to_owned(), intent.clone())]))).collect()
+        holders.map(|key| (key.clone(), BTreeMap::from([(reserved::INTENT_ANNOTATION.to_owned(), intent.clone())]))).collect()
     }
 }
 
@@ -411,15 +413,15 @@ fn in_order(mut changes: Vec<Change>, goal: &PerCluster, inventories: &Inventori
 
 /// What must happen so that nothing is left.
 fn deletions(before: &Record, session: &Session) -> Vec<Change> {
-    changes(before, &Record::default(), &Annotations::new(), &BTreeMap::new(), &Residues::new(), session)
+    changes(before, &Record::default(), &BTreeSet::new(), &BTreeMap::new(), &Residues::new(), session)
 }
 
 /// What must happen so that the clusters hold the goal: what differs from the state, what the last refresh saw drift,
-/// and what a failed apply left unfinished.
+/// and what a failed apply left unfinished. Objects that are `noted` hold what no manifest shows.
 fn changes(
     before: &Record,
     goal: &Record,
-    notes: &Annotations,
+    noted: &BTreeSet<ObjectKey>,
     anchors: &BTreeMap<ClusterName, ObjectKey>,
     residues: &Residues,
     session: &Session,
@@ -443,7 +445,7 @@ fn changes(
                         continue;
                     }
                     let drifted = before.drift.contains_key(&object) || residues.contains_key(&object);
-                    let is_noted = notes.contains_key(*key) || anchors.get(cluster) == Some(*key);
+                    let is_noted = noted.contains(*key) || anchors.get(cluster) == Some(*key);
                     if old == manifest && landed && !drifted && !is_noted {
                         continue;
                     }

@@ -58,24 +58,26 @@ impl<K: IntentKind> IntentResource<K> {
             .iter()
             .map(|(cluster, objects)| (cluster.clone(), objects.iter().filter(|live| live.claim == *claim).cloned().collect()))
             .collect();
-        let Some(anchor) = self.kind.anchor() else {
+        let objects = claimed.values().flatten().filter(|live| self.kind.anchors().contains(&live.key.kind.as_str()));
+        let Some(text) = objects.filter_map(Live::stored_intent).max() else {
             return self.kind.restore(identity, &claimed, owned).map_err(|problem| not_found(&problem, claim));
-        };
-        let anchors = claimed.values().flatten().filter(|object| object.key.kind == anchor);
-        let Some(text) = anchors.filter_map(Live::stored_intent).max() else {
-            let seen: Vec<String> = claimed
-                .iter()
-                .flat_map(|(cluster, objects)| objects.iter().map(move |object| format!("{cluster}/{}", object.key)))
-                .collect();
-            let seen = if seen.is_empty() {
-                "no cluster holds an object of it".to_owned()
-            } else {
-                format!("objects of it: {}", seen.join(", "))
-            };
-            return Err(not_found(&format!("No stored intent was found; {seen}."), claim));
         };
         crate::stored_intent::decode(text, &self.ty).map_err(|problem| not_found(&problem, claim))
     }
+}
+
+/// That no stored intent was found, and what was.
+pub(crate) fn none_stored(claimed: &Owned) -> String {
+    let seen: Vec<String> = claimed
+        .iter()
+        .flat_map(|(cluster, objects)| objects.iter().map(move |object| format!("{cluster}/{}", object.key)))
+        .collect();
+    let seen = if seen.is_empty() {
+        "no cluster holds an object of it".to_owned()
+    } else {
+        format!("objects of it: {}", seen.join(", "))
+    };
+    format!("No stored intent was found; {seen}.")
 }
 
 /// The instance that an import continues: the one that wrote most of what is there.

@@ -16,6 +16,7 @@ mod taking;
 mod verdicts;
 
 pub(crate) use handover::HandOvers;
+pub(crate) use import::none_stored;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -57,9 +58,9 @@ pub(crate) trait IntentKind: Send + Sync + 'static {
     /// What a configuration means. Total: whatever is wrong is a finding.
     fn interpret(&self, config: &Value) -> Interpretation;
 
-    /// The kind of the objects that hold the stored intent, from which import restores the configuration; `None`: the
-    /// resource stores none.
-    fn anchor(&self) -> Option<&'static str>;
+    /// The kinds of objects that may hold the stored intent, from which import restores the configuration. In each cluster
+    /// one object does: the first of the first kind that the resource has there. Empty: the resource stores none.
+    fn anchors(&self) -> &'static [&'static str];
 
     /// What an import id (without the owner's prefix) names.
     ///
@@ -67,8 +68,8 @@ pub(crate) trait IntentKind: Send + Sync + 'static {
     /// Says how an id reads.
     fn parse_id(&self, id: &str) -> Result<Identity, String>;
 
-    /// The configuration of a resource without a stored intent, from the objects that carry its claim, or from all of
-    /// its owner.
+    /// The configuration of a resource of which no stored intent was found, from the objects that carry its claim, or from
+    /// all of its owner.
     ///
     /// # Errors
     /// Says why there is none.
@@ -95,6 +96,11 @@ pub(crate) trait IntentKind: Send + Sync + 'static {
     fn replacement(&self, prior: &Value, planned: &Value, given_up: Option<&Claim>) -> Findings {
         let _ = (prior, planned, given_up);
         Findings::new()
+    }
+
+    /// What the clusters have to say, where this resource has what a destination would have.
+    fn placed(&self, findings: Findings) -> Findings {
+        findings
     }
 
     /// What must not happen to a protected resource in an update.

@@ -163,7 +163,7 @@ impl<K: IntentKind> IntentResource<K> {
                 let verdicts = verdicts::try_changes(&asking, &met, &record, objects, K::WRITTEN_IN).await;
                 findings.extend(verdicts);
             }
-            diagnostics.extend(self.cook(&interpretation.heeded(findings)));
+            diagnostics.extend(self.cook(&interpretation.heeded(self.kind.placed(findings))));
         }
         let requires_replace = if moved { K::IDENTITY.iter().map(|name| Path::of(name)).collect() } else { Vec::new() };
         let failed = diagnostics.has_errors();

@@ -1,9 +1,9 @@
-//! What is to be said about a replacement, and about an update of a protected destination.
+//! What is to be said about a replacement, and about an update of a protected resource.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use istio_objects::{Claim, ObjectKey};
-use mesh_model::derived::workload_entry_name;
+use istio_objects::{Claim, Manifest, ObjectKey};
+use mesh_model::derived::{PREFIX, workload_entry_name};
 use mesh_model::names::{ClusterName, Hostname};
 use mesh_model::{AttributePath, Code, Finding, Findings};
 use mesh_translate::Objects;
@@ -29,6 +29,21 @@ pub(super) fn destination_replaced(prior: &Value, planned: &Value, given_up: Opt
         None => return Findings::new(),
     };
     vec![Finding::new(Code::ReplaceInterrupts, AttributePath::default(), changed(prior, planned), why, fix)]
+}
+
+/// A mesh with another name: its objects have the same names whatever it is called.
+pub(super) fn mesh_replaced(prior: &Value, planned: &Value, given_up: Option<&Claim>) -> Findings {
+    let writes = ["federation", "mtls"].iter().any(|name| !prior.get(name).is_null());
+    let Some(old) = given_up.filter(|_| writes) else { return Findings::new() };
+    vec![Finding::new(
+        Code::ReplaceInterrupts,
+        AttributePath::of("name"),
+        changed(prior, planned),
+        "Terraform destroys the old one first: until the new one is there, clients cannot resolve the names of exported Services, and the mode of mutual TLS is not set.",
+        format!(
+            "To hand the objects over in place, without an interruption, write for this apply:\n\n  takeover_from = [\"{old}\"]\n\n  lifecycle {{\n    create_before_destroy = true\n  }}"
+        ),
+    )]
 }
 
 /// An object with another kind, namespace or name.
@@ -69,6 +84,36 @@ pub(super) fn backends_lost(prior: &Value, planned: &Value, before: &PerCluster,
         "Nothing that serves them today would be left; what comes instead has served nobody yet.",
         "Go in two steps: add the new backends and apply, then remove the old ones. Or switch the protection off and apply that \
          first:\n\n  deletion_protection = false",
+    )]
+}
+
+/// Names of exported Services, and modes of mutual TLS, that go in members which stay.
+pub(super) fn exports_lost(planned: &Value, before: &PerCluster, after: &Objects) -> Findings {
+    let is_provided = |key: &ObjectKey| ["ServiceEntry", "PeerAuthentication"].contains(&key.kind.as_str());
+    let mut lost: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let stays = |cluster: &ClusterName| planned.get("clusters").as_map().is_some_and(|all| all.contains_key(cluster.as_str()));
+    for (cluster, manifests) in before.iter().filter(|(cluster, _)| stays(cluster)) {
+        let kept: BTreeSet<ObjectKey> = after.get(cluster).into_iter().flatten().map(|object| object.key()).collect();
+        // a name may move to another namespace
+        let is_kept = |key: &ObjectKey| kept.iter().any(|other| other.kind == key.kind && other.name == key.name);
+        for key in manifests.iter().map(Manifest::key).filter(|key| is_provided(key) && !is_kept(key)) {
+            let what = match key.name.as_str().strip_prefix(PREFIX) {
+                Some(hostname) if key.kind == "ServiceEntry" => hostname.to_owned(),
+                _ => key.to_string(),
+            };
+            lost.entry(what).or_default().push(cluster.as_str());
+        }
+    }
+    if lost.is_empty() {
+        return Findings::new();
+    }
+    let lines: Vec<String> = lost.into_iter().map(|(what, clusters)| format!("{what} (in {})", clusters.join(", "))).collect();
+    vec![Finding::new(
+        Code::Protected,
+        AttributePath::of("deletion_protection"),
+        format!("The mesh is protected, and clients would lose: {}.", lines.join("; ")),
+        "Whoever calls these names could not resolve them any more; without a mode of mutual TLS, workloads take plain text.",
+        "Take the change back, or switch the protection off and apply that first:\n\n  deletion_protection = false",
     )]
 }
 

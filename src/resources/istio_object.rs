@@ -70,8 +70,8 @@ impl IntentKind for IstioObject {
         Interpretation { identity, computed: BTreeMap::new(), shape, findings, ignored: BTreeSet::new() }
     }
 
-    fn anchor(&self) -> Option<&'static str> {
-        None
+    fn anchors(&self) -> &'static [&'static str] {
+        &[]
     }
 
     fn parse_id(&self, id: &str) -> Result<Identity, String> {

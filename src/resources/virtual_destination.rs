@@ -11,7 +11,7 @@ use tf_value::schema::{Attribute, ForImport, Kind, Schema};
 use tf_value::{Reader, Tf, Type, Value};
 
 use super::change;
-use crate::lifecycle::{Identity, IntentKind, Interpretation, Owned, Shape};
+use crate::lifecycle::{Identity, IntentKind, Interpretation, Owned, Shape, none_stored};
 use crate::schema::{HANDLING, Side, backend, computed, mesh, ownership, timeouts};
 use crate::session::PerCluster;
 
@@ -166,8 +166,8 @@ impl IntentKind for VirtualDestination {
         }
     }
 
-    fn anchor(&self) -> Option<&'static str> {
-        Some("ServiceEntry")
+    fn anchors(&self) -> &'static [&'static str] {
+        &["ServiceEntry"]
     }
 
     fn parse_id(&self, id: &str) -> Result<Identity, String> {
@@ -178,8 +178,8 @@ impl IntentKind for VirtualDestination {
         Ok(identity(namespace, &name))
     }
 
-    fn restore(&self, _identity: &Identity, _claimed: &Owned, _owned: &Owned) -> Result<Value, String> {
-        Err("No stored intent was found.".to_owned())
+    fn restore(&self, _identity: &Identity, claimed: &Owned, _owned: &Owned) -> Result<Value, String> {
+        Err(none_stored(claimed))
     }
 
     const NAMES: &'static [(&'static str, ForImport, &'static str)] = &[
@@ -298,7 +298,7 @@ fn outlier_detection() -> Attribute {
     )
 }
 
-fn tcp_keepalive() -> Attribute {
+pub(super) fn tcp_keepalive() -> Attribute {
     Attribute::optional(
         "tcp_keepalive",
         Kind::single(vec![

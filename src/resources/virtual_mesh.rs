@@ -1,15 +1,21 @@
-//! `gloo_virtual_mesh`: clusters that form one mesh. It writes no object; its `mesh` is what other resources refer to.
+//! `gloo_virtual_mesh`: clusters that form one mesh. Its `mesh` is what other resources refer to. It writes objects where it
+//! exports Services (`federation`) or sets the mode of mutual TLS (`mtls`), and none otherwise.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use istio_objects::Claim;
 use mesh_model::decode::{self, Outcome};
 use mesh_model::names::IntentName;
+use mesh_model::{Code, Findings, Severity};
+use mesh_translate::Objects;
 use tf_value::schema::{Attribute, ForImport, Kind, Schema};
 use tf_value::{Reader, Tf, Type, Value};
 
-use super::virtual_destination::VirtualDestination;
-use crate::lifecycle::{Identity, IntentKind, Interpretation, Live, Owned, Shape};
-use crate::schema::{Side, accepted_trust_domains, computed, facts, mesh, timeouts};
+use super::change;
+use super::virtual_destination::{VirtualDestination, tcp_keepalive};
+use crate::lifecycle::{Identity, IntentKind, Interpretation, Live, Owned, Shape, none_stored};
+use crate::schema::{HANDLING, Side, accepted_trust_domains, backend, computed, facts, mesh, ownership, timeouts};
+use crate::session::PerCluster;
 
 /// The resource.
 pub(crate) struct VirtualMesh;
@@ -35,6 +41,16 @@ impl IntentKind for VirtualMesh {
                 "What the hostnames of virtual destinations end with where they set none. Default `mesh.internal`.",
             ),
             accepted_trust_domains(Side::Argument),
+            federation(),
+            Attribute::optional(
+                "mtls",
+                Kind::single(vec![Attribute::required(
+                    "mode",
+                    Type::String,
+                    "`strict`: workloads take mutual TLS alone. `permissive`: plain text too.",
+                )]),
+                "What workloads of every member take from callers, unless a PeerAuthentication of their namespace or of their own says otherwise: one PeerAuthentication `default` in each root namespace. Default: as others have set it.",
+            ),
             timeouts(),
             Attribute::computed(
                 "mesh",
@@ -42,10 +58,11 @@ impl IntentKind for VirtualMesh {
                 "The mesh with the facts of its members, for the argument `virtual_mesh` of other resources.",
             ),
         ];
+        attributes.extend(ownership());
         attributes.extend(computed("Name of the mesh."));
         Schema {
             version: 0,
-            description: "Clusters that form one mesh. It writes no object; other resources refer to its `mesh`.".to_owned(),
+            description: "Clusters that form one mesh, to whose `mesh` other resources refer. It can export Services of single clusters to all members, and set the mode of mutual TLS in each of them; without both it writes no object.".to_owned(),
             attributes,
         }
     }
@@ -56,8 +73,9 @@ impl IntentKind for VirtualMesh {
 
     fn interpret(&self, config: &Value) -> Interpretation {
         let root = Reader::root(config);
-        let input = crate::input::attributes(config, &["timeouts", "id", "mesh", "manifests", "applied", "drift"]);
+        let input = crate::input::attributes(config, &[HANDLING, &["id", "mesh", "manifests", "applied", "drift"]].concat());
         let decoded = decode::virtual_mesh(&input);
+        let mut findings = decoded.findings;
         let suffix = match root.attribute("hostname_suffix").value {
             Value::Null => Value::string(HOSTNAME_SUFFIX),
             other => other.clone(),
@@ -68,21 +86,33 @@ impl IntentKind for VirtualMesh {
             ("clusters", root.attribute("clusters").value.clone()),
             ("accepted_trust_domains", root.attribute("accepted_trust_domains").value.clone()),
         ]);
+        let writes = ["federation", "mtls"].iter().any(|name| !root.attribute(name).value.is_null());
+        let shape = match decoded.outcome {
+            Outcome::Intent(intent) => {
+                let translation = mesh_translate::translate_mesh(&intent);
+                findings.extend(translation.findings);
+                let failed = findings.iter().any(|finding| finding.code.severity() == Severity::Error);
+                if failed { Shape::Invalid } else { Shape::Objects(translation.objects) }
+            }
+            Outcome::UnknownShape(leaf) if writes => Shape::Unknown(leaf),
+            Outcome::UnknownShape(_) => {
+                // which clusters there are does not matter: there are no objects
+                findings.retain(|finding| finding.code != Code::UnknownShape);
+                Shape::Objects(Objects::new())
+            }
+            Outcome::Invalid => Shape::Invalid,
+        };
         Interpretation {
             identity: name(&root).map(|name| identity(&name)),
             computed: BTreeMap::from([("hostname_suffix", suffix), ("mesh", mesh)]),
-            // which clusters there are does not matter: there are no objects
-            shape: match decoded.outcome {
-                Outcome::Intent(_) | Outcome::UnknownShape(_) => Shape::Objects(BTreeMap::new()),
-                Outcome::Invalid => Shape::Invalid,
-            },
+            shape,
             ignored: BTreeSet::new(),
-            findings: decoded.findings.into_iter().filter(|finding| finding.code != mesh_model::Code::UnknownShape).collect(),
+            findings,
         }
     }
 
-    fn anchor(&self) -> Option<&'static str> {
-        None
+    fn anchors(&self) -> &'static [&'static str] {
+        &["PeerAuthentication", "ServiceEntry"]
     }
 
     fn parse_id(&self, id: &str) -> Result<Identity, String> {
@@ -102,8 +132,11 @@ impl IntentKind for VirtualMesh {
         identity.get("name").as_str().unwrap_or_default().to_owned()
     }
 
-    /// A virtual mesh writes nothing, but every destination of it stores what it was made from.
-    fn restore(&self, identity: &Identity, _claimed: &Owned, owned: &Owned) -> Result<Value, String> {
+    /// A virtual mesh that writes nothing stores nothing either, but every destination of it stores what it was made from.
+    fn restore(&self, identity: &Identity, claimed: &Owned, owned: &Owned) -> Result<Value, String> {
+        if claimed.values().any(|objects| !objects.is_empty()) {
+            return Err(none_stored(claimed));
+        }
         let ty = VirtualDestination.schema().ty();
         let destinations = owned.values().flatten().filter(|live| live.claim.resource_type == VirtualDestination::TYPE);
         let mesh = destinations
@@ -111,7 +144,7 @@ impl IntentKind for VirtualMesh {
             .filter_map(|text| crate::stored_intent::decode(text, &ty).ok())
             .map(|destination| destination.get("virtual_mesh").clone())
             .find(|mesh| mesh.get("name").as_str() == Some(identity.name.as_str()))
-            .ok_or("A virtual mesh writes no object of its own, and no virtual destination of this owner belongs to it. Declare it and apply: creating it changes nothing in the clusters.")?;
+            .ok_or("No cluster holds an object of it, and no virtual destination of this owner belongs to it. Declare it and apply: one without `federation` and `mtls` changes nothing in the clusters.")?;
         let mut attributes: BTreeMap<String, Value> =
             self.schema().attributes.into_iter().map(|attribute| (attribute.name, Value::Null)).collect();
         for name in ["name", "hostname_suffix", "clusters", "accepted_trust_domains"] {
@@ -119,6 +152,43 @@ impl IntentKind for VirtualMesh {
         }
         Ok(Value::Map(attributes))
     }
+
+    fn replacement(&self, prior: &Value, planned: &Value, given_up: Option<&Claim>) -> Findings {
+        change::mesh_replaced(prior, planned, given_up)
+    }
+
+    fn placed(&self, findings: Findings) -> Findings {
+        mesh_translate::in_mesh(findings)
+    }
+
+    fn guard(&self, _prior: &Value, planned: &Value, before: &PerCluster, after: &Objects) -> Findings {
+        change::exports_lost(planned, before, after)
+    }
+}
+
+fn federation() -> Attribute {
+    Attribute::optional(
+        "federation",
+        Kind::single(vec![
+            Attribute::required(
+                "exports",
+                Kind::list(backend(Side::Argument)),
+                "The Services, each of one cluster: `data.gloo_service.<name>.backends`, several of them in `concat(…)`, or the same shape written by hand.",
+            ),
+            Attribute::optional(
+                "hostname_suffix",
+                Type::String,
+                "What their names end with. Default `global`. It must not be the domain of a cluster's own Services.",
+            ),
+            Attribute::optional(
+                "client_namespace",
+                Type::map(Type::String),
+                "Namespace of the objects in members that lack the Services' own, by cluster.",
+            ),
+            tcp_keepalive(),
+        ]),
+        "Services that workloads of every member can call in the one cluster where each of them is, as `<service>.<namespace>.svc.<cluster>.<hostname_suffix>`. Every TCP port of the Service is a port of that name, with the Service's protocol; where that is not known, connections are carried as they are. Nothing fails over: for that there are virtual destinations.",
+    )
 }
 
 fn identity(name: &IntentName) -> Identity {

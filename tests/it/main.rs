@@ -5,6 +5,7 @@
 mod arrival;
 mod breakage;
 mod destination;
+mod federation;
 mod functions;
 mod istio_object;
 mod kubernetes;

@@ -36,5 +36,7 @@ fn results_of_data_sources_fit_the_arguments() {
     let destination = resource("gloo_virtual_destination");
     assert_eq!(part(&mesh, "clusters"), tf_value::Type::map(part(&source("gloo_cluster"), "facts")));
     assert_eq!(part(&mesh, "mesh"), part(&destination, "virtual_mesh"));
-    assert_eq!(part(&source("gloo_service"), "backends"), part(&destination, "backends"));
+    let backends = part(&source("gloo_service"), "backends");
+    assert_eq!(backends, part(&destination, "backends"));
+    assert_eq!(backends, part(&part(&mesh, "federation"), "exports"));
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::check::{all_by, errors_at_most, local_traffic, until_by, until_served};
 use crate::config::{HOST, QUICK, destination};
+use crate::exports;
 use crate::live::Stage;
 use crate::ports;
 
@@ -27,6 +28,8 @@ pub fn all() -> Vec<Case> {
         ("clusters-come-and-go", clusters_come_and_go),
         ("client-namespace", client_namespace),
         ("global-name", global_name),
+        ("federation", exports::federation),
+        ("mtls-mode", exports::mtls_mode),
         ("gateway-selector-changes", gateway_selector_changes),
         ("ports-come-and-go", ports::come_and_go),
         ("control-plane-dies", control_plane_dies),
@@ -40,7 +43,7 @@ pub fn all() -> Vec<Case> {
 /// Every cluster.
 pub const ALL: [&str; 3] = ["east", "west", "north"];
 /// The Service behind the destination, in the words of its own cluster.
-const SERVICE: &str = "reviews.bookinfo.svc.cluster.local:9080";
+pub const SERVICE: &str = "reviews.bookinfo.svc.cluster.local:9080";
 
 /// Applies a changed configuration; the traffic meets no error then, nor in the calls after it.
 pub fn change(stage: &Stage, world: &World, resources: &str, traffic: &[Traffic], what: &str) {

@@ -12,6 +12,7 @@
 mod changes;
 mod check;
 mod config;
+mod exports;
 mod live;
 mod ports;
 mod replay;

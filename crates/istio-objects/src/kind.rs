@@ -21,6 +21,12 @@ impl Kind {
         Self { group: "networking.istio.io".to_owned(), version: "v1".to_owned(), kind: kind.to_owned() }
     }
 
+    /// A kind of Istio's security group, served in this version as long as those of networking.
+    #[must_use]
+    pub fn security(kind: &str) -> Self {
+        Self { group: "security.istio.io".to_owned(), ..Self::networking(kind) }
+    }
+
     /// Parses `apiVersion` and `kind` of an object.
     #[must_use]
     pub fn parse(api_version: &str, kind: &str) -> Option<Self> {

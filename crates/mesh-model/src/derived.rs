@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-use crate::names::{ClusterName, Hostname, LabelValue, Namespace, ObjectName, ServiceName};
+use crate::names::{ClusterName, Hostname, HostnameSuffix, InvalidName, LabelValue, Namespace, ObjectName, ServiceName};
 
 /// What every name of a virtual destination's objects begins with.
 pub const PREFIX: &str = "vd-";
@@ -21,6 +21,9 @@ pub const LABEL_LENGTH: usize = 63;
 /// Hex digits of a digest.
 const DIGEST_LENGTH: usize = 16;
 
+/// A name of this length, with `.<cluster>.<index>` behind it, is still written out.
+const NEVER_SHORTENED: usize = NAME_LENGTH - 1 - ".".len() - LABEL_LENGTH - ".".len() - 5;
+
 // `<Kind>-<name>.yaml` is a file name: 255 bytes at most on every file system in use. The longest kind's name is that of
 // Gateway API.
 const _: () = assert!("Gateway.gateway.networking.k8s.io".len() + "-".len() + NAME_LENGTH + ".yaml".len() <= 255);
@@ -30,6 +33,21 @@ const _: () = assert!(NAME_LENGTH <= 253);
 const _: () = assert!(LABEL_LENGTH > DIGEST_LENGTH + 1 && NAME_LENGTH > PREFIX.len() + DIGEST_LENGTH + 1);
 // SHA-256 has as many hex digits as are taken
 const _: () = assert!(DIGEST_LENGTH <= 64 && DIGEST_LENGTH.is_multiple_of(2));
+
+/// The name under which every member of a mesh calls a Service of one cluster: `<service>.<namespace>.svc.<cluster>.<suffix>`,
+/// the rule of Gloo Mesh, so that clients keep the names that they use. No part contains a dot, so that each Service of each
+/// cluster has a name of its own.
+///
+/// # Errors
+/// When it is too long for a hostname.
+pub fn federated_hostname(
+    service: &ServiceName,
+    namespace: &Namespace,
+    cluster: &ClusterName,
+    suffix: &HostnameSuffix,
+) -> Result<Hostname, InvalidName> {
+    format!("{service}.{namespace}.svc.{cluster}.{suffix}").parse()
+}
 
 /// The name of a destination's objects: `vd-<hostname>`.
 #[must_use]
@@ -56,6 +74,14 @@ pub fn is_serving_host(text: &str) -> bool {
 #[must_use]
 pub fn is_serving_name(name: &ObjectName) -> bool {
     name.as_str().strip_prefix(PREFIX).is_some_and(is_serving_host)
+}
+
+/// Whether an object is named for such a host of the destination whose objects are named `destination`.
+#[must_use]
+pub fn is_serving_name_of(name: &ObjectName, destination: &str) -> bool {
+    let [served, hostname] = [name.as_str(), destination].map(|name| name.strip_prefix(PREFIX));
+    let served = served.and_then(|name| name.strip_prefix(SERVING_LABEL)?.strip_prefix('.'));
+    served.is_some() && served == hostname
 }
 
 /// The name of the Gateway that exposes a Service of a destination at one of a cluster's gateways: the beginning of
@@ -87,6 +113,22 @@ pub fn workload_entry_name(hostname: &Hostname, cluster: &ClusterName, index: us
         0 => object_name(&format!("{PREFIX}{hostname}.{cluster}")),
         _ => object_name(&format!("{PREFIX}{hostname}.{cluster}.{index}")),
     }
+}
+
+/// What the names of a destination's ServiceEntry, DestinationRule, VirtualService and WorkloadEntries have in common, and those
+/// of another destination have not: `vd-<hostname>`. `None`: the name is no such one, or so long that some of them are shortened.
+#[must_use]
+pub fn destination_of<'n>(kind: &str, name: &'n ObjectName) -> Option<&'n str> {
+    let mut common = name.as_str();
+    if kind == "WorkloadEntry" {
+        let (mut front, mut last) = common.rsplit_once('.')?;
+        if last.bytes().all(|byte| byte.is_ascii_digit()) {
+            (front, last) = front.rsplit_once('.')?;
+        }
+        // a cluster begins with a letter
+        common = if last.starts_with(|c: char| c.is_ascii_lowercase()) { front } else { return None };
+    }
+    (common.starts_with(PREFIX) && common.len() <= NEVER_SHORTENED).then_some(common)
 }
 
 /// The value of the label that ties a destination's entries to its ServiceEntry: the hostname.
@@ -175,6 +217,42 @@ mod tests {
             |labels: &[(&str, &str)]| exposure_name(&host, Some((&service, &namespace)), &selector(labels)).to_string();
         assert_eq!(exposure(&[("istio", "eastwestgateway")]), "vd-reviews-mesh-internal-reviews-bookinfo-8c40136719e30fdd");
         assert_eq!(destination_label(&host).as_str(), "reviews.mesh.internal");
+    }
+
+    #[test]
+    fn a_name_tells_its_destination_unless_some_are_shortened() {
+        let entry = |host: &str, target: &str, index| workload_entry_name(&hostname(host), &cluster(target), index);
+        for host in ["reviews.mesh.internal", "reviews.bookinfo.svc.west.global", "a.west.1a", &long(118, 'c').to_string()] {
+            let common = format!("vd-{host}");
+            assert_eq!(destination_of("ServiceEntry", &destination_name(&hostname(host))), Some(common.as_str()));
+            for (target, index) in [("west", 0), ("west", 12), ("w-1", 3), (&"w".repeat(63), 65535)] {
+                assert_eq!(
+                    destination_of("WorkloadEntry", &entry(host, target, index)),
+                    Some(common.as_str()),
+                    "{target} {index}"
+                );
+            }
+        }
+        // one of length is told by none of its names, so that all its objects are judged alike
+        let host = long(140, 'c');
+        assert_eq!(destination_of("DestinationRule", &destination_name(&host)), None);
+        assert_eq!(destination_of("WorkloadEntry", &workload_entry_name(&host, &cluster("west"), 0)), None);
+        assert_eq!(destination_of("WorkloadEntry", &workload_entry_name(&host, &cluster(&"w".repeat(63)), 0)), None);
+        for foreign in ["reviews", "reviews.west", "x-vd-a.b"] {
+            assert_eq!(destination_of("WorkloadEntry", &foreign.parse().expect("an object name")), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn exported_services_have_names_of_their_own() {
+        let name = |service: &str, namespace: &str, target: &str| {
+            let (service, namespace) = (service.parse().expect("a Service"), namespace.parse().expect("a namespace"));
+            federated_hostname(&service, &namespace, &cluster(target), &HostnameSuffix::global())
+        };
+        let written = name("reviews", "bookinfo", "west").expect("it is short");
+        assert_eq!(written.as_str(), "reviews.bookinfo.svc.west.global");
+        let long = "a".repeat(63);
+        assert_eq!(name(&long, &long, &long).expect("195 and what is between").as_str().len(), 202);
     }
 
     #[test]

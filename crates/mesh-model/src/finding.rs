@@ -66,10 +66,12 @@ macro_rules! codes {
                 match self { $(Self::$variant => $summary,)+ }
             }
 
-            /// Whether a user may overrule it: a warning of something that has not been written yet.
+            /// Whether a user may overrule it: a warning of something that has not been written yet, at a resource that can.
             #[must_use]
             pub fn may_be_ignored(self) -> bool {
-                self.severity() == Severity::Warning && !self.as_str().starts_with("GM5") && self != Self::UnknownShape
+                self.severity() == Severity::Warning
+                    && !self.as_str().starts_with("GM5")
+                    && !matches!(self, Self::UnknownShape | Self::MembersDistrust)
             }
 
             /// The code of this text.
@@ -257,6 +259,12 @@ codes! {
     /// Outlier detection, the order of failover, the server name, retries and the like are the destination's; no admission
     /// webhook refuses an object without them, and calls would be spread over all clusters, or lost.
     OverlayUndoes = "GM2025", Warning, "Overlay undoes failover";
+
+    /// Members of a mesh have different trust domains.
+    ///
+    /// Nothing is wrong with the mesh itself. Destinations and exports that lead from one of these clusters to another are
+    /// refused (GM2005).
+    MembersDistrust = "GM2030", Warning, "Members have different trust domains";
 
     // GM3nnn: object sets judged across clusters, and against what an inventory shows
     /// A Service selects the labels of an entry that stands for another cluster.

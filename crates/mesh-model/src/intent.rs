@@ -7,7 +7,61 @@ use crate::facts::{Backend, ClusterFacts};
 use crate::names::{ClusterName, Hostname, HostnameSuffix, IntentName, Namespace, PortName, PortNumber, Region, TrustDomain};
 use crate::{Code, Input, Leaf};
 
-/// `gloo_virtual_mesh`: clusters that form one mesh.
+/// `gloo_virtual_mesh`: a mesh, and what is written to its members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManagedMesh {
+    /// the mesh
+    pub mesh: VirtualMesh,
+    /// Services that every member can call by a name of their cluster; `None`: none
+    pub federation: Option<Federation>,
+    /// what workloads of every member take from callers; `None`: as others have set it
+    pub mutual_tls: Option<MutualTls>,
+}
+
+/// Services that every member of a mesh can call, each in its own cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Federation {
+    /// the Services, each once
+    pub exports: Vec<Export>,
+    /// namespace of the objects in members that only call, where it is not the Service's
+    pub client_namespace: BTreeMap<ClusterName, Namespace>,
+    /// probes on connections that are silent; `None`: none
+    pub tcp_keepalive: Option<TcpKeepalive>,
+}
+
+/// A Service of one cluster under a name of the whole mesh.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Export {
+    /// the name: [`crate::derived::federated_hostname`]
+    pub hostname: Hostname,
+    /// the Service
+    pub backend: Backend,
+}
+
+/// What workloads take from callers. Without mutual TLS at all no other cluster could call them: gateways pass nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MutualTls {
+    /// mutual TLS alone
+    Strict,
+    /// plain text too
+    Permissive,
+}
+
+impl MutualTls {
+    /// All, in the order in which they are told.
+    pub const ALL: [Self; 2] = [Self::Strict, Self::Permissive];
+
+    /// As written in HCL.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Strict => "strict",
+            Self::Permissive => "permissive",
+        }
+    }
+}
+
+/// Clusters that form one mesh, as destinations refer to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VirtualMesh {
     /// its name

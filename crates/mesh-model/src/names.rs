@@ -148,6 +148,14 @@ impl Default for HostnameSuffix {
     }
 }
 
+impl HostnameSuffix {
+    /// `global`, what the names of exported Services end with, as in Gloo Mesh.
+    #[must_use]
+    pub fn global() -> Self {
+        Self("global".to_owned())
+    }
+}
+
 impl PortName {
     /// The default name of a port: `<protocol>-<number>`.
     #[must_use]

@@ -5,20 +5,25 @@
 //!                → emit (objects) → overlays of the user → sealed by the caller
 //! ```
 //!
+//! A virtual mesh ([`translate_mesh`]) is the destinations that its exports are, and the mode of mutual TLS of its members.
+//!
 //! [`translate`] is total, pure and deterministic: the same intent gives the same objects, whatever the order of backends and
 //! maps in it. An unknown leaf travels into the objects that need its value and into no other.
 
 mod check;
 mod emit;
 pub mod features;
+mod federation;
 pub mod ir;
 mod link;
 mod lower;
 mod merge;
+mod mesh;
 mod order;
 mod overlay;
 
 pub use check::{Rights, check_inventory, looks_around};
+pub use mesh::{in_mesh, translate_mesh};
 pub use order::{order, pauses};
 
 use std::collections::BTreeMap;

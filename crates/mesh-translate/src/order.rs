@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use istio_objects::{Change, Manifest, ObjectKey, Operation, Wave, reserved};
 use mesh_model::derived;
-use mesh_model::names::{ClusterName, Namespace};
+use mesh_model::names::{ClusterName, Namespace, ObjectName};
 use serde_json::Value;
 
 /// When a change happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
-    /// objects of kinds without a rule: others may need them
+    /// objects of kinds without a rule: others may need them. The mode of mutual TLS is one: calls between clusters are right
+    /// with and without plain text besides, before a change and after it
     Prepare,
     /// serving Gateways, and hosts by which they know pods: before anybody is sent there
     Expose,
@@ -54,15 +55,18 @@ enum Stage {
 /// key.
 #[must_use]
 pub fn order(changes: Vec<Change>, goal: &BTreeMap<ClusterName, Vec<Manifest>>) -> Vec<Wave> {
-    let places: BTreeMap<Place, Situation> = situations(&changes, goal);
-    let adds_server = places.values().filter_map(|situation| situation.policy.as_ref()).any(|policy| policy.adds_server);
+    let places: BTreeMap<Place<'_>, Situation> = situations(&changes, goal);
+    let adding = || places.iter().filter(|(_, situation)| situation.policy.as_ref().is_some_and(|policy| policy.adds_server));
+    // a place that names no destination may be any
+    let adds_server =
+        |name: &ObjectName| adding().any(|((_, _, own), _)| own.is_none_or(|own| derived::is_serving_name_of(name, own)));
+    let stage = |change: &Change| match is_serving(change.key()) {
+        true => serving_stage(&change.operation, adds_server(&change.key().name)),
+        false => stage(change, &places[&place(change)]),
+    };
+    let stages: Vec<Stage> = changes.iter().map(stage).collect();
     let mut waves: BTreeMap<Stage, Wave> = BTreeMap::new();
-    for change in changes {
-        let stage = if is_serving(change.key()) {
-            serving_stage(&change.operation, adds_server)
-        } else {
-            stage(&change, &places[&place(&change)])
-        };
+    for (stage, change) in stages.into_iter().zip(changes) {
         waves.entry(stage).or_default().push(change);
     }
     waves
@@ -82,7 +86,7 @@ pub fn pauses(waves: &[Wave]) -> BTreeSet<usize> {
     let is_announced = |change: &Change| change.key().kind == "ServiceEntry" && matches!(change.operation, Operation::Create(_));
     let is_dropped = |change: &Change| change.key().kind == "ServiceEntry" && matches!(change.operation, Operation::Delete(_));
     let changes = || waves.iter().flatten().filter(|change| !is_way(change.key()));
-    let passing: BTreeSet<Place> = changes().filter(|change| is_announced(change) || is_dropped(change)).map(place).collect();
+    let passing: BTreeSet<Place<'_>> = changes().filter(|change| is_announced(change) || is_dropped(change)).map(place).collect();
     let is_in_use = |change: &Change| !is_way(change.key()) && !passing.contains(&place(change));
     let has_way = |wave: &Wave| wave.iter().any(|change| is_way(change.key()));
     let is_used_in = |waves: &[Wave]| waves.iter().flatten().any(is_in_use);
@@ -103,8 +107,9 @@ fn is_serving(key: &ObjectKey) -> bool {
     key.kind == "ServiceEntry" && derived::is_serving_name(&key.name)
 }
 
-/// A namespace of a cluster.
-type Place = (ClusterName, Option<Namespace>);
+/// One destination in a namespace of a cluster. A resource may have several there, and one says nothing about another. A deletion
+/// names its object only, so that the name tells the destination; objects whose name tells none are judged together.
+type Place<'c> = (&'c ClusterName, Option<&'c Namespace>, Option<&'c str>);
 
 /// What else happens in the same place.
 #[derive(Clone, Debug, Default)]
@@ -222,18 +227,23 @@ impl PolicyChange {
     }
 }
 
-fn place(change: &Change) -> Place {
-    (change.cluster.clone(), change.key().namespace.clone())
+fn place(change: &Change) -> Place<'_> {
+    place_of(&change.cluster, change.key())
 }
 
-fn situations(changes: &[Change], goal: &BTreeMap<ClusterName, Vec<Manifest>>) -> BTreeMap<Place, Situation> {
-    let mut places: BTreeMap<Place, Situation> = BTreeMap::new();
+fn place_of<'c>(cluster: &'c ClusterName, key: &'c ObjectKey) -> Place<'c> {
+    let ObjectKey { kind, namespace, name } = key;
+    (cluster, namespace.as_ref(), derived::destination_of(kind, name))
+}
+
+fn situations<'c>(changes: &'c [Change], goal: &'c BTreeMap<ClusterName, Vec<Manifest>>) -> BTreeMap<Place<'c>, Situation> {
+    let mut places: BTreeMap<Place<'_>, Situation> = BTreeMap::new();
     let is_create = |change: &&Change| matches!(change.operation, Operation::Create(_));
     let coming: BTreeSet<(&ClusterName, &ObjectKey)> =
         changes.iter().filter(is_create).map(|change| (&change.cluster, change.key())).collect();
     let entries = goal.iter().flat_map(|(cluster, manifests)| manifests.iter().map(move |manifest| (cluster, manifest.key())));
     for (cluster, key) in entries.filter(|at| at.1.kind == "WorkloadEntry" && !coming.contains(at)) {
-        places.entry((cluster.clone(), key.namespace.clone())).or_default().stays = true;
+        places.entry(place_of(cluster, key)).or_default().stays = true;
     }
     for change in changes {
         let situation = places.entry(place(change)).or_default();

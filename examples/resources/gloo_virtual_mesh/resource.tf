@@ -9,6 +9,20 @@ resource "gloo_virtual_mesh" "prod" {
   clusters = { for name, cluster in data.gloo_cluster.all : name => cluster.facts }
 }
 
+# Every member calls reviews of one cluster, whichever it wants: reviews.bookinfo.svc.east.global, reviews.bookinfo.svc.west.global.
+# Their workloads take mutual TLS alone.
+data "gloo_service" "reviews" {
+  namespace = "bookinfo"
+  name      = "reviews"
+}
+
+resource "gloo_virtual_mesh" "exporting" {
+  name       = "exporting"
+  clusters   = { for name, cluster in data.gloo_cluster.all : name => cluster.facts }
+  federation = { exports = data.gloo_service.reviews.backends }
+  mtls       = { mode = "strict" }
+}
+
 # Facts by hand: the plan needs no cluster.
 resource "gloo_virtual_mesh" "staging" {
   name            = "staging"

@@ -51,9 +51,12 @@ macro_rules! fields {
     };
 }
 
-/// Declares a kind that is an object of its own.
+/// Declares a kind that is an object of its own; of Istio's networking group, unless another one is named first.
 macro_rules! kind {
     ($(#[$doc:meta])* $name:ident { $($rest:tt)+ }) => {
+        $crate::kinds::macros::kind! { networking: $(#[$doc])* $name { $($rest)+ } }
+    };
+    ($group:ident: $(#[$doc:meta])* $name:ident { $($rest:tt)+ }) => {
         $crate::kinds::macros::fields! { $(#[$doc])* $name { $($rest)+ } }
 
         impl $name {
@@ -65,7 +68,7 @@ macro_rules! kind {
                 name: mesh_model::names::ObjectName,
                 labels: std::collections::BTreeMap<String, String>,
             ) -> $crate::Object {
-                self.members().object(stringify!($name), namespace, name, labels)
+                self.members().object($crate::Kind::$group(stringify!($name)), namespace, name, labels)
             }
         }
     };

@@ -6,6 +6,7 @@
 mod destination_rule;
 mod gateway;
 mod macros;
+mod peer_authentication;
 mod service_entry;
 mod value;
 mod virtual_service;
@@ -18,6 +19,7 @@ pub use destination_rule::{
     ClientTls, ConnectionPool, DestinationRule, LocalitySetting, OutlierDetection, PortPolicies, TrafficPolicy,
 };
 pub use gateway::{Gateway, PassthroughServer};
+pub use peer_authentication::{MutualTlsMode, PeerAuthentication};
 pub use service_entry::{Location, Resolution, ServiceEntry, ServicePort, WorkloadSelector};
 pub use value::duration_text;
 pub use virtual_service::{HttpMatch, HttpRetries, HttpRoute, RouteDestination, VirtualService};
@@ -87,15 +89,8 @@ impl Members {
     }
 
     /// The object that they make.
-    pub(crate) fn object(self, kind: &str, namespace: Namespace, name: ObjectName, labels: BTreeMap<String, String>) -> Object {
-        Object {
-            kind: Kind::networking(kind),
-            namespace: Some(namespace),
-            name,
-            labels,
-            annotations: self.annotations,
-            body: self.body,
-        }
+    pub(crate) fn object(self, kind: Kind, namespace: Namespace, name: ObjectName, labels: BTreeMap<String, String>) -> Object {
+        Object { kind, namespace: Some(namespace), name, labels, annotations: self.annotations, body: self.body }
     }
 
     /// The member below `spec`, for parts that are no objects of their own.

@@ -181,7 +181,7 @@ fn decode_protocol(value: &Value<'_>, sink: &mut Sink) -> Read<Protocol> {
     Err(value.report(sink, Code::InvalidValue, what, why))
 }
 
-fn decode_backends(value: &Value<'_>, members: Option<&BTreeSet<ClusterName>>, sink: &mut Sink) -> Read<Vec<Backend>> {
+pub(super) fn decode_backends(value: &Value<'_>, members: Option<&BTreeSet<ClusterName>>, sink: &mut Sink) -> Read<Vec<Backend>> {
     let items = value.filled_list(sink, MAX_BACKENDS)?;
     let backends: Vec<_> = items.iter().map(|item| decode_backend(item, members, sink)).collect();
     let entries = sound(&backends, &items).map(|(backend, item)| {
@@ -227,7 +227,11 @@ fn decode_clients(value: &Value<'_>, members: Option<&BTreeSet<ClusterName>>, si
     clients.into_iter().collect()
 }
 
-fn decode_client_namespace(value: &Value<'_>, around: Around<'_>, sink: &mut Sink) -> Read<BTreeMap<ClusterName, Namespace>> {
+pub(super) fn decode_client_namespace(
+    value: &Value<'_>,
+    around: Around<'_>,
+    sink: &mut Sink,
+) -> Read<BTreeMap<ClusterName, Namespace>> {
     let items = value.map(sink, MAX_CLUSTERS)?;
     let namespaces = items
         .into_iter()
@@ -322,7 +326,7 @@ fn decode_outlier_detection(value: &Value<'_>, sink: &mut Sink) -> Read<OutlierD
     })
 }
 
-fn decode_keepalive(value: &Value<'_>, sink: &mut Sink) -> Read<TcpKeepalive> {
+pub(super) fn decode_keepalive(value: &Value<'_>, sink: &mut Sink) -> Read<TcpKeepalive> {
     let keepalive = value.object(sink, &TCP_KEEPALIVE)?;
     let probes = optional(&keepalive.get("probes"), sink, |value, sink| {
         value.leaf(sink, |value, sink| value.integer(sink, 1, MAX_PROBES))

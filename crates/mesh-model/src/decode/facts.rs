@@ -160,7 +160,7 @@ fn check_serves(
     let service = named.map_or("reviews", |(_, service)| service.as_str());
     let fix = format!(
         "Add it to clusters of the virtual mesh, {cluster} = data.gloo_cluster.{cluster}.facts, or leave such backends out: \
-         backends = [for backend in data.gloo_service.{service}.backends : backend if backend.cluster != \"{cluster}\"]"
+         [for backend in data.gloo_service.{service}.backends : backend if backend.cluster != \"{cluster}\"]"
     );
     Err(sink.report(Code::UnknownCluster, value.path(), what, "Nothing is known about it, and nothing is written there.", fix))
 }

@@ -1,20 +1,25 @@
-//! Virtual meshes: as a resource, and as the object that destinations take.
+//! Virtual meshes: as a resource, and as the object that destinations take, which says nothing of what the resource writes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{decode_cluster, optional};
+use super::federation::{decode_federation, decode_mutual_tls};
 use super::reader::{Object, Read, Sink, Value, all};
-use super::shapes::VIRTUAL_MESH;
+use super::shapes::{MANAGED_MESH, VIRTUAL_MESH};
 use super::{MAX_CLUSTERS, MAX_LIST};
 use crate::facts::ClusterFacts;
 use crate::finding::Code;
-use crate::intent::VirtualMesh;
+use crate::intent::{ManagedMesh, VirtualMesh};
 use crate::names::{ClusterName, HostnameSuffix, TrustDomain};
 
 /// `gloo_virtual_mesh`
-pub(super) fn decode_resource(value: &Value<'_>, sink: &mut Sink) -> Read<VirtualMesh> {
-    let mesh = value.top_level(sink, &VIRTUAL_MESH)?;
-    decode_members(&mesh, sink).0
+pub(super) fn decode_resource(value: &Value<'_>, sink: &mut Sink) -> Read<ManagedMesh> {
+    let resource = value.top_level(sink, &MANAGED_MESH)?;
+    let (mesh, members) = decode_members(&resource, sink);
+    let around = (mesh.as_ref().ok(), members.as_ref());
+    let federation = optional(&resource.get("federation"), sink, |value, sink| decode_federation(value, around, sink));
+    let mutual_tls = optional(&resource.get("mtls"), sink, decode_mutual_tls);
+    Ok(ManagedMesh { mesh: mesh?, federation: federation?, mutual_tls: mutual_tls? })
 }
 
 /// The argument `virtual_mesh`. The members are known also where their facts are wrong; `None`: they are not known.

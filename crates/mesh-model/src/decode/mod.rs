@@ -7,6 +7,7 @@
 mod destination;
 mod facts;
 mod failover;
+mod federation;
 mod mesh;
 mod number;
 mod reader;
@@ -15,7 +16,7 @@ mod shapes;
 
 use crate::facts::{Backend, ClusterFacts};
 use crate::finding::Findings;
-use crate::intent::{VirtualDestination, VirtualMesh};
+use crate::intent::{ManagedMesh, VirtualDestination};
 use crate::{AttributePath, Input, LeafPath};
 pub use number::duration as parse_duration;
 use reader::{Read, Sink, Value};
@@ -61,7 +62,7 @@ pub fn virtual_destination(input: &Input) -> Decoded<VirtualDestination> {
 
 /// `gloo_virtual_mesh`
 #[must_use]
-pub fn virtual_mesh(input: &Input) -> Decoded<VirtualMesh> {
+pub fn virtual_mesh(input: &Input) -> Decoded<ManagedMesh> {
     decode(&Value::root(input, AttributePath::default(), "gloo_virtual_mesh", "{ … }"), mesh::decode_resource)
 }
 

@@ -33,6 +33,28 @@ pub(super) static VIRTUAL_MESH: Shape = Shape {
     ],
 };
 
+pub(super) static MANAGED_MESH: Shape = Shape {
+    attributes: &[
+        ("name", "\"prod\""),
+        ("hostname_suffix", "\"mesh.internal\""),
+        ("clusters", CLUSTERS),
+        ("accepted_trust_domains", "{ east = data.gloo_cluster.east.accepted_trust_domains }"),
+        ("federation", "{ exports = data.gloo_service.reviews.backends }"),
+        ("mtls", "{ mode = \"strict\" }"),
+    ],
+};
+
+pub(super) static FEDERATION: Shape = Shape {
+    attributes: &[
+        ("exports", "concat(data.gloo_service.reviews.backends, data.gloo_service.ratings.backends)"),
+        ("hostname_suffix", "\"global\""),
+        ("client_namespace", "{ west = \"istio-system\" }"),
+        ("tcp_keepalive", "{ time = \"300s\" }"),
+    ],
+};
+
+pub(super) static MUTUAL_TLS: Shape = Shape { attributes: &[("mode", "\"strict\"")] };
+
 pub(super) static CLUSTER_FACTS: Shape = Shape {
     attributes: &[
         ("istio_version", "\"1.28\""),

@@ -468,7 +468,7 @@ fn an_error_hides_no_other() {
 fn a_mesh_by_itself() {
     let decoded = virtual_mesh(&Input::from_json(&mesh()));
     assert_eq!(verdicts(&decoded), []);
-    assert!(matches!(&decoded.outcome, Outcome::Intent(mesh) if mesh.clusters.len() == 3));
+    assert!(matches!(&decoded.outcome, Outcome::Intent(mesh) if mesh.mesh.clusters.len() == 3));
     let decoded = virtual_mesh(&Input::from_json(&json!({})));
     assert_eq!(verdicts(&decoded), [(Code::MissingArgument, "name".to_owned()), (Code::MissingArgument, "clusters".to_owned())]);
     let decoded = virtual_mesh(&Input::from_json(&with(mesh(), "/clusters/east/gateways/0/port", json!(0))));

@@ -4,5 +4,6 @@ mod accepted;
 mod catalogue;
 mod errors;
 mod example;
+mod mesh;
 mod properties;
 mod unknown;

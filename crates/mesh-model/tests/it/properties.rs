@@ -333,7 +333,7 @@ fn a_mesh_and_back() {
         written["clusters"][cluster]["cluster_domain"] = Value::Null;
     }
     let Outcome::Intent(mesh) = decode::virtual_mesh(&Input::from_json(&written)).outcome else { panic!("a mesh") };
-    let encoded = encode::virtual_mesh(&mesh);
+    let encoded = encode::virtual_mesh(&mesh.mesh);
     assert_eq!(decode::virtual_mesh(&encoded).outcome, Outcome::Intent(mesh));
     assert_eq!(encoded.to_json().expect("nothing is unknown"), written);
 }

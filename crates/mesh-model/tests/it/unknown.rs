@@ -27,7 +27,7 @@ const LEAVES: &[&str] = &[
 ];
 
 /// Every path inside a value.
-fn paths(input: &Input, here: Vec<String>, out: &mut Vec<Vec<String>>) {
+pub(crate) fn paths(input: &Input, here: Vec<String>, out: &mut Vec<Vec<String>>) {
     let mut into = |name: String, item: &Input| {
         let path: Vec<String> = here.iter().cloned().chain([name]).collect();
         out.push(path.clone());
@@ -40,7 +40,7 @@ fn paths(input: &Input, here: Vec<String>, out: &mut Vec<Vec<String>>) {
     }
 }
 
-fn at<'a>(input: &'a mut Input, path: &[String]) -> &'a mut Input {
+pub(crate) fn at<'a>(input: &'a mut Input, path: &[String]) -> &'a mut Input {
     path.iter().fold(input, |input, step| match input {
         Input::List(items) => &mut items[step.parse::<usize>().expect("an index")],
         Input::Map(members) => members.get_mut(step).expect("a member"),
@@ -48,15 +48,16 @@ fn at<'a>(input: &'a mut Input, path: &[String]) -> &'a mut Input {
     })
 }
 
-fn is_leaf(path: &[String]) -> bool {
-    LEAVES.iter().any(|pattern| {
+/// Whether a path is one of these.
+pub(crate) fn is_one_of(patterns: &[&str], path: &[String]) -> bool {
+    patterns.iter().any(|pattern| {
         let pattern: Vec<&str> = pattern.split('.').collect();
         pattern.len() == path.len() && pattern.iter().zip(path).all(|(wanted, step)| *wanted == "*" || wanted == step)
     })
 }
 
 /// The path as HCL writes it.
-fn hcl(path: &[String]) -> String {
+pub(crate) fn hcl(path: &[String]) -> String {
     let mut out = String::new();
     for (position, step) in path.iter().enumerate() {
         let is_key = position > 0
@@ -84,7 +85,7 @@ fn one_unknown_value_at_every_path() {
         *at(&mut input, &path) = Input::Unknown;
         let decoded = virtual_destination(&input);
         check_outcome(&decoded);
-        if is_leaf(&path) {
+        if is_one_of(LEAVES, &path) {
             leaves += 1;
             assert!(matches!(decoded.outcome, Outcome::Intent(_)), "{path:?}: {:#?}", decoded.findings);
             let shown = format!("{:?}", decoded.outcome);

@@ -64,7 +64,7 @@ fn may_take(rights: &Rights<'_>, live: &Live<'_>) -> bool {
 }
 
 fn way_out(live: &Live<'_>, has_hostname: bool) -> String {
-    let other = if has_hostname { "Choose another hostname" } else { "Write another object" };
+    let other = if has_hostname { "Choose another hostname" } else { "Leave it as it is" };
     match live.claim_text() {
         Some(claim) => format!(
             "{other}, or take the objects over in place, in agreement with the other owner:\n\n  takeover_from = [{claim:?}]"

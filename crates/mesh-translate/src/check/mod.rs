@@ -59,24 +59,30 @@ pub fn looks_around(objects: &Objects) -> bool {
 #[must_use]
 pub fn check_inventory(objects: &Objects, rights: &Rights<'_>, inventories: &BTreeMap<ClusterName, Vec<Value>>) -> Findings {
     let mut findings = Findings::new();
-    let hostname = planned::hostname(objects);
-    let common = Common::of(objects);
+    let hosts: Vec<(Option<String>, Common, Objects)> = planned::by_destination(objects)
+        .into_iter()
+        .map(|objects| (planned::hostname(&objects), Common::of(&objects), objects))
+        .collect();
     let mut seen = Vec::new();
     for (cluster, live) in inventories {
-        let Some(objects) = objects.get(cluster) else { continue };
         let inventory = Inventory::new(cluster, rights, live);
-        let taken = keys::check(objects, hostname.as_deref(), rights, &inventory, &mut findings);
-        let Some(hostname) = &hostname else { continue };
-        let planned = Planned::new(hostname, &common, objects);
-        capture::check(&planned, &inventory, &mut findings);
-        families::check(&planned, &inventory, &mut findings);
-        hosts::check(&planned, &inventory, &taken, &mut findings);
-        gateways::check(&planned, &inventory, &mut findings);
-        if let Some(pods) = Pods::find(&planned, &inventory) {
-            behind::check(&planned, &pods, &inventory, &mut findings);
-            serving::check(&planned, &pods, &inventory, &mut findings);
+        for (hostname, common, objects) in &hosts {
+            let Some(objects) = objects.get(cluster) else { continue };
+            let taken = keys::check(objects, hostname.as_deref(), rights, &inventory, &mut findings);
+            let Some(hostname) = hostname else { continue };
+            let planned = Planned::new(hostname, common, objects);
+            capture::check(&planned, &inventory, &mut findings);
+            families::check(&planned, &inventory, &mut findings);
+            hosts::check(&planned, &inventory, &taken, &mut findings);
+            gateways::check(&planned, &inventory, &mut findings);
+            if let Some(pods) = Pods::find(&planned, &inventory) {
+                behind::check(&planned, &pods, &inventory, &mut findings);
+                serving::check(&planned, &pods, &inventory, &mut findings);
+            }
         }
-        seen.push(inventory);
+        if hosts.iter().any(|(hostname, _, objects)| hostname.is_some() && objects.contains_key(cluster)) {
+            seen.push(inventory);
+        }
     }
     roots::check(&seen, &mut findings);
     findings.sort();

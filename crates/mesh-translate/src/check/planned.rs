@@ -53,6 +53,18 @@ fn server_names(rule: &Object) -> impl Iterator<Item = &str> {
     transport(rule).filter_map(|tls| member(tls, "sni").and_then(text))
 }
 
+/// The objects of each destination, which its label ties together, and those of none.
+pub(super) fn by_destination(objects: &Objects) -> Vec<Objects> {
+    let mut destinations: BTreeMap<Option<&str>, Objects> = BTreeMap::new();
+    for (cluster, objects) in objects {
+        for object in objects {
+            let destination = object.labels.get(reserved::DESTINATION_LABEL).map(String::as_str);
+            destinations.entry(destination).or_default().entry(cluster.clone()).or_default().push(Arc::clone(object));
+        }
+    }
+    destinations.into_values().collect()
+}
+
 /// The hostname that the objects are about.
 pub(super) fn hostname(objects: &Objects) -> Option<String> {
     let hosts = objects.values().flatten().filter(|object| object.kind.kind == "ServiceEntry");

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use istio_objects::{Claim, Folded, Object, ObjectKey, Sealed, Tree, fold};
+use mesh_model::decode::Decoded;
 use mesh_model::finding::Severity;
 use mesh_model::names::ClusterName;
 use mesh_model::{Code, Finding, Findings, Input, decode};
-use mesh_translate::{Translation, translate};
+use mesh_translate::{Translation, in_mesh, translate, translate_mesh};
 use serde_json::Value;
 
 use crate::{inventory, yaml};
@@ -35,32 +36,49 @@ pub(crate) fn run(root: &Path, folder: &Path) -> Result<Outcome, String> {
         Some(_) => return Err("in.yaml: base is the name of a file in testdata/base".to_owned()),
         None => Value::Null,
     };
-    if let Some(patch) = case.remove("intent") {
+    let [destination, mesh] = ["intent", "mesh"].map(|resource| case.remove(resource));
+    let is_mesh = mesh.is_some();
+    for patch in destination.into_iter().chain(mesh) {
         yaml::lay_over(&mut intent, patch);
     }
     let inventories = case.remove("inventories");
     let near = case.remove("near").map_or(Ok(BTreeSet::new()), |near| codes(&near))?;
     if let Some(stray) = case.keys().next() {
-        return Err(format!("in.yaml: {stray} is none of base, intent, inventories, near"));
+        return Err(format!("in.yaml: {stray} is none of base, intent, mesh, inventories, near"));
     }
-    let decoded = decode::virtual_destination(&input(&intent));
+    let intent = input(&intent);
+    let decoded = if is_mesh {
+        translated(decode::virtual_mesh(&intent), translate_mesh)
+    } else {
+        translated(decode::virtual_destination(&intent), translate)
+    };
     let mut findings = decoded.findings;
     let out = match decoded.outcome {
         decode::Outcome::Invalid => None,
         decode::Outcome::UnknownShape(leaf) => {
             return Ok(outcome(Some(format!("# manifests: (known after apply: {leaf})\n")), &findings, near));
         }
-        decode::Outcome::Intent(intent) => {
-            let translation = translate(&intent);
+        decode::Outcome::Intent(translation) => {
             findings.extend(translation.findings.clone());
             if let Some(inventories) = inventories {
-                findings.extend(inventory::check(&translation, &inventories)?);
+                let met = inventory::check(&translation, &inventories)?;
+                findings.extend(if is_mesh { in_mesh(met) } else { met });
             }
             Some(translation)
         }
     };
     let out = out.filter(|_| !findings.iter().any(|finding| finding.code.severity() == Severity::Error));
     Ok(outcome(out.as_ref().map(manifests), &findings, near))
+}
+
+/// What comes of an intent, whatever it is one of.
+fn translated<T>(decoded: Decoded<T>, translate: impl Fn(&T) -> Translation) -> Decoded<Translation> {
+    let outcome = match decoded.outcome {
+        decode::Outcome::Intent(intent) => decode::Outcome::Intent(translate(&intent)),
+        decode::Outcome::UnknownShape(leaf) => decode::Outcome::UnknownShape(leaf),
+        decode::Outcome::Invalid => decode::Outcome::Invalid,
+    };
+    Decoded { outcome, findings: decoded.findings }
 }
 
 /// A file without content is no file, and what a near miss renders is another case's matter.

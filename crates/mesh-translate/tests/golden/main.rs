@@ -1,7 +1,7 @@
 //! Golden cases: `testdata/<feature>/<case>/in.yaml` becomes `out.yaml` (manifests by key) and `findings.txt`, byte for byte.
 //!
-//! `in.yaml` holds the attributes of a `gloo_virtual_destination` as they are written in HCL. `base: <name>` starts from
-//! `testdata/base/<name>.yaml`, over which `intent` is laid as a JSON merge patch (a map adds or replaces members, `null`
+//! `in.yaml` holds the attributes of a `gloo_virtual_destination` (`intent`) or of a `gloo_virtual_mesh` (`mesh`) as they are
+//! written in HCL. `base: <name>` starts from `testdata/base/<name>.yaml`, over which they are laid as a JSON merge patch (a map adds or replaces members, `null`
 //! removes one, a list replaces the list). The string `(unknown)` is a value that is known only after apply; in `out.yaml` such
 //! a leaf reads `(known after apply: <attribute>)`. `inventories` holds what is live in clusters, as lists of objects.
 //!

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use istio_objects::{Claim, Manifest, Sealed};
 use mesh_model::Leaf;
+use mesh_model::derived::federated_hostname;
 use mesh_model::facts::{Backend, BackendPort, ClusterFacts, GatewayAddress, GatewayFacts};
 use mesh_model::intent::{
-    Failover, LoadBalancer, LocalityRule, OutlierDetection, Port, Protocol, Ranking, Retries, ServicePort, VirtualDestination,
-    VirtualMesh,
+    Export, Failover, Federation, LoadBalancer, LocalityRule, ManagedMesh, MutualTls, OutlierDetection, Port, Protocol, Ranking,
+    Retries, ServicePort, VirtualDestination, VirtualMesh,
 };
-use mesh_model::names::{ClusterName, PortNumber};
+use mesh_model::names::{ClusterName, HostnameSuffix, PortNumber};
 use mesh_translate::{Translation, translate};
 use proptest::prelude::*;
 
@@ -130,7 +131,12 @@ fn ports(number: i64, port_name: &str, by_name: bool, more: &[Protocol]) -> Vec<
 
 /// Ports that Services may have behind a port of a destination.
 pub(crate) fn service_ports(number: &serde_json::Value) -> &'static [&'static str] {
-    if *number == 9080 || *number == 9081 { &["9080", "80"] } else { &["9090"] }
+    match number.as_u64() {
+        Some(9080 | 9081) => &["9080", "80"],
+        // exports have the ports of their Service
+        Some(80) => &["80"],
+        _ => &["9090"],
+    }
 }
 
 /// Another Service than the others have: by name, by its first port, and by the canonical name of its pods.
@@ -209,6 +215,29 @@ pub(crate) fn destination() -> impl Strategy<Value = VirtualDestination> {
         .prop_filter("a destination that is refused has no objects", |intent| !translate(intent).objects.is_empty())
 }
 
+/// A mesh that exports what serves a destination, translates without an error, and may name a mode of mutual TLS.
+pub(crate) fn managed_mesh() -> impl Strategy<Value = ManagedMesh> {
+    let mutual_tls = prop::option::of(prop::sample::select(&MutualTls::ALL[..]));
+    (exporting_mesh(), mutual_tls).prop_map(|(mesh, mutual_tls)| ManagedMesh { mutual_tls, ..mesh })
+}
+
+/// A mesh that exports what serves a destination, and translates without an error.
+pub(crate) fn exporting_mesh() -> impl Strategy<Value = ManagedMesh> {
+    (destination(), prop::bool::ANY).prop_map(|(destination, moved)| {
+        let VirtualDestination { mesh, backends, .. } = destination;
+        let suffix = HostnameSuffix::global();
+        let export = |backend: Backend| {
+            let Backend { service, namespace, cluster, .. } = &backend;
+            let hostname = federated_hostname(service, namespace, cluster, &suffix).expect("it is short");
+            Export { hostname, backend }
+        };
+        let client_namespace = if moved { BTreeMap::from([(name("north"), name("frontend"))]) } else { BTreeMap::new() };
+        let exports = backends.into_iter().map(export).collect();
+        let federation = Some(Federation { exports, client_namespace, tcp_keepalive: None });
+        ManagedMesh { mesh, federation, mutual_tls: None }
+    })
+}
+
 /// The claim of everything here.
 pub(crate) fn claim() -> Claim {
     name("demo/properties//gloo_virtual_destination/bookinfo/reviews")
@@ -222,6 +251,11 @@ pub(crate) fn sealed(translation: &Translation) -> BTreeMap<ClusterName, Vec<Sea
 
 /// The manifests of a destination whose every leaf is known.
 pub(crate) fn manifests(intent: &VirtualDestination) -> BTreeMap<ClusterName, Vec<Manifest>> {
+    manifests_of(&translate(intent))
+}
+
+/// The manifests of a translation whose every leaf is known.
+pub(crate) fn manifests_of(translation: &Translation) -> BTreeMap<ClusterName, Vec<Manifest>> {
     let known = |sealed: &Sealed| sealed.manifest().expect("every leaf is known").clone();
-    sealed(&translate(intent)).iter().map(|(cluster, objects)| (cluster.clone(), objects.iter().map(known).collect())).collect()
+    sealed(translation).iter().map(|(cluster, objects)| (cluster.clone(), objects.iter().map(known).collect())).collect()
 }

@@ -2,5 +2,7 @@
 
 mod fleet;
 mod leaves;
+mod mesh;
 mod order;
 mod translation;
+mod world;

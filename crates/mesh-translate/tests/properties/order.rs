@@ -1,273 +1,20 @@
 //! No cut of the ordered changes is a state that loses or misroutes requests.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 
 use istio_objects::{Change, Manifest, ObjectKey, Operation, Wave, reserved};
-use mesh_model::facts::{Backend, GatewayAddress};
-use mesh_model::intent::VirtualDestination;
-use mesh_model::names::{ClusterName, ServiceAccount};
-use mesh_model::{Leaf, derived};
-use mesh_translate::{order, pauses};
+use mesh_model::derived;
+use mesh_model::intent::{ManagedMesh, VirtualDestination};
+use mesh_model::names::ClusterName;
+use mesh_translate::{order, pauses, translate_mesh};
 use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::fleet;
-
-/// Where an object is.
-type At = (ClusterName, ObjectKey);
-
-/// What is live, by cluster and key.
-type State = BTreeMap<At, Live>;
-
-/// A live object, parsed once.
-#[derive(Clone, Debug, PartialEq)]
-struct Live {
-    manifest: Manifest,
-    value: Rc<Value>,
-}
-
-impl From<Manifest> for Live {
-    fn from(manifest: Manifest) -> Self {
-        Self { value: Rc::new(manifest.value()), manifest }
-    }
-}
-
-/// How many cuts are tried at most to find a better order.
-const TRIED: usize = 20_000;
-
-fn state(intent: Option<&VirtualDestination>) -> State {
-    let manifests = intent.map(fleet::manifests).unwrap_or_default();
-    manifests
-        .into_iter()
-        .flat_map(|(cluster, manifests)| manifests.into_iter().map(move |m| ((cluster.clone(), m.key().clone()), Live::from(m))))
-        .collect()
-}
-
-fn changes(old: &State, new: &State) -> Vec<Change> {
-    let keys: BTreeSet<_> = old.keys().chain(new.keys()).collect();
-    keys.into_iter()
-        .filter_map(|at| {
-            let operation = match (old.get(at), new.get(at)) {
-                (None, Some(new)) => Operation::Create(new.manifest.clone()),
-                (Some(old), Some(new)) if old != new => {
-                    Operation::Update { old: old.manifest.clone(), new: new.manifest.clone() }
-                }
-                (Some(_), None) => Operation::Delete(at.1.clone()),
-                _ => return None,
-            };
-            Some(Change { cluster: at.0.clone(), operation })
-        })
-        .collect()
-}
-
-fn apply(state: &mut State, change: &Change) {
-    let at = (change.cluster.clone(), change.key().clone());
-    match &change.operation {
-        Operation::Create(manifest) | Operation::Update { new: manifest, .. } => state.insert(at, manifest.clone().into()),
-        Operation::Delete(_) => state.remove(&at),
-    };
-}
-
-/// Objects of one kind in one cluster.
-fn of_kind<'s>(state: &'s State, cluster: &'s ClusterName, kind: &'s str) -> impl Iterator<Item = &'s Value> + 's {
-    state.iter().filter(move |((at, key), _)| at == cluster && key.kind == kind).map(|(_, live)| &*live.value)
-}
-
-fn label(object: &Value) -> &str {
-    object["metadata"]["labels"][reserved::DESTINATION_LABEL].as_str().expect("every object has the destination's label")
-}
-
-/// Pods of a Service.
-struct Pods {
-    service: String,
-    canonical_name: String,
-    /// SPIFFE ids that they may have
-    servers: BTreeSet<String>,
-    /// labels that they have
-    labels: BTreeMap<String, String>,
-}
-
-impl From<&Backend> for Pods {
-    fn from(backend: &Backend) -> Self {
-        let known = |leaf: &Leaf<ServiceAccount>| leaf.known().expect("every leaf is known").to_string();
-        let servers = backend.service_accounts.iter().map(known);
-        Self {
-            service: format!("{}.{}.svc.cluster.local", backend.service, backend.namespace),
-            canonical_name: backend.canonical_name.known().expect("every leaf is known").to_string(),
-            servers: servers.map(|account| format!("spiffe://cluster.local/ns/{}/sa/{account}", backend.namespace)).collect(),
-            labels: backend.selector.clone(),
-        }
-    }
-}
-
-/// The pods of a gateway, by namespace and labels.
-#[derive(Debug, PartialEq)]
-struct Workload {
-    namespace: String,
-    selector: Value,
-    /// whether somebody else exposes everything there
-    covered: bool,
-}
-
-/// What runs while the change is applied.
-#[derive(Default)]
-struct World {
-    /// a cluster that the facts name has the pods that they name, not those of facts before it; a Service that the destination
-    /// leaves keeps its pods
-    pods: BTreeMap<ClusterName, Vec<Pods>>,
-    /// by address
-    gateways: BTreeMap<String, Vec<Workload>>,
-}
-
-impl World {
-    fn between(old: Option<&VirtualDestination>, new: Option<&VirtualDestination>) -> Self {
-        let mut world = Self::default();
-        for backend in new.iter().chain(&old).flat_map(|intent| &intent.backends) {
-            let pods = world.pods.entry(backend.cluster.clone()).or_default();
-            let there = Pods::from(backend);
-            if pods.iter().all(|pods| pods.service != there.service) {
-                pods.push(there);
-            }
-        }
-        for gateway in [old, new].into_iter().flatten().flat_map(|intent| intent.mesh.clusters.values()).flat_map(|f| &f.gateways)
-        {
-            let GatewayAddress::Addresses(addresses) = &gateway.address else { panic!("gateways of the fleet have addresses") };
-            for address in addresses.iter().filter_map(Leaf::known) {
-                world.gateways.entry(address.to_string()).or_default().push(Workload {
-                    namespace: gateway.namespace.to_string(),
-                    selector: serde_json::json!(gateway.selector),
-                    covered: !gateway.exposed_hosts.is_empty(),
-                });
-            }
-        }
-        world
-    }
-
-    /// Whether the gateway behind an address passes calls of a host on, which it knows: a Service it does by itself.
-    fn exposes(&self, now: &State, address: &str, service: &str) -> bool {
-        let target = fleet::owner_of(address);
-        let ours = |workload: &Workload| {
-            of_kind(now, &target, "Gateway").any(|gateway| {
-                gateway["metadata"]["namespace"] == workload.namespace
-                    && gateway["spec"]["selector"] == workload.selector
-                    && gateway["spec"]["servers"][0]["hosts"][0] == service
-            })
-        };
-        let sees = |workload: &Workload| {
-            !derived::is_serving_host(service)
-                || serving_host(now, &target, service)
-                    .is_some_and(|host| texts(&host["spec"]["exportTo"]).contains(workload.namespace.as_str()))
-        };
-        let covers = |workload: &Workload| workload.covered && service.ends_with(".local");
-        self.gateways[address].iter().any(|workload| sees(workload) && (covers(workload) || ours(workload)))
-    }
-
-    /// Whether the policy accepts whatever answers for its Service in a cluster, or has a canonical name there.
-    fn accepts(&self, policy: &Value, cluster: &ClusterName, is_meant: impl Fn(&Pods) -> bool) -> bool {
-        let listed = texts(&policy["tls"]["subjectAltNames"]);
-        let mut meant = self.pods.get(cluster).into_iter().flatten().filter(|pods| is_meant(pods)).peekable();
-        meant.peek().is_some() && meant.all(|pods| pods.servers.iter().all(|server| listed.contains(server.as_str())))
-    }
-
-    /// Whether a port of a host is served: by pods of its cluster, or by an entry whose gateway passes the call to servers that
-    /// the policy accepts.
-    fn serves(&self, now: &State, at: &At, number: &Value) -> bool {
-        let Some(host) = now.get(at).map(|live| &live.value) else { return false };
-        let Some(policy) = rule_of(now, &at.0, host).map(|rule| policy(rule, number)) else { return false };
-        let Some(port) = ports(host).iter().find(|port| port["number"] == *number) else { return false };
-        let selector = host["spec"]["workloadSelector"]["labels"].as_object().expect("hosts select");
-        let by_pods = selector.len() == 1
-            && selector
-                .get(reserved::CANONICAL_NAME_LABEL)
-                .is_some_and(|name| self.accepts(policy, &at.0, |pods| name == &pods.canonical_name));
-        by_pods
-            || of_kind(now, &at.0, "WorkloadEntry").any(|entry| {
-                let is_selected = entry["metadata"]["namespace"] == host["metadata"]["namespace"]
-                    && selector.iter().all(|(key, value)| entry["spec"]["labels"].get(key) == Some(value));
-                let reached = entry["spec"]["ports"].get(port["name"].as_str().expect("ports have names"));
-                is_selected && reached.unwrap_or(&port["targetPort"]) == 15443 && self.leads(now, policy, number, entry)
-            })
-    }
-
-    /// Whether calls of a port to an entry end at servers that the policy accepts.
-    fn leads(&self, now: &State, policy: &Value, number: &Value, entry: &Value) -> bool {
-        let address = entry["spec"]["address"].as_str().expect("entries have an address");
-        let Some(service) = service_of(policy, number) else { return false };
-        let target = fleet::owner_of(address);
-        let is_meant = |pods: &Pods| match serving_host(now, &target, service) {
-            Some(host) => {
-                let labels = host["spec"]["workloadSelector"]["labels"].as_object().expect("hosts select");
-                labels.iter().all(|(key, value)| pods.labels.get(key).is_some_and(|label| value == label))
-                    && ports(host).iter().any(|port| port["number"] == *number)
-            }
-            None => pods.service == service,
-        };
-        self.exposes(now, address, service) && self.accepts(policy, &target, is_meant)
-    }
-}
-
-/// What a rule says of a port.
-fn policy<'v>(rule: &'v Value, number: &Value) -> &'v Value {
-    let all = &rule["spec"]["trafficPolicy"];
-    let Some(each) = all["portLevelSettings"].as_array() else { return all };
-    each.iter().find(|policy| policy["port"]["number"] == *number).unwrap_or(&Value::Null)
-}
-
-/// The host to which a policy leads calls of a port; none where it leads to another port of it.
-fn service_of<'v>(policy: &'v Value, number: &Value) -> Option<&'v str> {
-    let (port, host) = policy["tls"]["sni"].as_str()?.strip_prefix("outbound_.")?.split_once("_._.")?;
-    let own = number.to_string();
-    let meant = if derived::is_serving_host(host) { &[own.as_str()] } else { fleet::service_ports(number) };
-    meant.contains(&port).then_some(host)
-}
-
-/// The host of this name by which gateways of a cluster know its pods.
-fn serving_host<'s>(now: &'s State, cluster: &'s ClusterName, name: &str) -> Option<&'s Value> {
-    of_kind(now, cluster, "ServiceEntry").find(|host| host["spec"]["hosts"][0] == name && derived::is_serving_host(name))
-}
-
-/// Hosts that clients call.
-fn hosts<'s>(state: &'s State, cluster: &'s ClusterName) -> impl Iterator<Item = &'s Value> + 's {
-    of_kind(state, cluster, "ServiceEntry")
-        .filter(|host| !host["spec"]["hosts"][0].as_str().is_some_and(derived::is_serving_host))
-}
-
-/// Whether something is where a host that clients call is.
-fn is_host(at: &At) -> bool {
-    at.1.kind == "ServiceEntry" && !derived::is_serving_name(&at.1.name)
-}
-
-fn ports(host: &Value) -> &[Value] {
-    host["spec"]["ports"].as_array().map_or(&[], Vec::as_slice)
-}
-
-/// Ranks that a rule lists, the same for all ports.
-fn ranks(rule: &Value) -> BTreeSet<&str> {
-    let all = &rule["spec"]["trafficPolicy"];
-    let first = all["portLevelSettings"].get(0).unwrap_or(all);
-    texts(&first["loadBalancer"]["localityLbSetting"]["failoverPriority"])
-}
-
-fn texts(list: &Value) -> BTreeSet<&str> {
-    list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
-}
-
-/// Servers that any client accepts at its first port.
-fn servers(state: &State) -> BTreeSet<&str> {
-    let rules = state.iter().filter(|((_, key), _)| key.kind == "DestinationRule").map(|(_, live)| &live.value["spec"]);
-    let policies = rules.map(|spec| {
-        let all = &spec["trafficPolicy"];
-        all["portLevelSettings"].get(0).unwrap_or(all)
-    });
-    policies.flat_map(|policy| texts(&policy["tls"]["subjectAltNames"])).collect()
-}
-
-/// The policy of a host or an entry.
-fn rule_of<'s>(now: &'s State, cluster: &'s ClusterName, object: &Value) -> Option<&'s Value> {
-    of_kind(now, cluster, "DestinationRule")
-        .find(|rule| label(rule) == label(object) && rule["metadata"]["namespace"] == object["metadata"]["namespace"])
-}
+use crate::world::{
+    At, State, TRIED, World, apply, changes, hosts, is_host, label, live, of_kind, policy, ports, ranks, rule_of, servers,
+    service_of, state, texts,
+};
 
 struct Move {
     old: State,
@@ -277,15 +24,30 @@ struct Move {
 
 impl Move {
     fn between(old: Option<&VirtualDestination>, new: Option<&VirtualDestination>) -> Self {
-        Self { old: state(old), new: state(new), world: World::between(old, new) }
+        let backends = new.iter().chain(&old).flat_map(|intent| &intent.backends);
+        let clusters = [old, new].into_iter().flatten().flat_map(|intent| intent.mesh.clusters.values());
+        Self { old: state(old), new: state(new), world: World::of(backends, clusters) }
+    }
+
+    /// A change of a mesh, as one of each of its exports.
+    fn of_exports(old: &ManagedMesh, new: &ManagedMesh) -> Vec<Self> {
+        let [before, after] = [old, new].map(|mesh| live(fleet::manifests_of(&translate_mesh(mesh))));
+        let of = |state: &State, hostname: &str| -> State {
+            let own = state.iter().filter(|(_, live)| label(&live.value) == hostname);
+            own.map(|(at, live)| (at.clone(), live.clone())).collect()
+        };
+        let exports = || [new, old].into_iter().flat_map(|mesh| mesh.federation.iter().flat_map(|all| &all.exports));
+        let hostnames: BTreeSet<&str> = exports().map(|export| export.hostname.as_str()).collect();
+        let of_export = |hostname: &str| {
+            let backends = exports().filter(|export| export.hostname.as_str() == hostname).map(|export| &export.backend);
+            let clusters = [old, new].into_iter().flat_map(|mesh| mesh.mesh.clusters.values());
+            Self { old: of(&before, hostname), new: of(&after, hostname), world: World::of(backends, clusters) }
+        };
+        hostnames.into_iter().map(of_export).collect()
     }
 
     fn waves(&self) -> Vec<Wave> {
-        let mut goal: BTreeMap<ClusterName, Vec<Manifest>> = BTreeMap::new();
-        for ((cluster, _), live) in &self.new {
-            goal.entry(cluster.clone()).or_default().push(live.manifest.clone());
-        }
-        order(changes(&self.old, &self.new), &goal)
+        waves(std::slice::from_ref(self))
     }
 
     /// What is wrong in a state between old and new.
@@ -414,7 +176,7 @@ impl Move {
 
     /// Whether no write of the name by which gateways know pods suits clients of before and of after, as far as an entry's gateway
     /// is concerned: other pods, while clients accept the ones or the others; a port that goes with its last clients; gateways that
-    /// leave a namespace for another one, or while other pods come.
+    /// leave a namespace for another one, or while other pods or a port come.
     fn swaps_what_serves(&self, cluster: &ClusterName, entry: &Value, number: &Value) -> bool {
         let target = fleet::owner_of(entry["spec"]["address"].as_str().expect("entries have an address"));
         let [before, after] = [&self.old, &self.new].map(|state| {
@@ -428,8 +190,9 @@ impl Move {
         let leaves = rule_of(&self.new, cluster, entry).is_none();
         let [old_servers, new_servers] = [&self.old, &self.new].map(servers);
         let swaps_servers = !(old_servers.is_subset(&new_servers) || new_servers.is_subset(&old_servers));
-        let loses_port = ports(after).iter().all(|port| port["number"] != *number);
-        (loses_gateways && (has_other_pods || !new.is_subset(&old)))
+        let lacks_port = |host: &Value| ports(host).iter().all(|port| port["number"] != *number);
+        let (gains_port, loses_port) = (lacks_port(before), lacks_port(after));
+        (loses_gateways && (has_other_pods || gains_port || !new.is_subset(&old)))
             || (has_other_pods && (leaves || swaps_servers))
             || (loses_port && leaves)
     }
@@ -542,10 +305,16 @@ impl Move {
 }
 
 fn check(old: Option<&VirtualDestination>, new: Option<&VirtualDestination>, shuffle: &[usize]) -> Result<(), TestCaseError> {
-    let step = Move::between(old, new);
-    let mut now = step.old.clone();
-    prop_assert_eq!(step.forbidden(&now), None, "the old state");
-    for (number, mut wave) in step.waves().into_iter().enumerate() {
+    check_together(&[Move::between(old, new)], shuffle)
+}
+
+/// Judges each destination by itself, whatever else changes at once. No two have an object in common.
+fn check_together(moves: &[Move], shuffle: &[usize]) -> Result<(), TestCaseError> {
+    let mut now: Vec<State> = moves.iter().map(|step| step.old.clone()).collect();
+    for (step, now) in moves.iter().zip(&now) {
+        prop_assert_eq!(step.forbidden(now), None, "the old state");
+    }
+    for (number, mut wave) in waves(moves).into_iter().enumerate() {
         prop_assert!(!wave.is_empty());
         // any permutation of a wave passes through any subset of it
         let mut position = 0;
@@ -553,12 +322,33 @@ fn check(old: Option<&VirtualDestination>, new: Option<&VirtualDestination>, shu
             let pick = shuffle[(number * 31 + position) % shuffle.len()] % wave.len();
             let change = wave.swap_remove(pick);
             position += 1;
-            apply(&mut now, &change);
-            prop_assert_eq!(step.forbidden(&now), None, "wave {}, after {}: {}", number, &change.cluster, change.key());
+            let at = (change.cluster.clone(), change.key().clone());
+            let is_its = |step: &Move| step.old.contains_key(&at) || step.new.contains_key(&at);
+            let its = moves.iter().position(is_its).expect("every change is a destination's");
+            apply(&mut now[its], &change);
+            prop_assert_eq!(
+                moves[its].forbidden(&now[its]),
+                None,
+                "wave {}, after {}: {}",
+                number,
+                &change.cluster,
+                change.key()
+            );
         }
     }
-    prop_assert_eq!(now, step.new);
+    for (step, now) in moves.iter().zip(now) {
+        prop_assert_eq!(&now, &step.new);
+    }
     Ok(())
+}
+
+/// All that changes, in order.
+fn waves(moves: &[Move]) -> Vec<Wave> {
+    let mut goal: BTreeMap<ClusterName, Vec<Manifest>> = BTreeMap::new();
+    for ((cluster, _), live) in moves.iter().flat_map(|step| &step.new) {
+        goal.entry(cluster.clone()).or_default().push(live.manifest.clone());
+    }
+    order(moves.iter().flat_map(|step| changes(&step.old, &step.new)).collect(), &goal)
 }
 
 /// Who is told last.
@@ -598,6 +388,12 @@ fn check_late(old: &VirtualDestination, new: &VirtualDestination, late: Late) ->
     Ok(())
 }
 
+/// The same destination under a hostname of its own.
+fn renamed(mut intent: VirtualDestination, number: usize) -> VirtualDestination {
+    intent.hostname = fleet::name(&format!("number-{number}.{}", intent.hostname));
+    intent
+}
+
 fn permutation() -> impl Strategy<Value = Vec<usize>> {
     prop::collection::vec(0..1000_usize, 40)
 }
@@ -624,6 +420,24 @@ proptest! {
     fn no_cut_is_forbidden_while_proxies_lag(old in fleet::destination(), new in fleet::destination()) {
         check_late(&old, &new, Late::Gateways)?;
         check_late(&old, &new, Late::Clients)?;
+    }
+
+    #[test]
+    fn no_cut_is_forbidden_when_several_destinations_of_a_namespace_change(
+        intents in prop::collection::vec((prop::option::weighted(0.8, fleet::destination()), prop::option::weighted(0.8, fleet::destination())), 2..=3),
+        shuffle in permutation(),
+    ) {
+        let intents = intents.into_iter().enumerate();
+        let moves = intents.map(|(number, (old, new))| {
+            let [old, new] = [old, new].map(|intent| intent.map(|intent| renamed(intent, number)));
+            Move::between(old.as_ref(), new.as_ref())
+        });
+        check_together(&moves.collect::<Vec<_>>(), &shuffle)?;
+    }
+
+    #[test]
+    fn no_cut_is_forbidden_when_exports_change(old in fleet::exporting_mesh(), new in fleet::exporting_mesh(), shuffle in permutation()) {
+        check_together(&Move::of_exports(&old, &new), &shuffle)?;
     }
 
     #[test]

@@ -1,0 +1,278 @@
+//! What is live while changes are applied, and whether calls arrive.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use istio_objects::{Change, Manifest, ObjectKey, Operation, reserved};
+use mesh_model::facts::{Backend, ClusterFacts, GatewayAddress};
+use mesh_model::intent::VirtualDestination;
+use mesh_model::names::{ClusterName, ServiceAccount};
+use mesh_model::{Leaf, derived};
+use serde_json::Value;
+
+use crate::fleet;
+
+/// Where an object is.
+pub(crate) type At = (ClusterName, ObjectKey);
+
+/// What is live, by cluster and key.
+pub(crate) type State = BTreeMap<At, Live>;
+
+/// A live object, parsed once.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Live {
+    pub(crate) manifest: Manifest,
+    pub(crate) value: Rc<Value>,
+}
+
+impl From<Manifest> for Live {
+    fn from(manifest: Manifest) -> Self {
+        Self { value: Rc::new(manifest.value()), manifest }
+    }
+}
+
+/// How many cuts are tried at most to find a better order.
+pub(crate) const TRIED: usize = 20_000;
+
+pub(crate) fn state(intent: Option<&VirtualDestination>) -> State {
+    live(intent.map(fleet::manifests).unwrap_or_default())
+}
+
+pub(crate) fn live(manifests: BTreeMap<ClusterName, Vec<Manifest>>) -> State {
+    manifests
+        .into_iter()
+        .flat_map(|(cluster, manifests)| manifests.into_iter().map(move |m| ((cluster.clone(), m.key().clone()), Live::from(m))))
+        .collect()
+}
+
+pub(crate) fn changes(old: &State, new: &State) -> Vec<Change> {
+    let keys: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    keys.into_iter()
+        .filter_map(|at| {
+            let operation = match (old.get(at), new.get(at)) {
+                (None, Some(new)) => Operation::Create(new.manifest.clone()),
+                (Some(old), Some(new)) if old != new => {
+                    Operation::Update { old: old.manifest.clone(), new: new.manifest.clone() }
+                }
+                (Some(_), None) => Operation::Delete(at.1.clone()),
+                _ => return None,
+            };
+            Some(Change { cluster: at.0.clone(), operation })
+        })
+        .collect()
+}
+
+pub(crate) fn apply(state: &mut State, change: &Change) {
+    let at = (change.cluster.clone(), change.key().clone());
+    match &change.operation {
+        Operation::Create(manifest) | Operation::Update { new: manifest, .. } => state.insert(at, manifest.clone().into()),
+        Operation::Delete(_) => state.remove(&at),
+    };
+}
+
+/// Objects of one kind in one cluster.
+pub(crate) fn of_kind<'s>(state: &'s State, cluster: &'s ClusterName, kind: &'s str) -> impl Iterator<Item = &'s Value> + 's {
+    state.iter().filter(move |((at, key), _)| at == cluster && key.kind == kind).map(|(_, live)| &*live.value)
+}
+
+pub(crate) fn label(object: &Value) -> &str {
+    object["metadata"]["labels"][reserved::DESTINATION_LABEL].as_str().expect("every object has the destination's label")
+}
+
+/// Pods of a Service.
+pub(crate) struct Pods {
+    pub(crate) service: String,
+    pub(crate) canonical_name: String,
+    /// what the Service selects
+    pub(crate) selector: Value,
+    /// SPIFFE ids that they may have
+    pub(crate) servers: BTreeSet<String>,
+    /// labels that they have
+    pub(crate) labels: BTreeMap<String, String>,
+}
+
+impl From<&Backend> for Pods {
+    fn from(backend: &Backend) -> Self {
+        let known = |leaf: &Leaf<ServiceAccount>| leaf.known().expect("every leaf is known").to_string();
+        let servers = backend.service_accounts.iter().map(known);
+        Self {
+            service: format!("{}.{}.svc.cluster.local", backend.service, backend.namespace),
+            canonical_name: backend.canonical_name.known().expect("every leaf is known").to_string(),
+            selector: serde_json::json!(backend.selector),
+            servers: servers.map(|account| format!("spiffe://cluster.local/ns/{}/sa/{account}", backend.namespace)).collect(),
+            labels: backend.selector.clone(),
+        }
+    }
+}
+
+/// The pods of a gateway, by namespace and labels.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Workload {
+    pub(crate) namespace: String,
+    pub(crate) selector: Value,
+    /// whether somebody else exposes everything there
+    pub(crate) covered: bool,
+}
+
+/// What runs while the change is applied.
+#[derive(Default)]
+pub(crate) struct World {
+    /// a cluster that the facts name has the pods that they name, not those of facts before it; a Service that the destination
+    /// leaves keeps its pods
+    pub(crate) pods: BTreeMap<ClusterName, Vec<Pods>>,
+    /// by address
+    pub(crate) gateways: BTreeMap<String, Vec<Workload>>,
+}
+
+impl World {
+    pub(crate) fn of<'a>(
+        backends: impl IntoIterator<Item = &'a Backend>,
+        clusters: impl IntoIterator<Item = &'a ClusterFacts>,
+    ) -> Self {
+        let mut world = Self::default();
+        for backend in backends {
+            let pods = world.pods.entry(backend.cluster.clone()).or_default();
+            let there = Pods::from(backend);
+            if pods.iter().all(|pods| pods.service != there.service) {
+                pods.push(there);
+            }
+        }
+        for gateway in clusters.into_iter().flat_map(|facts| &facts.gateways) {
+            let GatewayAddress::Addresses(addresses) = &gateway.address else { panic!("gateways of the fleet have addresses") };
+            for address in addresses.iter().filter_map(Leaf::known) {
+                world.gateways.entry(address.to_string()).or_default().push(Workload {
+                    namespace: gateway.namespace.to_string(),
+                    selector: serde_json::json!(gateway.selector),
+                    covered: !gateway.exposed_hosts.is_empty(),
+                });
+            }
+        }
+        world
+    }
+
+    /// Whether the gateway behind an address passes calls of a host on, which it knows: a Service it does by itself.
+    pub(crate) fn exposes(&self, now: &State, address: &str, service: &str) -> bool {
+        let target = fleet::owner_of(address);
+        let ours = |workload: &Workload| {
+            of_kind(now, &target, "Gateway").any(|gateway| {
+                gateway["metadata"]["namespace"] == workload.namespace
+                    && gateway["spec"]["selector"] == workload.selector
+                    && gateway["spec"]["servers"][0]["hosts"][0] == service
+            })
+        };
+        let sees = |workload: &Workload| {
+            !derived::is_serving_host(service)
+                || serving_host(now, &target, service)
+                    .is_some_and(|host| texts(&host["spec"]["exportTo"]).contains(workload.namespace.as_str()))
+        };
+        let covers = |workload: &Workload| workload.covered && service.ends_with(".local");
+        self.gateways[address].iter().any(|workload| sees(workload) && (covers(workload) || ours(workload)))
+    }
+
+    /// Whether the policy accepts whatever answers for its Service in a cluster, or has a canonical name there.
+    pub(crate) fn accepts(&self, policy: &Value, cluster: &ClusterName, is_meant: impl Fn(&Pods) -> bool) -> bool {
+        let listed = texts(&policy["tls"]["subjectAltNames"]);
+        let mut meant = self.pods.get(cluster).into_iter().flatten().filter(|pods| is_meant(pods)).peekable();
+        meant.peek().is_some() && meant.all(|pods| pods.servers.iter().all(|server| listed.contains(server.as_str())))
+    }
+
+    /// Whether a port of a host is served: by pods of its cluster, or by an entry whose gateway passes the call to servers that
+    /// the policy accepts.
+    pub(crate) fn serves(&self, now: &State, at: &At, number: &Value) -> bool {
+        let Some(host) = now.get(at).map(|live| &live.value) else { return false };
+        let Some(policy) = rule_of(now, &at.0, host).map(|rule| policy(rule, number)) else { return false };
+        let Some(port) = ports(host).iter().find(|port| port["number"] == *number) else { return false };
+        let selector = host["spec"]["workloadSelector"]["labels"].as_object().expect("hosts select");
+        let name = selector.get(reserved::CANONICAL_NAME_LABEL);
+        let selects = |pods: &Pods| match name {
+            Some(name) => selector.len() == 1 && name == &pods.canonical_name,
+            None => host["spec"]["workloadSelector"]["labels"] == pods.selector,
+        };
+        let by_pods = self.accepts(policy, &at.0, selects);
+        by_pods
+            || of_kind(now, &at.0, "WorkloadEntry").any(|entry| {
+                let is_selected = entry["metadata"]["namespace"] == host["metadata"]["namespace"]
+                    && selector.iter().all(|(key, value)| entry["spec"]["labels"].get(key) == Some(value));
+                let reached = entry["spec"]["ports"].get(port["name"].as_str().expect("ports have names"));
+                is_selected && reached.unwrap_or(&port["targetPort"]) == 15443 && self.leads(now, policy, number, entry)
+            })
+    }
+
+    /// Whether calls of a port to an entry end at servers that the policy accepts.
+    pub(crate) fn leads(&self, now: &State, policy: &Value, number: &Value, entry: &Value) -> bool {
+        let address = entry["spec"]["address"].as_str().expect("entries have an address");
+        let Some(service) = service_of(policy, number) else { return false };
+        let target = fleet::owner_of(address);
+        let is_meant = |pods: &Pods| match serving_host(now, &target, service) {
+            Some(host) => {
+                let labels = host["spec"]["workloadSelector"]["labels"].as_object().expect("hosts select");
+                labels.iter().all(|(key, value)| pods.labels.get(key).is_some_and(|label| value == label))
+                    && ports(host).iter().any(|port| port["number"] == *number)
+            }
+            None => pods.service == service,
+        };
+        self.exposes(now, address, service) && self.accepts(policy, &target, is_meant)
+    }
+}
+
+/// What a rule says of a port.
+pub(crate) fn policy<'v>(rule: &'v Value, number: &Value) -> &'v Value {
+    let all = &rule["spec"]["trafficPolicy"];
+    let Some(each) = all["portLevelSettings"].as_array() else { return all };
+    each.iter().find(|policy| policy["port"]["number"] == *number).unwrap_or(&Value::Null)
+}
+
+/// The host to which a policy leads calls of a port; none where it leads to another port of it.
+pub(crate) fn service_of<'v>(policy: &'v Value, number: &Value) -> Option<&'v str> {
+    let (port, host) = policy["tls"]["sni"].as_str()?.strip_prefix("outbound_.")?.split_once("_._.")?;
+    let own = number.to_string();
+    let meant = if derived::is_serving_host(host) { &[own.as_str()] } else { fleet::service_ports(number) };
+    meant.contains(&port).then_some(host)
+}
+
+/// The host of this name by which gateways of a cluster know its pods.
+pub(crate) fn serving_host<'s>(now: &'s State, cluster: &'s ClusterName, name: &str) -> Option<&'s Value> {
+    of_kind(now, cluster, "ServiceEntry").find(|host| host["spec"]["hosts"][0] == name && derived::is_serving_host(name))
+}
+
+/// Hosts that clients call.
+pub(crate) fn hosts<'s>(state: &'s State, cluster: &'s ClusterName) -> impl Iterator<Item = &'s Value> + 's {
+    of_kind(state, cluster, "ServiceEntry")
+        .filter(|host| !host["spec"]["hosts"][0].as_str().is_some_and(derived::is_serving_host))
+}
+
+/// Whether something is where a host that clients call is.
+pub(crate) fn is_host(at: &At) -> bool {
+    at.1.kind == "ServiceEntry" && !derived::is_serving_name(&at.1.name)
+}
+
+pub(crate) fn ports(host: &Value) -> &[Value] {
+    host["spec"]["ports"].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// Ranks that a rule lists, the same for all ports.
+pub(crate) fn ranks(rule: &Value) -> BTreeSet<&str> {
+    let all = &rule["spec"]["trafficPolicy"];
+    let first = all["portLevelSettings"].get(0).unwrap_or(all);
+    texts(&first["loadBalancer"]["localityLbSetting"]["failoverPriority"])
+}
+
+pub(crate) fn texts(list: &Value) -> BTreeSet<&str> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// Servers that any client accepts at its first port.
+pub(crate) fn servers(state: &State) -> BTreeSet<&str> {
+    let rules = state.iter().filter(|((_, key), _)| key.kind == "DestinationRule").map(|(_, live)| &live.value["spec"]);
+    let policies = rules.map(|spec| {
+        let all = &spec["trafficPolicy"];
+        all["portLevelSettings"].get(0).unwrap_or(all)
+    });
+    policies.flat_map(|policy| texts(&policy["tls"]["subjectAltNames"])).collect()
+}
+
+/// The policy of a host or an entry.
+pub(crate) fn rule_of<'s>(now: &'s State, cluster: &'s ClusterName, object: &Value) -> Option<&'s Value> {
+    of_kind(now, cluster, "DestinationRule")
+        .find(|rule| label(rule) == label(object) && rule["metadata"]["namespace"] == object["metadata"]["namespace"])
+}
