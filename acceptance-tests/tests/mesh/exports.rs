@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 
-use rig::mesh::layout::{PORT, Role, Spot};
+use rig::api::path_of;
+use rig::mesh::layout::{PORT, ROOT, Role, Spot};
 use rig::mesh::traffic::{Seen, calls};
+use serde_json::json;
 
 use crate::changes::{ALL, SERVICE, change, traffic};
 use crate::check::{all_by, errors_at_most, until_by, until_host_served};
@@ -74,8 +76,15 @@ pub fn federation(stage: &Stage) {
 
 /// Modes change under traffic: calls between clusters never fail, and plain text is taken or refused as the mode says.
 pub fn mtls_mode(stage: &Stage) {
-    // every cluster of the rig has a PeerAuthentication of nobody
-    let with_mode = |mode: &str| mesh_with(&format!("  mtls  = {{ mode = {mode:?} }}\n  adopt = true\n"));
+    // every cluster of the rig begins with one that the rig applies
+    let mode_of_rig = json!({
+        "apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
+        "metadata": { "name": "default", "namespace": ROOT },
+    });
+    for cluster in stage.mesh.rig().clusters() {
+        cluster.api().delete(&path_of(&mode_of_rig).expect("it has a path")).expect("it is there");
+    }
+    let with_mode = |mode: &str| mesh_with(&format!("  mtls = {{ mode = {mode:?} }}\n"));
     let world = stage.applied(&with_mode("strict"));
     let traffic = traffic(stage);
     let server: SocketAddr = (Role::Server.ip(Spot::of("east").expect("it is known")), PORT).into();
