@@ -5,8 +5,10 @@ use std::sync::Arc;
 use tf_server::{DataSource, Function, Resource};
 
 use crate::data_sources::cluster::ClusterData;
+use crate::data_sources::failover::FailoverData;
 use crate::data_sources::service::ServiceData;
-use crate::functions::Role;
+use crate::functions::foresight::{Diagram, FailoverTable};
+use crate::functions::role::Role;
 use crate::lifecycle::IntentResource;
 use crate::resources::istio_object::IstioObject;
 use crate::resources::virtual_destination::VirtualDestination;
@@ -24,10 +26,10 @@ pub(crate) fn resources(configured: &Arc<Configured>) -> Vec<Arc<dyn Resource>> 
 
 /// The data sources.
 pub(crate) fn data_sources(configured: &Arc<Configured>) -> Vec<Arc<dyn DataSource>> {
-    vec![Arc::new(ClusterData::new(configured)), Arc::new(ServiceData::new(configured))]
+    vec![Arc::new(ClusterData::new(configured)), Arc::new(ServiceData::new(configured)), Arc::new(FailoverData)]
 }
 
 /// The functions.
 pub(crate) fn functions() -> Vec<Arc<dyn Function>> {
-    vec![Arc::new(Role)]
+    vec![Arc::new(Role), Arc::new(FailoverTable), Arc::new(Diagram)]
 }

@@ -18,6 +18,7 @@ mod catalog;
 mod connection;
 mod cook;
 mod data_sources;
+mod foresight;
 mod functions;
 mod input;
 mod lifecycle;

@@ -6,6 +6,7 @@ mod arrival;
 mod breakage;
 mod destination;
 mod federation;
+mod foresight;
 mod functions;
 mod istio_object;
 mod kubernetes;

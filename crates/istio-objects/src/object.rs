@@ -29,4 +29,11 @@ impl Object {
     pub fn key(&self) -> ObjectKey {
         ObjectKey { kind: self.kind.key_name(), namespace: self.namespace.clone(), name: self.name.clone() }
     }
+
+    /// What is at a path, which begins with a top-level member of the body.
+    #[must_use]
+    pub fn at(&self, path: &[&str]) -> Option<&Tree> {
+        let (first, rest) = path.split_first()?;
+        rest.iter().try_fold(self.body.get(*first)?, |tree, key| tree.member(key))
+    }
 }

@@ -56,6 +56,33 @@ impl Tree {
         }
     }
 
+    /// A member, if this is a map that has it.
+    #[must_use]
+    pub fn member(&self, key: &str) -> Option<&Self> {
+        match self {
+            Self::Map(members) => members.get(key),
+            _ => None,
+        }
+    }
+
+    /// The elements, if this is a list; else none.
+    #[must_use]
+    pub fn elements(&self) -> &[Self] {
+        match self {
+            Self::List(elements) => elements,
+            _ => &[],
+        }
+    }
+
+    /// The text, if this is a known string.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Whether both can turn out the same once every leaf is known.
     #[must_use]
     pub fn may_equal(&self, other: &Self) -> bool {

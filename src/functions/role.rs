@@ -1,4 +1,4 @@
-//! Functions: pure texts for other resources of a configuration.
+//! `role`: what an identity of the provider needs in a cluster.
 
 use kube_cluster::{RoleName, Use};
 use mesh_model::names::Namespace;
@@ -6,7 +6,7 @@ use tf_server::{Function, FunctionError};
 use tf_value::schema::{FunctionSchema, Parameter};
 use tf_value::{Type, Value};
 
-/// `role`: what an identity of the provider needs in a cluster.
+/// The function.
 pub(crate) struct Role;
 
 impl Function for Role {

@@ -1,0 +1,234 @@
+//! What becomes of a client's requests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::IpAddr;
+
+use mesh_model::names::ClusterName;
+
+use crate::client::Upstream;
+use crate::envoy::{self, Ejections, Repeating, Tries};
+use crate::fleet::Fleet;
+use crate::reach::{Answer, Cause};
+use crate::share::Share;
+use crate::world::{Fault, World};
+
+/// A call.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// where its client runs
+    pub cluster: &'a ClusterName,
+    /// namespace of the client
+    pub namespace: &'a str,
+    /// service account of the client; `None`: any of its namespace
+    pub account: Option<&'a str>,
+    /// host
+    pub host: &'a str,
+    /// port of the host
+    pub port: u16,
+    /// HTTP method
+    pub method: &'a str,
+}
+
+/// What becomes of requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Forecast {
+    /// the client's own cluster is down: nobody calls
+    NoClient,
+    /// no proxy knows a way
+    NoRoute(NoRoute),
+    /// proxies send them to endpoints
+    Routed(Routed),
+}
+
+/// Why there is no way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoRoute {
+    /// no ServiceEntry that the client sees has the name
+    NameUnknown,
+    /// nothing answers DNS for the name
+    NameNotResolved,
+    /// no route of the host's VirtualService takes the request
+    NotRouted,
+    /// the host has no such port
+    PortUnknown,
+    /// nothing is selected
+    NoEndpoints,
+}
+
+impl fmt::Display for NoRoute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NameUnknown => "the name is not known",
+            Self::NameNotResolved => "the name is not resolved",
+            Self::NotRouted => "no route takes the request",
+            Self::PortUnknown => "the host has no such port",
+            Self::NoEndpoints => "the host has no endpoint",
+        })
+    }
+}
+
+/// What proxies do with requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Routed {
+    /// of first tries, once what fails is ejected: by the cluster whose pods answer
+    pub shares: BTreeMap<ClusterName, Share>,
+    /// of first tries: what meets something that fails and stays, because it cannot be ejected
+    pub failing: Share,
+    /// of first tries: what is answered 403
+    pub denied: Share,
+    /// what becomes of requests before anything is ejected
+    pub first: Tries,
+    /// what becomes of them afterwards
+    pub lasting: Tries,
+    /// whether ejection can do its work
+    pub ejections: Ejections,
+    /// every way to pods, by priority
+    pub ways: Vec<Way>,
+}
+
+/// A way to pods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// 0 is served first
+    pub priority: usize,
+    /// whose pods are at its end; `None`: nobody's
+    pub cluster: Option<ClusterName>,
+    /// how it leads there
+    pub via: Via,
+    /// endpoints that are alike
+    pub endpoints: usize,
+    /// what becomes of it
+    pub state: State,
+}
+
+/// How a way leads to pods.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Via {
+    /// straight, in the client's own cluster
+    Pods {
+        /// which of the Services of the namespace
+        service: usize,
+    },
+    /// by an entry, through a gateway
+    Entry {
+        /// name of the WorkloadEntry
+        name: String,
+        /// the gateway's
+        address: IpAddr,
+    },
+}
+
+/// What becomes of a way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// takes this share of first tries and serves
+    Serves(Share),
+    /// serves when those before it cannot
+    Waits,
+    /// takes this share of first tries and answers 403
+    Denies(Share),
+    /// is out
+    Ejected(Fault, Cause),
+    /// takes this share of first tries and fails
+    Fails(Share, Fault, Cause),
+    /// would fail, if anything came there
+    Broken(Fault, Cause),
+}
+
+impl Forecast {
+    /// The clusters that serve.
+    #[must_use]
+    pub fn servers(&self) -> BTreeSet<&ClusterName> {
+        match self {
+            Self::Routed(routed) => routed.shares.keys().collect(),
+            Self::NoClient | Self::NoRoute(_) => BTreeSet::new(),
+        }
+    }
+}
+
+impl Fleet {
+    /// What becomes of such requests in a world.
+    #[must_use]
+    pub fn forecast(&self, world: &World, request: &Request<'_>) -> Forecast {
+        self.forecast_after(None, world, request)
+    }
+
+    /// The same, where another world lasted long enough before for everything to be out that failed there.
+    #[must_use]
+    pub fn forecast_after(&self, before: Option<&World>, world: &World, request: &Request<'_>) -> Forecast {
+        if world.clusters_down.contains(request.cluster) {
+            return Forecast::NoClient;
+        }
+        let upstream = match Upstream::find(self, world, request) {
+            Ok(upstream) => upstream,
+            Err(reason) => return Forecast::NoRoute(reason),
+        };
+        let earlier = before.and_then(|before| Upstream::find(self, before, request).ok());
+        // of other endpoints nothing is known yet
+        let earlier = earlier.filter(|earlier| earlier.ways == upstream.ways);
+        let out = earlier.map(|earlier| earlier.ejected()).unwrap_or_default();
+        Forecast::Routed(route(&upstream, &out))
+    }
+}
+
+impl Upstream<'_> {
+    fn ejected(&self) -> BTreeSet<usize> {
+        envoy::eject(&self.endpoints, self.policy.outlier.as_ref(), self.protocol)
+    }
+}
+
+/// `before`: endpoints that are out already.
+fn route(upstream: &Upstream<'_>, before: &BTreeSet<usize>) -> Routed {
+    let Upstream { route, policy, protocol, endpoints, ways } = upstream;
+    let repeating = Repeating { retries: &route.retries, limit: &route.limit, protocol: *protocol };
+    let out = upstream.ejected();
+    let loads = envoy::loads(endpoints, &out, &BTreeSet::new());
+    let mut routed = Routed {
+        shares: BTreeMap::new(),
+        failing: Share::NONE,
+        denied: Share::NONE,
+        first: envoy::worst(endpoints, before, &repeating),
+        lasting: envoy::worst(endpoints, &out, &repeating),
+        ejections: Ejections::of(policy.outlier.as_ref(), endpoints.len()),
+        ways: Vec::new(),
+    };
+    for (index, (endpoint, (cluster, via))) in endpoints.iter().zip(ways).enumerate() {
+        let load = loads[index];
+        let state = match &endpoint.answer {
+            Answer::Served if load.is_none() => State::Waits,
+            Answer::Served => {
+                if let Some(cluster) = cluster {
+                    let share = routed.shares.entry((*cluster).clone()).or_insert(Share::NONE);
+                    *share = *share + load;
+                }
+                State::Serves(load)
+            }
+            Answer::Denied => {
+                routed.denied = routed.denied + load;
+                State::Denies(load)
+            }
+            Answer::Failed(fault, cause) if out.contains(&index) => State::Ejected(*fault, cause.clone()),
+            Answer::Failed(fault, cause) if load.is_none() => State::Broken(*fault, cause.clone()),
+            Answer::Failed(fault, cause) => {
+                routed.failing = routed.failing + load;
+                State::Fails(load, *fault, cause.clone())
+            }
+        };
+        let cluster = cluster.cloned();
+        let way = Way { priority: endpoint.priority, cluster, via: via.clone(), endpoints: 1, state };
+        match routed.ways.iter_mut().find(|other| other.is_like(&way)) {
+            Some(other) => other.endpoints += 1,
+            None => routed.ways.push(way),
+        }
+    }
+    routed.ways.sort_by(|one, other| (one.priority, &one.cluster, &one.via).cmp(&(other.priority, &other.cluster, &other.via)));
+    routed
+}
+
+impl Way {
+    /// Whether both are the same but for the pod at their end.
+    fn is_like(&self, other: &Self) -> bool {
+        (self.priority, &self.cluster, &self.via, &self.state) == (other.priority, &other.cluster, &other.via, &other.state)
+    }
+}

@@ -1,0 +1,65 @@
+//! What the objects of one cluster say, read back from their trees.
+
+mod access;
+mod host;
+mod part;
+mod policy;
+mod remote;
+mod route;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use istio_objects::Object;
+
+pub(crate) use access::{Access, Action};
+pub(crate) use host::{Host, HostPort, Protocol};
+pub use part::Unforeseen;
+pub(crate) use policy::{Locality, Outlier, Policy, PortPolicy};
+pub(crate) use remote::{Entry, Passthrough};
+pub(crate) use route::{Limit, Retries, Route, RouteTable};
+
+/// The configuration of one cluster.
+#[derive(Debug, Default)]
+pub(crate) struct Configuration {
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) policies: Vec<Policy>,
+    pub(crate) route_tables: Vec<RouteTable>,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) gateways: Vec<Passthrough>,
+    pub(crate) access: Vec<Access>,
+}
+
+impl Configuration {
+    pub(crate) fn read(objects: &[Arc<Object>]) -> Result<Self, Unforeseen> {
+        let mut configuration = Self::default();
+        for object in objects {
+            match object.kind.key_name().as_str() {
+                "ServiceEntry" => configuration.hosts.push(Host::read(object)?),
+                "DestinationRule" => configuration.policies.push(Policy::read(object)?),
+                "VirtualService" => configuration.route_tables.push(RouteTable::read(object)?),
+                "WorkloadEntry" => configuration.entries.push(Entry::read(object)?),
+                "Gateway" => configuration.gateways.push(Passthrough::read(object)?),
+                "AuthorizationPolicy" => configuration.access.push(Access::read(object)?),
+                _ => return Err(Unforeseen::NotModelled { object: object.key(), member: "kind".to_owned() }),
+            }
+        }
+        Ok(configuration)
+    }
+}
+
+/// Namespace of an object; ours all have one.
+fn namespace(object: &Object) -> String {
+    object.namespace.as_ref().map(ToString::to_string).unwrap_or_default()
+}
+
+/// Whether an object of `namespace` with this `exportTo` is seen in the namespace `viewer`.
+pub(crate) fn is_visible(export_to: &[String], namespace: &str, viewer: &str) -> bool {
+    export_to.is_empty() || export_to.iter().any(|to| to == "*" || to == viewer || (to == "." && namespace == viewer))
+}
+
+/// Whether a selector selects a workload. One without labels selects none.
+pub(crate) fn is_selected(selector: Option<&BTreeMap<String, String>>, labels: &BTreeMap<String, String>) -> bool {
+    let covers = |selector: &BTreeMap<String, String>| selector.iter().all(|(key, value)| labels.get(key) == Some(value));
+    selector.is_some_and(|selector| !selector.is_empty() && covers(selector))
+}

@@ -1,0 +1,12 @@
+//! What is foretold, beside what was seen on running meshes, and beside what intents ask for.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod experiments;
+#[path = "../../../mesh-translate/tests/properties/fleet.rs"]
+#[allow(dead_code, reason = "the other properties use the rest of it")]
+mod fleet;
+mod minimality;
+mod ranks;
+mod rig;
+mod table;
