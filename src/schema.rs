@@ -51,7 +51,11 @@ pub(crate) fn facts(side: Side) -> Vec<Attribute> {
                     Type::list(Type::String),
                     "IP addresses where other clusters reach the gateway. One of `addresses` and `hostname` is set.",
                 ),
-                side.optional("hostname", Type::String, "DNS name where other clusters reach the gateway."),
+                side.optional(
+                    "hostname",
+                    Type::String,
+                    "DNS name where other clusters reach the gateway; their istiod resolves it. Takes `network` of the cluster, `region` of its clients, and the definitions of Gateway API there; failover tells rank 1 from all others.",
+                ),
                 side.optional("port", Type::Number, "Port where other clusters reach the gateway. Default 15443."),
                 side.optional("namespace", Type::String, "Namespace of the gateway's workload. Default: `root_namespace`."),
                 side.optional(

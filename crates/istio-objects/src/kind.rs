@@ -27,6 +27,18 @@ impl Kind {
         Self { group: "security.istio.io".to_owned(), ..Self::networking(kind) }
     }
 
+    /// A kind of Gateway API, in the version that is served since its release 1.0.
+    #[must_use]
+    pub fn gateway_api(kind: &str) -> Self {
+        Self { group: "gateway.networking.k8s.io".to_owned(), ..Self::networking(kind) }
+    }
+
+    /// Whether it is this kind of Istio.
+    #[must_use]
+    pub fn is_istio(&self, kind: &str) -> bool {
+        self.kind == kind && self.group.ends_with(".istio.io")
+    }
+
     /// Parses `apiVersion` and `kind` of an object.
     #[must_use]
     pub fn parse(api_version: &str, kind: &str) -> Option<Self> {

@@ -200,10 +200,11 @@ codes! {
     CanonicalNamesDiffer = "GM2007", Error, "Canonical names differ";
     /// A cluster serves others, and no address of an east-west gateway is known there.
     NoGateway = "GM2008", Error, "No east-west gateway";
-    /// A gateway that other clusters call is reached by a hostname.
+    /// A gateway that other clusters call is reached by a hostname, and something that this takes is missing.
     ///
-    /// Only IP addresses are supported for now: an endpoint with a hostname is dropped silently beside endpoints with
-    /// addresses.
+    /// An endpoint with a hostname is dropped silently beside endpoints with addresses. So a Gateway of class `istio-remote`
+    /// stands for the network of the cluster, and istiod resolves its hostname. That takes a network, another one than that of the
+    /// clients, and a region of the clients, by which such endpoints are ranked.
     GatewayHostname = "GM2009", Error, "Gateway with a hostname";
     /// A Gateway of somebody else passes every host (`*`) through an east-west gateway.
     ///
@@ -254,6 +255,10 @@ codes! {
     /// Another cluster is one endpoint for each address of its gateways. After `consecutive_gateway_errors` answers 502, 503 or
     /// 504 in a row it is ejected, and where nobody else serves every request fails until it comes back.
     OnlyTarget = "GM2024", Warning, "The only serving cluster can be ejected";
+    /// Clusters of several ranks share what they serve, because one of them is reached by a hostname.
+    ///
+    /// Endpoints behind a hostname are ranked by localities, which tell the first rank from all others.
+    RanksShared = "GM2026", Warning, "Ranks are shared behind a hostname";
     /// An overlay takes something away that failover depends on.
     ///
     /// Outlier detection, the order of failover, the server name, retries and the like are the destination's; no admission

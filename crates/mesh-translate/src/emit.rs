@@ -7,7 +7,7 @@ use istio_objects::kinds::PortPolicies;
 use istio_objects::{Object, ObjectKey, reserved};
 use mesh_model::names::{ClusterName, Namespace};
 
-use crate::ir::{ClientPlan, ClusterPlan, Entry, Exposure, Host, Policy, RouteTable, ServingHost};
+use crate::ir::{ClientPlan, ClusterPlan, Entry, Exposure, Host, Policy, RemoteGateway, RouteTable, ServingHost};
 use crate::{Objects, merge};
 
 /// The objects of every cluster, by key.
@@ -36,7 +36,7 @@ impl<'p> Made<'p> {
     }
 
     fn client_objects(&mut self, plan: &'p ClientPlan, objects: &mut Vec<Keyed>) {
-        let ClientPlan { namespace, host, policy, route_table, entries } = plan;
+        let ClientPlan { namespace, host, policy, route_table, entries, remote_gateways } = plan;
         objects.push(self.once(host, namespace, || service_entry(host, namespace)));
         objects.push(self.once(policy, namespace, || destination_rule(policy, host, namespace)));
         if let Some(table) = route_table {
@@ -44,6 +44,9 @@ impl<'p> Made<'p> {
         }
         for entry in entries {
             objects.push(self.once(entry, namespace, || workload_entry(entry, namespace)));
+        }
+        for gateway in remote_gateways {
+            objects.push(self.once(gateway, namespace, || remote_gateway(gateway, namespace)));
         }
     }
 
@@ -86,6 +89,11 @@ fn virtual_service(table: &RouteTable, host: &Host, namespace: &Namespace) -> Ob
 
 fn workload_entry(entry: &Entry, namespace: &Namespace) -> Object {
     merge::workload_entry(entry).object(namespace.clone(), entry.name.clone(), labels(&entry.destination))
+}
+
+fn remote_gateway(gateway: &RemoteGateway, namespace: &Namespace) -> Object {
+    let RemoteGateway { name, network, destination, .. } = gateway;
+    merge::remote_gateway(gateway).object(namespace.clone(), name.clone(), network, labels(destination))
 }
 
 fn labels(destination: &str) -> BTreeMap<String, String> {

@@ -7,9 +7,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mesh_model::facts::GatewayAddress;
 use mesh_model::intent::{LoadBalancer, OutlierDetection, Protocol, TcpKeepalive};
 use mesh_model::names::{
-    CanonicalName, ClusterName, Hostname, Namespace, ObjectName, PortName, PortNumber, Region, ServiceAccount,
+    CanonicalName, ClusterName, Hostname, Namespace, NetworkName, ObjectName, PortName, PortNumber, Region, ServiceAccount,
 };
 use mesh_model::{Code, Leaf};
 
@@ -37,6 +38,8 @@ pub struct ClientPlan {
     pub route_table: Option<Arc<RouteTable>>,
     /// the other clusters that serve
     pub entries: Vec<Arc<Entry>>,
+    /// gateways that stand for entries without an address
+    pub remote_gateways: Vec<Arc<RemoteGateway>>,
 }
 
 /// What a gateway passes through.
@@ -147,10 +150,25 @@ pub struct PortPolicy {
     pub tcp_keepalive: Option<TcpKeepalive>,
     /// choice among endpoints of one rank
     pub load_balancer: Leaf<LoadBalancer>,
-    /// the highest failover rank of any client, so that the policy is the same in every cluster
-    pub highest_rank: u32,
+    /// how endpoints are ranked
+    pub ranks: Ranks,
     /// ejection
     pub outlier_detection: OutlierDetection,
+}
+
+/// How the endpoints of a client are ranked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ranks {
+    /// by labels
+    Labels {
+        /// the highest one of any client, so that the policy is the same in every cluster
+        highest: u32,
+    },
+    /// by localities: istiod puts the addresses of gateways in the place of entries without one, and keeps no label of them
+    Localities {
+        /// region of the clients
+        from: Leaf<Region>,
+    },
 }
 
 /// What happens to requests.
@@ -185,7 +203,48 @@ pub struct Route {
     pub timeout: Option<Leaf<Duration>>,
 }
 
-/// Another cluster that serves, by one address of its gateways.
+/// How another cluster is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// by an address of its gateways
+    Address {
+        /// the address
+        address: Leaf<IpAddr>,
+        /// the gateway's port
+        port: Leaf<PortNumber>,
+    },
+    /// by whatever stands for its network
+    Network(NetworkName),
+}
+
+/// What tells the rank of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RankedBy {
+    /// a label, beside the region of the cluster
+    Label {
+        /// region of the cluster
+        region: Option<Leaf<Region>>,
+    },
+    /// the region, which stands for the rank
+    Locality,
+}
+
+/// Where another cluster's network is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteGateway {
+    /// name of the object
+    pub name: ObjectName,
+    /// the network
+    pub network: NetworkName,
+    /// the gateway's addresses
+    pub address: GatewayAddress,
+    /// its port
+    pub port: Leaf<PortNumber>,
+    /// the destination's label
+    pub destination: String,
+}
+
+/// Another cluster that serves, by one way to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// name of the object
@@ -194,16 +253,14 @@ pub struct Entry {
     pub cluster: ClusterName,
     /// the destination's label
     pub destination: String,
-    /// where its gateway is reached
-    pub address: Leaf<IpAddr>,
-    /// the gateway's port
-    pub port: Leaf<PortNumber>,
+    /// how it is reached
+    pub way: Way,
     /// names of the host's ports, all of which it serves
     pub port_names: Vec<PortName>,
-    /// region of the cluster
-    pub region: Option<Leaf<Region>>,
     /// when it serves: 1 is next after the client's own cluster
     pub rank: Leaf<u32>,
+    /// how that is said
+    pub ranked_by: RankedBy,
     /// canonical name of the client's own pods, or of its own
     pub canonical_name: Leaf<CanonicalName>,
     /// account of its pods, where there is exactly one and it lives in the entry's namespace

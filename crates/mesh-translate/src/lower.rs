@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use mesh_model::Leaf;
 use mesh_model::derived;
+use mesh_model::facts::GatewayFacts;
 use mesh_model::intent::Port;
-use mesh_model::names::{CanonicalName, ClusterName, Hostname, Namespace, PortNumber, ServiceAccount};
+use mesh_model::names::{CanonicalName, ClusterName, Hostname, Namespace, PortNumber, Region, ServiceAccount};
 
 use crate::features::listening_port;
 use crate::ir::{
-    ClientPlan, ClusterPlan, Entry, Exposure, Host, HostPort, LocalPods, Policy, PortPolicy, Route, RouteTable, ServingHost,
+    ClientPlan, ClusterPlan, Entry, Exposure, Host, HostPort, LocalPods, Policy, PortPolicy, RankedBy, Ranks, RemoteGateway,
+    Route, RouteTable, ServingHost, Way,
 };
 use crate::link::{Client, Linked, Member, Served, Serving, gateways};
 
@@ -45,8 +47,18 @@ pub(crate) fn lower(linked: &Linked<'_>) -> BTreeMap<ClusterName, ClusterPlan> {
         .collect()
 }
 
-/// A target, its rank, whether the client's namespace is that of its pods, and the canonical name of the client's own pods.
-type Target<'l> = (&'l ClusterName, &'l Leaf<u32>, bool, Option<&'l Leaf<CanonicalName>>);
+/// What the entries of a target depend on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Target<'l> {
+    cluster: &'l ClusterName,
+    rank: &'l Leaf<u32>,
+    /// whether the client's namespace is that of its pods
+    is_near: bool,
+    /// the canonical name of the client's own pods
+    own_name: Option<&'l Leaf<CanonicalName>>,
+    /// whether the client ranks by localities
+    by_locality: bool,
+}
 
 /// Ports of the cluster's own pods, and their canonical name.
 type Own<'l> = (&'l [Option<PortNumber>], &'l Leaf<CanonicalName>);
@@ -54,11 +66,14 @@ type Own<'l> = (&'l [Option<PortNumber>], &'l Leaf<CanonicalName>);
 /// What clusters hold alike, by what makes it differ.
 struct Alike<'l> {
     linked: &'l Linked<'l>,
-    policy: Arc<Policy>,
+    /// by how endpoints are ranked; `None`: by labels
+    policies: BTreeMap<Option<&'l Leaf<Region>>, Arc<Policy>>,
     route_table: Option<Arc<RouteTable>>,
     /// by the cluster's own pods; `None` where none serve
     hosts: BTreeMap<Option<Own<'l>>, Arc<Host>>,
     entries: BTreeMap<Target<'l>, Vec<Arc<Entry>>>,
+    /// by target
+    remote_gateways: BTreeMap<&'l ClusterName, Vec<Arc<RemoteGateway>>>,
     /// by the gateway's namespace and labels
     exposures: BTreeMap<(&'l Namespace, &'l BTreeMap<String, String>), Arc<Exposure>>,
 }
@@ -68,7 +83,8 @@ impl<'l> Alike<'l> {
         let has_requests = linked.ports.iter().any(|port| port.protocol.has_requests());
         Self {
             linked,
-            policy: Arc::new(policy(linked)),
+            policies: BTreeMap::new(),
+            remote_gateways: BTreeMap::new(),
             route_table: has_requests.then(|| Arc::new(route_table(linked))),
             hosts: BTreeMap::new(),
             entries: BTreeMap::new(),
@@ -103,17 +119,27 @@ impl<'l> Alike<'l> {
         let own = member.serving.as_ref().map(|serving| (serving.target_ports.as_slice(), serving.canonical_name()));
         let host = self.hosts.entry(own).or_insert_with(|| Arc::new(host(linked, own)));
         let own_name = own.map(|(_, name)| name);
+        let named: Vec<&'l ClusterName> =
+            client.targets.keys().copied().filter(|target| gateways::is_named(linked.members[target].facts)).collect();
+        // by localities for all where one has no labels
+        let from = if named.is_empty() { None } else { member.facts.region.as_ref() };
+        let policy = self.policies.entry(from).or_insert_with(|| Arc::new(policy(linked, from)));
         let of_target = |(target, rank): (&&'l ClusterName, &'l Leaf<u32>)| {
             let is_near = client.namespace == serving(linked, target).namespace();
-            let made = self.entries.entry((*target, rank, is_near, own_name));
-            made.or_insert_with(|| entries(linked, (target, rank, is_near, own_name))).clone()
+            let target = Target { cluster: target, rank, is_near, own_name, by_locality: from.is_some() };
+            self.entries.entry(target).or_insert_with(|| entries(linked, target)).clone()
+        };
+        let entries = client.targets.iter().flat_map(of_target).collect();
+        let of_network = |target: &&'l ClusterName| {
+            self.remote_gateways.entry(target).or_insert_with(|| remote_gateways(linked, target)).clone()
         };
         ClientPlan {
             namespace: client.namespace.clone(),
             host: Arc::clone(host),
-            policy: Arc::clone(&self.policy),
+            policy: Arc::clone(policy),
             route_table: self.route_table.clone(),
-            entries: client.targets.iter().flat_map(of_target).collect(),
+            entries,
+            remote_gateways: named.iter().flat_map(of_network).collect(),
         }
     }
 }
@@ -180,8 +206,12 @@ fn host(linked: &Linked<'_>, own: Option<Own<'_>>) -> Host {
     }
 }
 
-fn policy(linked: &Linked<'_>) -> Policy {
+fn policy(linked: &Linked<'_>, by_locality: Option<&Leaf<Region>>) -> Policy {
     let intent = linked.intent;
+    let ranks = match by_locality {
+        Some(from) => Ranks::Localities { from: from.clone() },
+        None => Ranks::Labels { highest: linked.highest_rank },
+    };
     let ports = linked.ports.iter().enumerate().map(|(index, port)| PortPolicy {
         number: port.number,
         sni: linked.served.sni(index, port),
@@ -189,7 +219,7 @@ fn policy(linked: &Linked<'_>) -> Policy {
         connect_timeout: intent.connect_timeout.clone(),
         tcp_keepalive: intent.tcp_keepalive.clone(),
         load_balancer: intent.load_balancer.clone(),
-        highest_rank: linked.highest_rank,
+        ranks: ranks.clone(),
         outlier_detection: intent.outlier_detection.clone(),
     });
     Policy { hostname: intent.hostname.clone(), export_to: export_to(linked), ports: ports.collect() }
@@ -226,27 +256,48 @@ fn serving<'l>(linked: &'l Linked<'l>, target: &ClusterName) -> &'l Serving<'l> 
 }
 
 /// Entries have the canonical name of the client's own pods, by which the host selects both.
-fn entries(linked: &Linked<'_>, (target, rank, is_near, own_name): Target<'_>) -> Vec<Arc<Entry>> {
-    let member = &linked.members[target];
-    let serving = serving(linked, target);
+fn entries(linked: &Linked<'_>, target: Target<'_>) -> Vec<Arc<Entry>> {
+    let Target { cluster, rank, is_near, own_name, by_locality } = target;
+    let facts = linked.members[cluster].facts;
+    let serving = serving(linked, cluster);
     let service_account = if is_near { service_account(serving) } else { None };
-    gateways::addresses(member.facts)
-        .enumerate()
-        .map(|(index, (address, port))| {
-            Arc::new(Entry {
-                name: derived::workload_entry_name(&linked.intent.hostname, target, index),
-                cluster: target.clone(),
-                destination: derived::destination_label(&linked.intent.hostname).to_string(),
-                address: address.clone(),
-                port: port.clone(),
-                port_names: linked.ports.iter().map(|port| port.name.clone()).collect(),
-                region: member.facts.region.clone(),
-                rank: rank.clone(),
-                canonical_name: own_name.unwrap_or_else(|| serving.canonical_name()).clone(),
-                service_account: service_account.clone(),
-            })
+    let ways = match &facts.network {
+        Some(Leaf::Known(network)) if gateways::is_named(facts) => vec![Way::Network(network.clone())],
+        _ => {
+            let way = |(address, port): (&Leaf<_>, &Leaf<_>)| Way::Address { address: address.clone(), port: port.clone() };
+            gateways::addresses(facts).map(way).collect()
+        }
+    };
+    let entry = |(index, way)| {
+        Arc::new(Entry {
+            name: derived::workload_entry_name(&linked.intent.hostname, cluster, index),
+            cluster: cluster.clone(),
+            destination: derived::destination_label(&linked.intent.hostname).to_string(),
+            way,
+            port_names: linked.ports.iter().map(|port| port.name.clone()).collect(),
+            rank: rank.clone(),
+            ranked_by: if by_locality { RankedBy::Locality } else { RankedBy::Label { region: facts.region.clone() } },
+            canonical_name: own_name.unwrap_or_else(|| serving.canonical_name()).clone(),
+            service_account: service_account.clone(),
         })
-        .collect()
+    };
+    ways.into_iter().enumerate().map(entry).collect()
+}
+
+/// Gateways of a target that stand for its network; named like its entries, which they stand for.
+fn remote_gateways(linked: &Linked<'_>, target: &ClusterName) -> Vec<Arc<RemoteGateway>> {
+    let facts = linked.members[target].facts;
+    let Some(Leaf::Known(network)) = &facts.network else { return Vec::new() };
+    let gateway = |(index, gateway): (usize, &GatewayFacts)| {
+        Arc::new(RemoteGateway {
+            name: derived::workload_entry_name(&linked.intent.hostname, target, index),
+            network: network.clone(),
+            address: gateway.address.clone(),
+            port: gateway.port.clone(),
+            destination: derived::destination_label(&linked.intent.hostname).to_string(),
+        })
+    };
+    facts.gateways.iter().enumerate().map(gateway).collect()
 }
 
 /// The account of the target's pods. istiod reads it as one of the entry's own namespace, so it is left out where that would

@@ -1,7 +1,7 @@
 //! Merge: the slices of all features make one object.
 
 use istio_objects::kinds::{
-    Conflict, DestinationRule, Gateway, HttpRoute, ServiceEntry, TrafficPolicy, VirtualService, WorkloadEntry,
+    Conflict, DestinationRule, Gateway, HttpRoute, RemoteGateway, ServiceEntry, TrafficPolicy, VirtualService, WorkloadEntry,
 };
 
 use crate::features::{FEATURES, Slice};
@@ -37,6 +37,8 @@ merged! {
     http_route: HttpRoute, Route => HttpRoute;
     /// The WorkloadEntry of an entry.
     workload_entry: WorkloadEntry, Entry => WorkloadEntry;
+    /// The Gateway for another network.
+    remote_gateway: RemoteGateway, RemoteGateway => RemoteGateway;
     /// The ServiceEntry of a host.
     service_entry: ServiceEntry, Host => ServiceEntry;
 }

@@ -99,7 +99,7 @@ pub fn pauses(waves: &[Wave]) -> BTreeSet<usize> {
 
 /// Whether an object is part of a way into a cluster.
 fn is_way(key: &ObjectKey) -> bool {
-    key.kind == "Gateway" || is_serving(key)
+    key.kind == "Gateway" || key.kind == "Gateway.gateway.networking.k8s.io" || is_serving(key)
 }
 
 /// Whether an object is a host by which gateways know pods.

@@ -11,6 +11,7 @@ use xtask::{Problem, Result};
 
 use crate::cluster::Cluster;
 use crate::mesh::layout::{ROOT, Spot};
+use crate::mesh::names;
 use crate::mesh::seeds;
 use crate::mesh::traffic::page;
 use crate::pki::Authority;
@@ -75,6 +76,7 @@ impl Istiod {
             ("etc/cacerts/root-cert.pem", root.to_owned()),
             ("mesh.yaml", seeds::mesh_config().to_string()),
             ("networks.yaml", "networks: {}".to_owned()),
+            (names::FILE, names::file()),
         ];
         for (name, text) in files {
             write(&folder.join(name), &text)?;
@@ -193,7 +195,8 @@ fn command(program: &Program, cluster: &Cluster, spot: Spot) -> Vec<String> {
         ("PILOT_ENABLE_ALPN_FILTER", "false".to_owned()),
     ];
     // the supervisor starts programs with an empty environment
-    let mut command = vec!["/usr/bin/env".to_owned()];
+    let mut command = if names::are_given() { names::asking() } else { Vec::new() };
+    command.push("/usr/bin/env".to_owned());
     command.extend(environment.map(|(key, value)| format!("{key}={value}")));
     command.push(program.path.display().to_string());
     let listens = |port: u16| spot.istiod(port).to_string();

@@ -53,6 +53,9 @@ impl Speech {
     }
 }
 
+/// Where names of gateways are asked for.
+pub const RESOLVER: (Ipv4Addr, u16) = (Ipv4Addr::new(127, 0, 12, 1), 53);
+
 /// The port of east-west gateways.
 pub const GATEWAY_PORT: u16 = 15443;
 

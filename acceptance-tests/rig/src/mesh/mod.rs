@@ -15,6 +15,7 @@ pub mod envoy;
 pub mod fleet;
 pub mod istiod;
 pub mod layout;
+pub mod names;
 pub mod recording;
 pub mod relay;
 pub mod replay;
@@ -38,6 +39,7 @@ use crate::content::Content;
 use crate::mesh::fleet::{Fleet, claim_addresses, seats, secrets};
 use crate::mesh::istiod::{Istiod, Program};
 use crate::mesh::layout::Spot;
+use crate::mesh::names::Names;
 use crate::mesh::relay::Relay;
 use crate::wait::is_so_by;
 
@@ -81,6 +83,7 @@ pub struct Mesh {
     istiods: BTreeMap<String, Istiod>,
     program: Program,
     rig: Rig,
+    _names: Option<Names>,
     // last: the addresses are free when everything else is gone
     _addresses: File,
 }
@@ -92,6 +95,7 @@ impl Mesh {
     /// When a tool cannot be had or something does not become ready.
     pub fn start(program: &Program, members: &[Member]) -> Result<Self> {
         let addresses = claim_addresses()?;
+        let names = names::are_given().then(Names::start).transpose()?;
         let workspace = Workspace::find()?;
         let envoy = find_or_install_envoy(&workspace)?;
         let content = |member: &Member| {
@@ -119,7 +123,7 @@ impl Mesh {
         for (name, istiod) in &istiods {
             istiod.validate(rig.cluster(name))?;
         }
-        Ok(Self { fleet, relays, istiods, program: program.clone(), rig, _addresses: addresses })
+        Ok(Self { fleet, relays, istiods, program: program.clone(), rig, _names: names, _addresses: addresses })
     }
 
     /// Its API servers.

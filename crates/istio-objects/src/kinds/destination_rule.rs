@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mesh_model::Leaf;
 use mesh_model::intent::{LoadBalancer, TcpKeepalive};
-use mesh_model::names::{Hostname, PortNumber};
+use mesh_model::names::{Hostname, PortNumber, Region};
 
 use super::macros::{fields, kind};
 use super::value::ToTree;
@@ -117,15 +117,27 @@ impl ToTree for LoadBalancer {
 
 /// Priorities of endpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LocalitySetting {
+pub enum LocalitySetting {
     /// labels; an endpoint's priority is the first of them in which it differs from the client
-    pub failover_priority: Vec<String>,
+    FailoverPriority(Vec<String>),
+    /// for clients of a region, the region that comes after their own; all others come last
+    Failover {
+        /// region of the clients
+        from: Leaf<Region>,
+        /// the one that comes next
+        to: String,
+    },
 }
 
 impl ToTree for LocalitySetting {
     fn to_tree(&self) -> Tree {
-        let Self { failover_priority } = self;
-        Tree::map([("enabled", Tree::Bool(true)), ("failoverPriority", failover_priority.to_tree())])
+        let (member, value) = match self {
+            Self::FailoverPriority(labels) => ("failoverPriority", labels.to_tree()),
+            Self::Failover { from, to } => {
+                ("failover", Tree::list([Tree::map([("from", from.to_tree()), ("to", to.to_tree())])]))
+            }
+        };
+        Tree::map([("enabled", Tree::Bool(true)), (member, value)])
     }
 }
 

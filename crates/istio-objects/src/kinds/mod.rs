@@ -7,6 +7,7 @@ mod destination_rule;
 mod gateway;
 mod macros;
 mod peer_authentication;
+mod remote_gateway;
 mod service_entry;
 mod value;
 mod virtual_service;
@@ -20,6 +21,7 @@ pub use destination_rule::{
 };
 pub use gateway::{Gateway, PassthroughServer};
 pub use peer_authentication::{MutualTlsMode, PeerAuthentication};
+pub use remote_gateway::{PassthroughListener, RemoteAddress, RemoteGateway};
 pub use service_entry::{Location, Resolution, ServiceEntry, ServicePort, WorkloadSelector};
 pub use value::duration_text;
 pub use virtual_service::{HttpMatch, HttpRetries, HttpRoute, RouteDestination, VirtualService};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use mesh_model::Leaf;
-use mesh_model::names::{CanonicalName, PortNumber, Region, ServiceAccount};
+use mesh_model::names::{CanonicalName, NetworkName, PortNumber, Region, ServiceAccount};
 
 use super::macros::kind;
 use super::value::ToTree;
@@ -15,9 +15,11 @@ kind! {
     WorkloadEntry {
         /// where it is reached
         address: Leaf<IpAddr> => "spec.address",
+        /// the network whose gateways stand for it, where it has no address
+        network: NetworkName => "spec.network",
         /// by name of the ServiceEntry's port
         ports: BTreeMap<String, Leaf<PortNumber>> => "spec.ports",
-        /// region where requests are really served
+        /// region where requests are really served, or one that stands for a rank
         locality: Leaf<Region> => "spec.locality",
         /// share among endpoints of one priority
         weight: u32 => "spec.weight",

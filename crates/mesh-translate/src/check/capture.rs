@@ -16,7 +16,7 @@ use crate::Objects;
 pub(crate) fn check_backends(intent: &VirtualDestination, objects: &Objects) -> Findings {
     let mut findings = Findings::new();
     for (index, Backend { cluster, namespace, service, selector, .. }) in intent.backends.iter().enumerate() {
-        let mut entries = objects.get(cluster).into_iter().flatten().filter(|object| object.kind.kind == "WorkloadEntry");
+        let mut entries = objects.get(cluster).into_iter().flatten().filter(|object| object.kind.is_istio("WorkloadEntry"));
         if let Some(entry) = entries.find(|entry| entry.namespace.as_ref() == Some(namespace) && meets(entry, selector)) {
             let path = AttributePath::of("backends").index(index).attribute("selector");
             let selector = selector.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
@@ -29,10 +29,10 @@ pub(crate) fn check_backends(intent: &VirtualDestination, objects: &Objects) -> 
 
 /// [`selects`] for one entry out of very many.
 fn meets(entry: &Object, selector: &BTreeMap<String, String>) -> bool {
-    let spec = planned::at(entry, &["spec", "labels"]);
+    let spec = entry.at(&["spec", "labels"]);
     selector.iter().all(|(key, value)| {
         let label = entry.labels.get(key).map(String::as_str);
-        label.or_else(|| planned::text(planned::member(spec?, key)?)) == Some(value)
+        label.or_else(|| spec?.member(key)?.text()) == Some(value)
     })
 }
 

@@ -9,7 +9,7 @@ use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings, derived};
 
 use super::live::listed;
-use super::planned::{at, elements, member, members, strings, text};
+use super::planned::{elements, members, strings};
 use crate::Objects;
 
 /// What an object must not have, or lack, for failover to work, and why.
@@ -55,7 +55,7 @@ pub(crate) fn check(intent: &VirtualDestination, objects: &Objects) -> Findings 
         return Findings::new();
     }
     for (cluster, objects) in objects {
-        let host = objects.iter().find(|object| object.kind.kind == "ServiceEntry" && !derived::is_serving_name(&object.name));
+        let host = objects.iter().find(|object| object.kind.is_istio("ServiceEntry") && !derived::is_serving_name(&object.name));
         for object in objects {
             let is_for = |kind: &str, only: Option<&ClusterName>| {
                 *kind == object.kind.key_name() && only.is_none_or(|only| only == cluster)
@@ -84,10 +84,10 @@ fn undone(object: &Object, host: Option<&Object>) -> Vec<Undone> {
     let Some(spec @ Tree::Map(_)) = object.body.get("spec") else { return Vec::new() };
     let found = match object.kind.kind.as_str() {
         "DestinationRule" => of_rule(object, host),
-        "VirtualService" => vec![(members(spec, "http").iter().any(|route| member(route, "retries").is_none()), NO_RETRIES)],
+        "VirtualService" => vec![(members(spec, "http").iter().any(|route| route.member("retries").is_none()), NO_RETRIES)],
         "WorkloadEntry" => vec![
-            (member(spec, "address").and_then(text).is_some_and(|address| address.parse::<IpAddr>().is_err()), NAMED),
-            (member(spec, "network").is_some(), NETWORK),
+            (spec.member("address").and_then(Tree::text).is_some_and(|address| address.parse::<IpAddr>().is_err()), NAMED),
+            (spec.member("network").is_some(), NETWORK),
         ],
         _ => Vec::new(),
     };
@@ -95,18 +95,18 @@ fn undone(object: &Object, host: Option<&Object>) -> Vec<Undone> {
 }
 
 fn of_rule(rule: &Object, host: Option<&Object>) -> Vec<(bool, Undone)> {
-    let policy = at(rule, &["spec", "trafficPolicy"]);
+    let policy = rule.at(&["spec", "trafficPolicy"]);
     let ports = policy.map_or(&[][..], |policy| members(policy, "portLevelSettings"));
     let policies: Vec<Option<&Tree>> = if ports.is_empty() { vec![policy] } else { ports.iter().map(Some).collect() };
-    let of = |path: [&'static str; 2]| policies.iter().map(move |policy| member(member((*policy)?, path[0])?, path[1]));
+    let of = |path: [&'static str; 2]| policies.iter().map(move |policy| (*policy)?.member(path[0])?.member(path[1]));
     let has_two_orders = of(["loadBalancer", "localityLbSetting"]).flatten().any(|setting| {
-        let has = |name: &str| !elements(member(setting, name)).is_empty();
+        let has = |name: &str| !elements(setting.member(name)).is_empty();
         has("failoverPriority") && (has("failover") || has("distribute"))
     });
-    let is_mutual = |mode: Option<&Tree>| mode.and_then(text) == Some("ISTIO_MUTUAL");
+    let is_mutual = |mode: Option<&Tree>| mode.and_then(Tree::text) == Some("ISTIO_MUTUAL");
     let visible = |object: &Object| strings(object, &["spec", "exportTo"]).map(str::to_owned).collect::<Vec<_>>();
     vec![
-        (policies.iter().any(|policy| policy.and_then(|policy| member(policy, "outlierDetection")).is_none()), NO_EJECTION),
+        (policies.iter().any(|policy| policy.and_then(|policy| policy.member("outlierDetection")).is_none()), NO_EJECTION),
         (has_two_orders, TWO_ORDERS),
         (of(["tls", "sni"]).any(|name| name.is_none()) || !of(["tls", "mode"]).all(is_mutual), NO_SERVER_NAME),
         (host.is_some_and(|host| visible(host) != visible(rule)), HIDDEN),

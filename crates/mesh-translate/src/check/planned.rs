@@ -29,13 +29,13 @@ pub(super) struct Common {
 
 impl Common {
     pub(super) fn of(objects: &Objects) -> Self {
-        let Some(rule) = objects.values().flatten().find(|object| object.kind.kind == "DestinationRule") else {
+        let Some(rule) = objects.values().flatten().find(|object| object.kind.is_istio("DestinationRule")) else {
             return Self::default();
         };
         let ports = server_names(rule)
             .filter_map(|name| name.strip_prefix("outbound_.")?.split_once("_._."))
             .map(|(port, _)| port.to_owned());
-        let identities = transport(rule).flat_map(|tls| members(tls, "subjectAltNames")).map(|id| text(id).map(str::to_owned));
+        let identities = transport(rule).flat_map(|tls| members(tls, "subjectAltNames")).map(|id| id.text().map(str::to_owned));
         let identities: Option<BTreeSet<String>> = identities.collect();
         Self { service_ports: ports.collect(), identities: identities.filter(|all| !all.is_empty()) }
     }
@@ -43,14 +43,14 @@ impl Common {
 
 /// How clients of each port encrypt.
 fn transport(rule: &Object) -> impl Iterator<Item = &Tree> {
-    let policy = at(rule, &["spec", "trafficPolicy"]);
+    let policy = rule.at(&["spec", "trafficPolicy"]);
     let ports = policy.map_or(&[][..], |policy| members(policy, "portLevelSettings"));
-    policy.into_iter().chain(ports).filter_map(|policy| member(policy, "tls"))
+    policy.into_iter().chain(ports).filter_map(|policy| policy.member("tls"))
 }
 
 /// The server name of each port.
 fn server_names(rule: &Object) -> impl Iterator<Item = &str> {
-    transport(rule).filter_map(|tls| member(tls, "sni").and_then(text))
+    transport(rule).filter_map(|tls| tls.member("sni").and_then(Tree::text))
 }
 
 /// The objects of each destination, which its label ties together, and those of none.
@@ -67,7 +67,7 @@ pub(super) fn by_destination(objects: &Objects) -> Vec<Objects> {
 
 /// The hostname that the objects are about.
 pub(super) fn hostname(objects: &Objects) -> Option<String> {
-    let hosts = objects.values().flatten().filter(|object| object.kind.kind == "ServiceEntry");
+    let hosts = objects.values().flatten().filter(|object| object.kind.is_istio("ServiceEntry"));
     hosts.filter_map(|host| strings(host, HOSTS).next()).find(|host| !derived::is_serving_host(host)).map(str::to_owned)
 }
 
@@ -78,7 +78,7 @@ impl<'a> Planned<'a> {
 
     /// Objects of a kind.
     pub(super) fn of_kind(&self, kind: &str) -> impl Iterator<Item = &'a Object> {
-        self.objects.iter().map(|object| &**object).filter(move |object| object.kind.kind == kind)
+        self.objects.iter().map(|object| &**object).filter(move |object| object.kind.is_istio(kind))
     }
 
     /// The ServiceEntry of the hostname.
@@ -113,8 +113,8 @@ impl<'a> Planned<'a> {
 
     /// Ports of the cluster's own pods, if they serve and call.
     pub(super) fn target_ports(&self) -> BTreeSet<&'a str> {
-        let ports = |entry: &'a Object| at(entry, &["spec"]).map_or(&[][..], |spec| members(spec, "ports"));
-        let target = |port: &'a Tree| match member(port, "targetPort") {
+        let ports = |entry: &'a Object| entry.at(&["spec"]).map_or(&[][..], |spec| members(spec, "ports"));
+        let target = |port: &'a Tree| match port.member("targetPort") {
             Some(Tree::Number(number)) => Some(number.as_str()),
             _ => None,
         };
@@ -158,58 +158,35 @@ pub(super) struct GatewayServer<'a> {
 
 /// The one server that a Gateway of ours has.
 pub(super) fn gateway_server(gateway: &Object) -> Option<GatewayServer<'_>> {
-    let server = members(at(gateway, &["spec"])?, "servers").first()?;
-    let Some(Tree::Number(port)) = member(member(server, "port")?, "number") else { return None };
-    Some(GatewayServer { host: members(server, "hosts").iter().find_map(text)?, port: port.as_str().parse().ok()? })
-}
-
-/// A member of an object.
-pub(super) fn at<'t>(object: &'t Object, path: &[&str]) -> Option<&'t Tree> {
-    let (first, rest) = path.split_first()?;
-    rest.iter().try_fold(object.body.get(*first)?, |tree, key| member(tree, key))
-}
-
-pub(super) fn member<'t>(tree: &'t Tree, key: &str) -> Option<&'t Tree> {
-    match tree {
-        Tree::Map(members) => members.get(key),
-        _ => None,
-    }
+    let server = members(gateway.at(&["spec"])?, "servers").first()?;
+    let Some(Tree::Number(port)) = server.member("port")?.member("number") else { return None };
+    Some(GatewayServer { host: members(server, "hosts").iter().find_map(Tree::text)?, port: port.as_str().parse().ok()? })
 }
 
 /// Elements of a list that a member is.
 pub(super) fn members<'t>(tree: &'t Tree, key: &str) -> &'t [Tree] {
-    elements(member(tree, key))
+    elements(tree.member(key))
 }
 
 pub(super) fn elements(tree: Option<&Tree>) -> &[Tree] {
-    match tree {
-        Some(Tree::List(elements)) => elements,
-        _ => &[],
-    }
-}
-
-pub(super) fn text(tree: &Tree) -> Option<&str> {
-    match tree {
-        Tree::String(text) => Some(text),
-        _ => None,
-    }
+    tree.map_or(&[], Tree::elements)
 }
 
 /// A known string in an object.
 pub(super) fn string<'t>(object: &'t Object, path: &[&str]) -> Option<&'t str> {
-    at(object, path).and_then(text)
+    object.at(path).and_then(Tree::text)
 }
 
 /// Known strings of a list in an object.
 pub(super) fn strings<'t>(object: &'t Object, path: &[&str]) -> impl Iterator<Item = &'t str> + use<'t> {
-    elements(at(object, path)).iter().filter_map(text)
+    elements(object.at(path)).iter().filter_map(Tree::text)
 }
 
 /// Known labels in an object. Istio reads those of a WorkloadEntry's metadata as the workload's too.
 pub(super) fn labels<'t>(object: &'t Object, path: &[&str]) -> BTreeMap<&'t str, &'t str> {
-    let members = match at(object, path) {
+    let members = match object.at(path) {
         Some(Tree::Map(members)) => Some(members),
         _ => None,
     };
-    members.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str(), text(value)?))).collect()
+    members.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str(), value.text()?))).collect()
 }

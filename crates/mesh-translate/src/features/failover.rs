@@ -7,13 +7,18 @@
 //! a higher rank after a lower one. Each WorkloadEntry carries the label of its rank. The ServiceEntry asks for near endpoints
 //! too (`PreferClose`, since Istio 1.25), which holds even while the DestinationRule is missing.
 //!
+//! Where a client reaches another cluster by a hostname, ranks are told by localities: endpoints that stand for a network have
+//! no labels. Each entry then has a region that stands for its rank, and `failover` names that of rank 1 as the one that comes
+//! after the client's own; all later ranks share the place behind it.
+//!
 //! # Interacts with
 //! `outlier_detection`, without which istiod computes no priorities.
 
 use istio_objects::kinds::{LocalitySetting, RankLabel, ServiceEntry, TrafficPolicy, WorkloadEntry};
+use mesh_model::names::Region;
 
 use super::{Feature, Slice};
-use crate::ir::{Entry, Host, PortPolicy};
+use crate::ir::{Entry, Host, PortPolicy, RankedBy, Ranks};
 
 pub(super) const FEATURE: Feature = Feature {
     name: "failover",
@@ -25,18 +30,35 @@ pub(super) const FEATURE: Feature = Feature {
 };
 
 fn policy(policy: &PortPolicy) -> TrafficPolicy {
-    let ranks = (1..=policy.highest_rank).rev().map(RankLabel::key);
-    let near = ["topology.kubernetes.io/region", "topology.kubernetes.io/zone"].map(str::to_owned);
-    TrafficPolicy {
-        load_balancer: Some(policy.load_balancer.clone()),
-        locality: Some(LocalitySetting { failover_priority: ranks.chain(near).collect() }),
-        ..TrafficPolicy::default()
-    }
+    let locality = match &policy.ranks {
+        Ranks::Labels { highest } => {
+            let ranks = (1..=*highest).rev().map(RankLabel::key);
+            let near = ["topology.kubernetes.io/region", "topology.kubernetes.io/zone"].map(str::to_owned);
+            LocalitySetting::FailoverPriority(ranks.chain(near).collect())
+        }
+        Ranks::Localities { from } => LocalitySetting::Failover { from: from.clone(), to: region_of(1).to_string() },
+    };
+    TrafficPolicy { load_balancer: Some(policy.load_balancer.clone()), locality: Some(locality), ..TrafficPolicy::default() }
 }
 
 fn entry(entry: &Entry) -> WorkloadEntry {
-    WorkloadEntry { rank: Some(RankLabel(entry.rank.clone())), locality: entry.region.clone(), ..WorkloadEntry::default() }
+    match &entry.ranked_by {
+        RankedBy::Label { region } => {
+            WorkloadEntry { rank: Some(RankLabel(entry.rank.clone())), locality: region.clone(), ..WorkloadEntry::default() }
+        }
+        RankedBy::Locality => {
+            WorkloadEntry { locality: Some(entry.rank.map(|rank| region_of(*rank))), ..WorkloadEntry::default() }
+        }
+    }
 }
+
+/// The region that stands for a rank. Istio has two places behind the client's own region: one that is named, and all others.
+fn region_of(rank: u32) -> Region {
+    format!("gloo-rank-{}", rank.min(RANKS_BY_LOCALITY)).parse().expect("letters, dashes and a digit are a region")
+}
+
+/// How many ranks localities tell apart.
+pub(crate) const RANKS_BY_LOCALITY: u32 = 2;
 
 fn host(_: &Host) -> ServiceEntry {
     ServiceEntry { traffic_distribution: Some("PreferClose".to_owned()), ..ServiceEntry::default() }

@@ -10,6 +10,7 @@ mod ignored_findings;
 mod mutual_tls;
 mod outlier_detection;
 mod remote_entry;
+mod remote_gateway;
 mod retries;
 mod routing;
 mod serving;
@@ -20,7 +21,10 @@ mod visibility;
 mod tests;
 
 pub(crate) use exposure::listening_port;
-use istio_objects::kinds::{DestinationRule, Gateway, HttpRoute, ServiceEntry, TrafficPolicy, VirtualService, WorkloadEntry};
+pub(crate) use failover::RANKS_BY_LOCALITY;
+use istio_objects::kinds::{
+    DestinationRule, Gateway, HttpRoute, RemoteGateway, ServiceEntry, TrafficPolicy, VirtualService, WorkloadEntry,
+};
 
 use crate::ir;
 
@@ -48,6 +52,8 @@ pub enum Slice {
     HttpRoute(fn(&ir::Route) -> HttpRoute, &'static [&'static str]),
     /// of each of its WorkloadEntries
     WorkloadEntry(fn(&ir::Entry) -> WorkloadEntry, &'static [&'static str]),
+    /// of each of its Gateways for other networks
+    RemoteGateway(fn(&ir::RemoteGateway) -> RemoteGateway, &'static [&'static str]),
     /// of its ServiceEntry
     ServiceEntry(fn(&ir::Host) -> ServiceEntry, &'static [&'static str]),
 }
@@ -62,6 +68,7 @@ pub const FEATURES: &[Feature] = &[
     mutual_tls::FEATURE,
     outlier_detection::FEATURE,
     remote_entry::FEATURE,
+    remote_gateway::FEATURE,
     retries::FEATURE,
     routing::FEATURE,
     serving::FEATURE,

@@ -12,7 +12,7 @@
 use istio_objects::kinds::WorkloadEntry;
 
 use super::{Feature, Slice};
-use crate::ir::Entry;
+use crate::ir::{Entry, Way};
 
 pub(super) const FEATURE: Feature = Feature {
     name: "remote_entry",
@@ -20,6 +20,7 @@ pub(super) const FEATURE: Feature = Feature {
         entry,
         &[
             "spec.address",
+            "spec.network",
             "spec.ports",
             "spec.weight",
             "spec.serviceAccount",
@@ -31,9 +32,17 @@ pub(super) const FEATURE: Feature = Feature {
 };
 
 fn entry(entry: &Entry) -> WorkloadEntry {
+    let (address, ports, network) = match &entry.way {
+        Way::Address { address, port } => {
+            let ports = entry.port_names.iter().map(|name| (name.to_string(), port.clone()));
+            (Some(address.clone()), Some(ports.collect()), None)
+        }
+        Way::Network(network) => (None, None, Some(network.clone())),
+    };
     WorkloadEntry {
-        address: Some(entry.address.clone()),
-        ports: Some(entry.port_names.iter().map(|name| (name.to_string(), entry.port.clone())).collect()),
+        address,
+        network,
+        ports,
         weight: Some(1),
         service_account: entry.service_account.clone(),
         canonical_name: Some(entry.canonical_name.clone()),

@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mesh_model::Leaf;
+use mesh_model::facts::GatewayAddress;
 use mesh_model::intent::{LoadBalancer, OutlierDetection, Protocol};
 
 use super::{FEATURES, Slice};
-use crate::ir::{Entry, Exposure, Host, HostPort, LocalPods, Policy, PortPolicy, Route, RouteTable, ServingHost};
+use crate::ir::{
+    Entry, Exposure, Host, HostPort, LocalPods, Policy, PortPolicy, RankedBy, Ranks, RemoteGateway, Route, RouteTable,
+    ServingHost, Way,
+};
 
 fn name<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
     text.parse().expect("a valid name")
@@ -31,6 +35,7 @@ struct Plans {
     table: RouteTable,
     route: Route,
     entry: Entry,
+    remote_gateway: RemoteGateway,
 }
 
 fn plans() -> Plans {
@@ -76,7 +81,7 @@ fn plans() -> Plans {
             connect_timeout: Leaf::Known(Duration::from_secs(1)),
             tcp_keepalive: None,
             load_balancer: Leaf::Known(LoadBalancer::default()),
-            highest_rank: 2,
+            ranks: Ranks::Labels { highest: 2 },
             outlier_detection: OutlierDetection::default(),
         },
         table: RouteTable { hostname: name("reviews.mesh.internal"), export_to: everybody(), routes: Vec::new() },
@@ -90,15 +95,24 @@ fn plans() -> Plans {
             retry_on_reset: Leaf::Known(false),
             timeout: Some(Leaf::Known(Duration::from_secs(1))),
         },
+        remote_gateway: RemoteGateway {
+            name: name("vd-reviews.mesh.internal.west"),
+            network: name("net-west"),
+            address: GatewayAddress::Hostname(Leaf::Known(name("west.example.com"))),
+            port: Leaf::Known(port(15443)),
+            destination: destination.clone(),
+        },
         entry: Entry {
             name: name("vd-reviews.mesh.internal.west"),
             cluster: name("west"),
             destination,
-            address: Leaf::Known("203.0.113.20".parse().expect("an address")),
-            port: Leaf::Known(port(15443)),
+            way: Way::Address {
+                address: Leaf::Known("203.0.113.20".parse().expect("an address")),
+                port: Leaf::Known(port(15443)),
+            },
             port_names: vec![name("http-9080")],
-            region: Some(Leaf::Known(name("us-west-2"))),
             rank: Leaf::Known(1),
+            ranked_by: RankedBy::Label { region: Some(Leaf::Known(name("us-west-2"))) },
             canonical_name: Leaf::Known(name("reviews")),
             service_account: Some(Leaf::Known(name("reviews"))),
         },
@@ -114,7 +128,12 @@ fn written(slice: &Slice, plans: &Plans) -> (&'static str, &'static [&'static st
         Slice::TrafficPolicy(give, fields) => ("TrafficPolicy", fields, give(&plans.port_policy).given()),
         Slice::VirtualService(give, fields) => ("VirtualService", fields, give(&plans.table).given()),
         Slice::HttpRoute(give, fields) => ("HttpRoute", fields, give(&plans.route).given()),
-        Slice::WorkloadEntry(give, fields) => ("WorkloadEntry", fields, give(&plans.entry).given()),
+        // by an address, and by a network
+        Slice::WorkloadEntry(give, fields) => {
+            let by_network = Entry { way: Way::Network(name("net-west")), ..plans.entry.clone() };
+            ("WorkloadEntry", fields, [give(&plans.entry).given(), give(&by_network).given()].concat())
+        }
+        Slice::RemoteGateway(give, fields) => ("RemoteGateway", fields, give(&plans.remote_gateway).given()),
         Slice::ServiceEntry(give, fields) => ("ServiceEntry", fields, give(&plans.host).given()),
     }
 }

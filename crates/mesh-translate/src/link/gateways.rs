@@ -20,6 +20,20 @@ pub(crate) fn addresses(facts: &ClusterFacts) -> impl Iterator<Item = (&Leaf<IpA
     })
 }
 
+/// Whether a cluster is reached by a hostname. Then its network stands for all of its gateways.
+pub(crate) fn is_named(facts: &ClusterFacts) -> bool {
+    facts.gateways.iter().any(|gateway| matches!(gateway.address, GatewayAddress::Hostname(_)))
+}
+
+/// How many ways lead to a cluster, at least: a hostname has one address or more.
+pub(crate) fn count(facts: &ClusterFacts) -> usize {
+    let ways = facts.gateways.iter().map(|gateway| match &gateway.address {
+        GatewayAddress::Addresses(addresses) => addresses.len(),
+        GatewayAddress::Hostname(_) => 1,
+    });
+    ways.sum()
+}
+
 /// Whether somebody else's Gateway already lets calls to a host through.
 pub(crate) fn exposes(gateway: &GatewayFacts, host: &str) -> bool {
     gateway.exposed_hosts.iter().any(|exposed| covers(GatewayFacts::passed_name(exposed), host))
@@ -40,19 +54,6 @@ pub(super) fn check(scope: &Scope<'_>, called: &BTreeSet<&ClusterName>, served_h
         let path = facts_path(cluster).attribute("gateways");
         for (index, gateway) in facts.gateways.iter().enumerate() {
             let path = path.index(index);
-            if let GatewayAddress::Hostname(hostname) = &gateway.address {
-                let name = hostname.known().map_or_else(|| "a hostname".to_owned(), ToString::to_string);
-                findings.push(
-                    Finding::new(
-                        Code::GatewayHostname,
-                        path.attribute("hostname"),
-                        format!("A gateway of cluster {cluster} is reached by {name}."),
-                        "Gateways are reached by IP address for now.",
-                        "Write the addresses to which the name resolves, if they stay: gateways = [{ addresses = [\"203.0.113.20\"] }]",
-                    )
-                    .in_cluster(cluster),
-                );
-            }
             if gateway.selector.is_empty() && !exposes(gateway, served_host) {
                 findings.push(
                     Finding::new(
@@ -78,9 +79,7 @@ pub(super) fn check(scope: &Scope<'_>, called: &BTreeSet<&ClusterName>, served_h
                 );
             }
         }
-        let unreachable = addresses(facts).next().is_none()
-            && !facts.gateways.iter().any(|gateway| matches!(gateway.address, GatewayAddress::Hostname(_)));
-        if unreachable {
+        if addresses(facts).next().is_none() && !is_named(facts) {
             findings.push(
                 Finding::new(
                     Code::NoGateway,

@@ -2,6 +2,7 @@
 
 mod clusters;
 pub(crate) mod gateways;
+mod hostnames;
 mod outlier;
 mod ports;
 pub(crate) mod ranks;
@@ -112,6 +113,7 @@ pub(crate) fn link(intent: &VirtualDestination) -> (Option<Linked<'_>>, Findings
     releases::check(&scope, &mut findings);
     clusters::check(&scope, &ranked, &mut findings);
     gateways::check(&scope, &called, &served.host(), &mut findings);
+    hostnames::check(&scope, &ranked, &mut findings);
     outlier::check(&scope, &ports, &ranked, &mut findings);
     ports::check(&scope, &ports, &mut findings);
     timeouts::check(&scope, &ports, &ranked, &mut findings);

@@ -124,5 +124,5 @@ fn targets<'r>(ranked: &'r Ranked<'_>, client: &ClusterName) -> impl Iterator<It
 }
 
 fn endpoints(scope: &Scope<'_>, target: &ClusterName) -> u32 {
-    u32::try_from(gateways::addresses(scope.facts(target)).count()).unwrap_or(u32::MAX)
+    u32::try_from(gateways::count(scope.facts(target))).unwrap_or(u32::MAX)
 }
