@@ -255,15 +255,15 @@ codes! {
     /// Another cluster is one endpoint for each address of its gateways. After `consecutive_gateway_errors` answers 502, 503 or
     /// 504 in a row it is ejected, and where nobody else serves every request fails until it comes back.
     OnlyTarget = "GM2024", Warning, "The only serving cluster can be ejected";
-    /// Clusters of several ranks share what they serve, because one of them is reached by a hostname.
-    ///
-    /// Endpoints behind a hostname are ranked by localities, which tell the first rank from all others.
-    RanksShared = "GM2026", Warning, "Ranks are shared behind a hostname";
     /// An overlay takes something away that failover depends on.
     ///
     /// Outlier detection, the order of failover, the server name, retries and the like are the destination's; no admission
     /// webhook refuses an object without them, and calls would be spread over all clusters, or lost.
     OverlayUndoes = "GM2025", Warning, "Overlay undoes failover";
+    /// Clusters of several ranks share what they serve, because one of them is reached by a hostname.
+    ///
+    /// Endpoints behind a hostname are ranked by localities, which tell the first rank from all others.
+    RanksShared = "GM2026", Warning, "Ranks are shared behind a hostname";
 
     /// Members of a mesh have different trust domains.
     ///
