@@ -12,9 +12,6 @@ use mesh_model::names::ClusterName;
 
 use crate::read::{Configuration, Unforeseen};
 
-/// Where istiod reads what no namespace of its own says.
-const TLS_MODE_LABEL: &str = "security.istio.io/tlsMode";
-
 /// Clusters with their objects, gateways and Services.
 #[derive(Debug)]
 pub struct Fleet {
@@ -185,7 +182,7 @@ impl Service {
         let Backend { cluster: _, namespace, service, ports, selector, canonical_name, service_accounts } = backend;
         let mut labels = selector.clone();
         labels.insert(reserved::CANONICAL_NAME_LABEL.to_owned(), known(canonical_name)?.to_string());
-        labels.insert(TLS_MODE_LABEL.to_owned(), "istio".to_owned());
+        labels.insert(reserved::TLS_MODE_LABEL.to_owned(), "istio".to_owned());
         let identity = |account| Ok(format!("spiffe://{trust_domain}/ns/{namespace}/sa/{}", known(account)?));
         Ok(Self {
             host: format!("{service}.{namespace}.svc.{domain}"),

@@ -56,10 +56,13 @@ enum Stage {
 #[must_use]
 pub fn order(changes: Vec<Change>, goal: &BTreeMap<ClusterName, Vec<Manifest>>) -> Vec<Wave> {
     let places: BTreeMap<Place<'_>, Situation> = situations(&changes, goal);
-    let adding = || places.iter().filter(|(_, situation)| situation.policy.as_ref().is_some_and(|policy| policy.adds_server));
+    let adds = |situation: &Situation| situation.policy.as_ref().is_some_and(|policy| policy.adds_server);
+    let adding: BTreeSet<Option<&str>> =
+        places.iter().filter(|(_, situation)| adds(situation)).map(|((_, _, destination), _)| *destination).collect();
     // a place that names no destination may be any
-    let adds_server =
-        |name: &ObjectName| adding().any(|((_, _, own), _)| own.is_none_or(|own| derived::is_serving_name_of(name, own)));
+    let adds_server = |name: &ObjectName| {
+        adding.iter().any(|destination| destination.is_none_or(|destination| derived::is_serving_name_of(name, destination)))
+    };
     let stage = |change: &Change| match is_serving(change.key()) {
         true => serving_stage(&change.operation, adds_server(&change.key().name)),
         false => stage(change, &places[&place(change)]),
@@ -122,7 +125,7 @@ struct Situation {
     coming: Vec<BTreeSet<String>>,
     /// their canonical names
     coming_names: BTreeSet<String>,
-    /// entries are there before and after
+    /// entries are there before and after, at the same address
     stays: bool,
     /// how the policy changes, where it does
     policy: Option<PolicyChange>,
@@ -193,16 +196,18 @@ impl PolicyChange {
             policies.iter().flat_map(|policy| strings(policy, list)).map(str::to_owned).collect()
         };
         let drops = |list: &str| !listed(&old, list).is_subset(&listed(&new, list));
-        let [old_services, new_services] = [&old, &new].map(|policies| -> BTreeSet<Option<&str>> {
-            policies.iter().map(|policy| policy.pointer(SERVICE).and_then(Value::as_str)).collect()
-        });
+        // by port, where each has a policy of its own: a port that comes is no port of the host yet, one that goes is none any more
+        let [old_services, new_services] = [services(&old), services(&new)];
+        let changes = |(port, service): (&Option<u64>, &Option<&str>)| match new_services.get(port) {
+            Some(new) => new != service,
+            None => port.is_none() && !new_services.values().any(|new| new == service),
+        };
         Self {
             old_ranks: listed(&old, RANKS),
             drops_rank: drops(RANKS),
             adds_server: !listed(&new, SERVERS).is_subset(&listed(&old, SERVERS)),
             drops_server: drops(SERVERS),
-            // a port that comes is no port of the host yet, one that goes is none any more
-            changes_service: !old_services.is_subset(&new_services) && !new_services.is_subset(&old_services),
+            changes_service: old_services.iter().any(changes),
         }
     }
 
@@ -238,9 +243,18 @@ fn place_of<'c>(cluster: &'c ClusterName, key: &'c ObjectKey) -> Place<'c> {
 
 fn situations<'c>(changes: &'c [Change], goal: &'c BTreeMap<ClusterName, Vec<Manifest>>) -> BTreeMap<Place<'c>, Situation> {
     let mut places: BTreeMap<Place<'_>, Situation> = BTreeMap::new();
-    let is_create = |change: &&Change| matches!(change.operation, Operation::Create(_));
-    let coming: BTreeSet<(&ClusterName, &ObjectKey)> =
-        changes.iter().filter(is_create).map(|change| (&change.cluster, change.key())).collect();
+    // one that gets another address is another way
+    let comes = |change: &&Change| match &change.operation {
+        Operation::Create(_) => true,
+        Operation::Update { old, new } => old.value().pointer(ADDRESS) != new.value().pointer(ADDRESS),
+        Operation::Delete(_) => false,
+    };
+    let coming: BTreeSet<(&ClusterName, &ObjectKey)> = changes
+        .iter()
+        .filter(|change| change.key().kind == "WorkloadEntry")
+        .filter(comes)
+        .map(|change| (&change.cluster, change.key()))
+        .collect();
     let entries = goal.iter().flat_map(|(cluster, manifests)| manifests.iter().map(move |manifest| (cluster, manifest.key())));
     for (cluster, key) in entries.filter(|at| at.1.kind == "WorkloadEntry" && !coming.contains(at)) {
         places.entry(place_of(cluster, key)).or_default().stays = true;
@@ -367,12 +381,23 @@ fn policies(rule: &Value) -> Vec<&Value> {
     }
 }
 
+/// The Service that each of them names, by port where it is that of one.
+fn services<'p>(policies: &[&'p Value]) -> BTreeMap<Option<u64>, Option<&'p str>> {
+    let entry =
+        |policy: &&'p Value| (policy.pointer(PORT).and_then(Value::as_u64), policy.pointer(SERVICE).and_then(Value::as_str));
+    policies.iter().map(entry).collect()
+}
+
 /// Where such a policy lists ranks.
 const RANKS: &str = "/loadBalancer/localityLbSetting/failoverPriority";
+/// Where it names its port, if it is that of one.
+const PORT: &str = "/port/number";
 /// Where it names the Service.
 const SERVICE: &str = "/tls/sni";
 /// Where it lists servers.
 const SERVERS: &str = "/tls/subjectAltNames";
+/// Where a WorkloadEntry says how it is reached.
+const ADDRESS: &str = "/spec/address";
 /// Where a WorkloadEntry has its labels.
 const LABELS: &str = "/spec/labels";
 /// Where a ServiceEntry says which labels it selects.

@@ -192,7 +192,9 @@ impl Move {
         let swaps_servers = !(old_servers.is_subset(&new_servers) || new_servers.is_subset(&old_servers));
         let lacks_port = |host: &Value| ports(host).iter().all(|port| port["number"] != *number);
         let (gains_port, loses_port) = (lacks_port(before), lacks_port(after));
-        (loses_gateways && (has_other_pods || gains_port || !new.is_subset(&old)))
+        let gains_gateways = !new.is_subset(&old);
+        (loses_gateways && (has_other_pods || gains_port || gains_gateways))
+            || (has_other_pods && gains_gateways)
             || (has_other_pods && (leaves || swaps_servers))
             || (loses_port && leaves)
     }

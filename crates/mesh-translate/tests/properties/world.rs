@@ -83,11 +83,9 @@ pub(crate) fn label(object: &Value) -> &str {
 pub(crate) struct Pods {
     pub(crate) service: String,
     pub(crate) canonical_name: String,
-    /// what the Service selects
-    pub(crate) selector: Value,
     /// SPIFFE ids that they may have
     pub(crate) servers: BTreeSet<String>,
-    /// labels that they have
+    /// labels that they have, which their Service selects
     pub(crate) labels: BTreeMap<String, String>,
 }
 
@@ -98,7 +96,6 @@ impl From<&Backend> for Pods {
         Self {
             service: format!("{}.{}.svc.cluster.local", backend.service, backend.namespace),
             canonical_name: backend.canonical_name.known().expect("every leaf is known").to_string(),
-            selector: serde_json::json!(backend.selector),
             servers: servers.map(|account| format!("spiffe://cluster.local/ns/{}/sa/{account}", backend.namespace)).collect(),
             labels: backend.selector.clone(),
         }
@@ -186,7 +183,7 @@ impl World {
         let name = selector.get(reserved::CANONICAL_NAME_LABEL);
         let selects = |pods: &Pods| match name {
             Some(name) => selector.len() == 1 && name == &pods.canonical_name,
-            None => host["spec"]["workloadSelector"]["labels"] == pods.selector,
+            None => host["spec"]["workloadSelector"]["labels"] == serde_json::json!(pods.labels),
         };
         let by_pods = self.accepts(policy, &at.0, selects);
         by_pods
