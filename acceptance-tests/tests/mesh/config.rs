@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use acceptance_tests::{Live, World};
 use rig::dev::discovered_in;
-use rig::mesh::layout::{CLUSTERS, NAMESPACE, Speech, Spot};
+use rig::mesh::layout::{CLUSTERS, NAMESPACE, Speech};
 use rig::mesh::seeds::PORTS_HOST;
-use rig::mesh::{Mesh, seeds};
+use rig::mesh::{Member, Mesh, seeds};
 use serde_json::{Value, json};
 use xtask::tools::digest;
 
@@ -26,7 +26,7 @@ pub fn destination(backends: &[&str], lines: &str) -> String {
         "[for backend in data.gloo_service.reviews.backends : backend if contains({}, backend.cluster)]",
         json!(backends)
     );
-    discovered_in(&CLUSTERS.map(|(name, _)| name), &chosen, NAMESPACE, "reviews.mesh.internal", lines)
+    discovered_in(&CLUSTERS, &chosen, NAMESPACE, "reviews.mesh.internal", lines)
 }
 
 /// A destination whose hostname has a port for each of these, with what is spoken there.
@@ -46,9 +46,8 @@ pub fn provider(mesh: &Mesh) -> String {
 /// The provider block over folders, which are written with what the API servers of a mesh hold.
 pub fn folders(world: &World, istio: &str) -> String {
     let mut entries = String::new();
-    for (name, _) in CLUSTERS {
-        let spot = Spot::of(name).expect("it is one of them");
-        let objects = json!({ "apiVersion": "v1", "kind": "List", "items": seeds::objects(spot, istio, true) });
+    for name in CLUSTERS {
+        let objects = json!({ "apiVersion": "v1", "kind": "List", "items": seeds::objects(Member::serving(name), istio) });
         world.write(&format!("clusters/{name}/inventory/all.json"), &objects.to_string());
         let _ = writeln!(entries, "    {name} = {{ directory = \"clusters/{name}\" }}");
     }

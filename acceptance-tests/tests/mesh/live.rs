@@ -20,7 +20,7 @@ use crate::config::{DESTINATION, digest_of, provider};
 use crate::replay::path;
 use crate::report::{Bench, Figures, Report};
 use crate::scenarios::{self, Configuration, Scenario};
-use crate::{hostnames, services, start, timeline, traps};
+use crate::{foreign, hostnames, services, start, timeline, traps};
 
 /// What a live case is given.
 pub struct Stage<'a> {
@@ -66,6 +66,10 @@ pub fn run(filters: &[&str], is_recorded: bool) -> Result<ExitCode> {
     let mut report = Report::new(if is_recorded { "record" } else { "live" }, filters);
     if !is_recorded && report.takes(start::NAME) {
         report.case(start::NAME, &bench.rig.transcript, start::start_and_kill);
+    }
+    if !is_recorded && report.takes(foreign::NAME) {
+        let rig = bench.fresh();
+        report.case(foreign::NAME, &rig.transcript, |figures| foreign::foreign_cluster(&program, &rig, figures));
     }
     let start = Instant::now();
     let mesh = Mesh::start(&program, &["east", "west", "north"].map(Member::serving))?;

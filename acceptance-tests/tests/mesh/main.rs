@@ -13,6 +13,7 @@ mod changes;
 mod check;
 mod config;
 mod exports;
+mod foreign;
 mod hostnames;
 mod live;
 mod ports;

@@ -29,8 +29,9 @@ fn services_differ(stage: &Stage) {
         }
         object
     };
-    let pods = renamed(seeds::workload(Seat { spot: west, role: Role::Server }), &["/metadata/labels", "/spec/labels"]);
-    let template = renamed(seeds::deployment(Role::Server), &["/spec/template/metadata/labels"]);
+    let seat = Seat { spot: west, role: Role::Server };
+    let pods = renamed(seeds::workload(seat), &["/metadata/labels", "/spec/labels"]);
+    let template = renamed(seeds::deployment(seat), &["/spec/template/metadata/labels"]);
     let api = stage.mesh.rig().cluster("west").api();
     for object in [other_service(), pods, template] {
         api.apply(&object).expect("nobody finds anything wrong with it");

@@ -137,10 +137,10 @@ pub fn node(seat: Seat, istio: &str) -> Value {
     let (ip, name) = (seat.ip().to_string(), format!("{}-{}", role.app(), spot.name()));
     json!({
         "id": seat.node_id(),
-        "cluster": format!("{}.{}", role.app(), role.namespace()),
+        "cluster": format!("{}.{}", role.app(), seat.namespace()),
         "locality": { "region": spot.region(), "zone": spot.zone() },
         "metadata": {
-            "NAME": name, "NAMESPACE": role.namespace(), "CLUSTER_ID": spot.name(), "NETWORK": spot.name(),
+            "NAME": name, "NAMESPACE": seat.namespace(), "CLUSTER_ID": spot.name(), "NETWORK": spot.name(),
             "INTERCEPTION_MODE": "NONE", "INSTANCE_IPS": ip, "LABELS": labels, "SERVICE_ACCOUNT": role.account(),
             "MESH_ID": "cluster.local", "ISTIO_VERSION": istio,
         },

@@ -10,6 +10,7 @@ use xtask::mesh::pilot_discovery;
 use xtask::{Problem, Result};
 
 use crate::cluster::Cluster;
+use crate::mesh::Member;
 use crate::mesh::layout::{ROOT, Spot};
 use crate::mesh::names;
 use crate::mesh::seeds;
@@ -62,11 +63,12 @@ impl Istiod {
     pub fn start(
         program: &Program,
         cluster: &Cluster,
-        spot: Spot,
+        member: Member,
         authority: &Authority,
         root: &str,
         supervisor: &Arc<Supervisor>,
     ) -> Result<Self> {
+        let spot = member.spot();
         let folder = cluster.folder().join("istiod");
         let own = authority.identity();
         let files = [
@@ -74,7 +76,7 @@ impl Istiod {
             ("etc/cacerts/ca-key.pem", own.key),
             ("etc/cacerts/cert-chain.pem", own.certificate),
             ("etc/cacerts/root-cert.pem", root.to_owned()),
-            ("mesh.yaml", seeds::mesh_config().to_string()),
+            ("mesh.yaml", seeds::mesh_config(member).to_string()),
             ("networks.yaml", "networks: {}".to_owned()),
             (names::FILE, names::file()),
         ];
@@ -206,6 +208,7 @@ fn command(program: &Program, cluster: &Cluster, spot: Spot) -> Vec<String> {
         "--meshConfig=mesh.yaml".to_owned(),
         "--networksConfig=networks.yaml".to_owned(),
         format!("--clusterID={name}"),
+        format!("--domain={}", spot.domain()),
         // each of them would be on all addresses otherwise
         format!("--httpAddr={}", listens(8080)),
         format!("--grpcAddr={}", listens(15010)),

@@ -3,14 +3,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-/// The namespace of the services.
+/// The namespace of the services of [`CLUSTERS`].
 pub const NAMESPACE: &str = "bookinfo";
 
 /// The namespace of the control plane and of the gateway.
 pub const ROOT: &str = "istio-system";
-
-/// The trust domain of every cluster.
-pub const TRUST_DOMAIN: &str = "cluster.local";
 
 /// The port of every Service, and of the listeners of sidecars.
 pub const PORT: u16 = 9080;
@@ -59,8 +56,34 @@ pub const RESOLVER: (Ipv4Addr, u16) = (Ipv4Addr::new(127, 0, 12, 1), 53);
 /// The port of east-west gateways.
 pub const GATEWAY_PORT: u16 = 15443;
 
-/// Clusters in the order of their numbers, with their regions.
-pub const CLUSTERS: [(&str, &str); 3] = [("east", "us-east-1"), ("west", "us-west-2"), ("north", "eu-north-1")];
+/// Clusters that differ in nothing but their regions.
+pub const CLUSTERS: [&str; 3] = ["east", "west", "north"];
+
+/// A cluster that was set up by somebody else: its trust domain, its domain and its namespace are others.
+pub const FOREIGN: &str = "south";
+
+/// What a cluster is like.
+struct Place {
+    name: &'static str,
+    region: &'static str,
+    namespace: &'static str,
+    trust_domain: &'static str,
+    domain: &'static str,
+}
+
+impl Place {
+    const fn usual(name: &'static str, region: &'static str) -> Self {
+        Self { name, region, namespace: NAMESPACE, trust_domain: "cluster.local", domain: "cluster.local" }
+    }
+}
+
+/// All, in the order of their numbers.
+const PLACES: [Place; 4] = [
+    Place::usual(CLUSTERS[0], "us-east-1"),
+    Place::usual(CLUSTERS[1], "us-west-2"),
+    Place::usual(CLUSTERS[2], "eu-north-1"),
+    Place { name: FOREIGN, region: "sa-south-1", namespace: "library", trust_domain: "south.example", domain: "south.local" },
+];
 
 /// A cluster of a mesh: its name and its addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,18 +94,33 @@ pub struct Spot {
 impl Spot {
     /// The cluster of this name.
     pub fn of(name: &str) -> Option<Self> {
-        let index = CLUSTERS.iter().position(|(known, _)| *known == name)?;
+        let index = PLACES.iter().position(|known| known.name == name)?;
         u8::try_from(index + 1).ok().map(|number| Self { number })
     }
 
     /// Its name.
     pub fn name(self) -> &'static str {
-        self.entry().0
+        self.place().name
     }
 
     /// Its region.
     pub fn region(self) -> &'static str {
-        self.entry().1
+        self.place().region
+    }
+
+    /// The namespace of its services.
+    pub fn namespace(self) -> &'static str {
+        self.place().namespace
+    }
+
+    /// Its trust domain.
+    pub fn trust_domain(self) -> &'static str {
+        self.place().trust_domain
+    }
+
+    /// What names of its Services end with.
+    pub fn domain(self) -> &'static str {
+        self.place().domain
     }
 
     /// Its only zone.
@@ -126,8 +164,8 @@ impl Spot {
         (Ipv4Addr::LOCALHOST, 19000 + 100 * u16::from(self.number) + member).into()
     }
 
-    fn entry(self) -> (&'static str, &'static str) {
-        CLUSTERS[usize::from(self.number) - 1]
+    fn place(self) -> &'static Place {
+        &PLACES[usize::from(self.number) - 1]
     }
 }
 
@@ -153,11 +191,6 @@ impl Role {
             Self::Server => "reviews",
             Self::Gateway => "istio-eastwestgateway",
         }
-    }
-
-    /// Its namespace.
-    pub fn namespace(self) -> &'static str {
-        if self == Self::Gateway { ROOT } else { NAMESPACE }
     }
 
     /// Its service account.
@@ -194,6 +227,11 @@ impl Seat {
         format!("{}/{}", self.spot.name(), self.role.app())
     }
 
+    /// Its namespace.
+    pub fn namespace(self) -> &'static str {
+        if self.role == Role::Gateway { ROOT } else { self.spot.namespace() }
+    }
+
     /// Its address.
     pub fn ip(self) -> IpAddr {
         self.role.ip(self.spot)
@@ -206,13 +244,14 @@ impl Seat {
 
     /// Its identity.
     pub fn spiffe(self) -> String {
-        format!("spiffe://{TRUST_DOMAIN}/ns/{}/sa/{}", self.role.namespace(), self.role.account())
+        format!("spiffe://{}/ns/{}/sa/{}", self.spot.trust_domain(), self.namespace(), self.role.account())
     }
 
     /// How it introduces itself to istiod.
     pub fn node_id(self) -> String {
-        let (namespace, kind) = (self.role.namespace(), if self.role == Role::Gateway { "router" } else { "sidecar" });
-        format!("{kind}~{}~{}-{}.{namespace}~{namespace}.svc.cluster.local", self.ip(), self.role.app(), self.spot.name())
+        let (namespace, domain) = (self.namespace(), self.spot.domain());
+        let kind = if self.role == Role::Gateway { "router" } else { "sidecar" };
+        format!("{kind}~{}~{}-{}.{namespace}~{namespace}.svc.{domain}", self.ip(), self.role.app(), self.spot.name())
     }
 }
 
@@ -226,7 +265,10 @@ mod tests {
         assert_ne!(east.relay(), west.relay());
         assert_eq!(Role::Gateway.ip(west).to_string(), "127.2.15.1");
         assert_eq!((west.name(), west.backend(Speech::Http).port(), west.backend(Speech::Tcp).port()), ("west", 19201, 19202));
-        assert_eq!(Spot::of("south"), None);
+        assert_eq!(Spot::of("nowhere"), None);
         assert!(Seat { spot: east, role: Role::Gateway }.node_id().starts_with("router~127.1.15.1~"));
+        let south = Spot::of(FOREIGN).expect("it is known");
+        assert_eq!(Seat { spot: south, role: Role::Server }.spiffe(), "spiffe://south.example/ns/library/sa/bookinfo-reviews");
+        assert!(Seat { spot: south, role: Role::Client }.node_id().ends_with("~library.svc.south.local"));
     }
 }

@@ -49,21 +49,28 @@ const SETTLED: Duration = Duration::from_secs(30);
 /// A cluster that a mesh is started with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Member {
-    /// One of [`layout::CLUSTERS`].
+    /// One of [`layout::CLUSTERS`], or [`layout::FOREIGN`].
     pub name: &'static str,
     /// Whether it has a backend, or only calls.
     pub has_backend: bool,
+    /// Trust domains besides its own whose workloads it believes.
+    pub accepts: &'static [&'static str],
 }
 
 impl Member {
     /// A cluster that serves and calls.
     pub fn serving(name: &'static str) -> Self {
-        Self { name, has_backend: true }
+        Self { name, has_backend: true, accepts: &[] }
     }
 
     /// A cluster that only calls.
     pub fn calling(name: &'static str) -> Self {
-        Self { name, has_backend: false }
+        Self { name, has_backend: false, accepts: &[] }
+    }
+
+    /// The same, and it believes workloads of these trust domains too.
+    pub fn accepting(self, accepts: &'static [&'static str]) -> Self {
+        Self { accepts, ..self }
     }
 
     /// Its place.
@@ -99,7 +106,7 @@ impl Mesh {
         let workspace = Workspace::find()?;
         let envoy = find_or_install_envoy(&workspace)?;
         let content = |member: &Member| {
-            let objects = seeds::objects(member.spot(), &program.version, member.has_backend);
+            let objects = seeds::objects(*member, &program.version);
             Ok((member.name, Content::of_objects(&workspace, &objects, member.spot().service_range())?))
         };
         let contents: Vec<(&str, Content)> = members.iter().map(content).collect::<Result<_>>()?;
@@ -110,7 +117,7 @@ impl Mesh {
         for member in members {
             let (spot, cluster) = (member.spot(), rig.cluster(member.name));
             let authority = root.intermediate(&format!("istiod of {}", member.name))?;
-            let istiod = Istiod::start(program, cluster, spot, &authority, root.certificate(), &supervisor)?;
+            let istiod = Istiod::start(program, cluster, *member, &authority, root.certificate(), &supervisor)?;
             istiods.insert(member.name.to_owned(), istiod);
             let relay = Relay::start(spot.relay(), Some(spot.istiod(15010)), secrets(root, &authority, spot)?)?;
             relays.insert(member.name.to_owned(), relay);

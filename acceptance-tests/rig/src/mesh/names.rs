@@ -97,7 +97,7 @@ fn answer(message: &[u8]) -> Option<Vec<u8>> {
     let question = rest.get(..at + 4)?;
     let is_address = question[at..] == [0, 1, 0, 1];
     let name = labels.join(".");
-    let known = CLUSTERS.iter().filter_map(|(cluster, _)| Spot::of(cluster)).find(|spot| gateway(*spot) == name);
+    let known = CLUSTERS.iter().filter_map(|cluster| Spot::of(cluster)).find(|spot| gateway(*spot) == name);
     let found = known.and_then(|spot| match Role::Gateway.ip(spot) {
         IpAddr::V4(address) if is_address => Some(address.octets()),
         _ => None,

@@ -5,32 +5,39 @@
 
 use serde_json::{Value, json};
 
-use crate::mesh::layout::{GATEWAY_PORT, NAMESPACE, PORT, ROOT, Role, Seat, Speech, Spot, TRUST_DOMAIN};
+use crate::mesh::Member;
+use crate::mesh::layout::{GATEWAY_PORT, PORT, ROOT, Role, Seat, Speech, Spot};
 use crate::mesh::tls;
 
 /// The host that has listeners at clients for everything that backends speak: without capture a port of TCP leads to one host.
 pub const PORTS_HOST: &str = tls::HOST;
 
-/// The mesh configuration of every istiod.
-pub fn mesh_config() -> Value {
-    json!({
-        "trustDomain": TRUST_DOMAIN,
+/// The mesh configuration of a cluster's istiod.
+pub fn mesh_config(member: Member) -> Value {
+    let mut config = json!({
+        "trustDomain": member.spot().trust_domain(),
         "rootNamespace": ROOT,
         "outboundTrafficPolicy": { "mode": "REGISTRY_ONLY" },
         // the provider looks at it; proxies of this mesh are called by address and need no DNS
         "defaultConfig": { "proxyMetadata": { "ISTIO_META_DNS_CAPTURE": "true" } },
-    })
+    });
+    if !member.accepts.is_empty() {
+        // one root is below all of them, so no certificate has to be named
+        config["caCertificates"] = json!([{ "trustDomains": member.accepts }]);
+    }
+    config
 }
 
 /// Every object of a cluster whose istiod has this version. A cluster without a backend only calls.
-pub fn objects(spot: Spot, istio: &str, has_backend: bool) -> Vec<Value> {
+pub fn objects(member: Member, istio: &str) -> Vec<Value> {
+    let spot = member.spot();
     let name = spot.name();
     let mut objects = vec![
         namespace(ROOT, json!({ "topology.istio.io/network": name })),
-        namespace(NAMESPACE, json!({ "istio-injection": "enabled" })),
+        namespace(spot.namespace(), json!({ "istio-injection": "enabled" })),
         node(spot),
-        config_map(),
-        istiod(name, istio),
+        config_map(member),
+        istiod(spot, istio),
         gateway_deployment(name),
         gateway_service(spot),
         json!({
@@ -40,10 +47,11 @@ pub fn objects(spot: Spot, istio: &str, has_backend: bool) -> Vec<Value> {
         }),
     ];
     for role in [Role::Client, Role::Server] {
-        if role == Role::Server && !has_backend {
+        if role == Role::Server && !member.has_backend {
             continue;
         }
-        objects.extend([account(role), deployment(role), service(role), workload(Seat { spot, role }), sidecar(spot, role)]);
+        let seat = Seat { spot, role };
+        objects.extend([account(seat), deployment(seat), service(seat), workload(seat), sidecar(seat)]);
     }
     objects
 }
@@ -57,20 +65,20 @@ fn node(spot: Spot) -> Value {
     json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": format!("{}-node-1", spot.name()), "labels": labels } })
 }
 
-fn config_map() -> Value {
+fn config_map(member: Member) -> Value {
     json!({
         "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": { "name": "istio", "namespace": ROOT, "labels": { "istio.io/rev": "default" } },
-        "data": { "mesh": mesh_config().to_string(), "meshNetworks": "networks: {}" },
+        "data": { "mesh": mesh_config(member).to_string(), "meshNetworks": "networks: {}" },
     })
 }
 
-fn istiod(cluster: &str, version: &str) -> Value {
+fn istiod(spot: Spot, version: &str) -> Value {
     let labels = json!({ "app": "istiod", "istio": "pilot", "istio.io/rev": "default" });
     let container = json!({
         "name": "discovery", "image": format!("docker.io/istio/pilot:{version}"),
-        "args": ["discovery", "--domain", "cluster.local"],
-        "env": [{ "name": "REVISION", "value": "default" }, { "name": "CLUSTER_ID", "value": cluster }],
+        "args": ["discovery", "--domain", spot.domain()],
+        "env": [{ "name": "REVISION", "value": "default" }, { "name": "CLUSTER_ID", "value": spot.name() }],
     });
     template("istiod", ROOT, &labels, "istiod", json!({}), container)
 }
@@ -102,17 +110,18 @@ fn gateway_service(spot: Spot) -> Value {
     })
 }
 
-fn account(role: Role) -> Value {
-    let metadata = json!({ "name": role.account(), "namespace": role.namespace() });
+fn account(seat: Seat) -> Value {
+    let metadata = json!({ "name": seat.role.account(), "namespace": seat.namespace() });
     json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata })
 }
 
 /// The workload of a client or a server.
-pub fn deployment(role: Role) -> Value {
+pub fn deployment(seat: Seat) -> Value {
+    let role = seat.role;
     let container =
         json!({ "name": role.app(), "image": format!("example/{}", role.app()), "ports": [{ "containerPort": PORT }] });
     let labels = json!({ "app": role.app(), "version": "v1" });
-    template(&format!("{}-v1", role.app()), role.namespace(), &labels, role.account(), json!({}), container)
+    template(&format!("{}-v1", role.app()), seat.namespace(), &labels, role.account(), json!({}), container)
 }
 
 /// Nothing runs it; it says what pods would be.
@@ -131,14 +140,15 @@ fn template(name: &str, namespace: &str, labels: &Value, account: &str, annotati
     })
 }
 
-fn service(role: Role) -> Value {
+fn service(seat: Seat) -> Value {
+    let role = seat.role;
     let spoken = if role == Role::Server { &Speech::ALL[..] } else { &[Speech::Http] };
     let port =
         |speech: &Speech| json!({ "name": speech.name(), "port": speech.port(), "targetPort": speech.port(), "protocol": "TCP" });
     let ports: Vec<Value> = spoken.iter().map(port).collect();
     json!({
         "apiVersion": "v1", "kind": "Service",
-        "metadata": { "name": role.app(), "namespace": role.namespace(), "labels": { "app": role.app() } },
+        "metadata": { "name": role.app(), "namespace": seat.namespace(), "labels": { "app": role.app() } },
         "spec": { "selector": { "app": role.app() }, "ports": ports },
     })
 }
@@ -156,7 +166,7 @@ pub fn workload(seat: Seat) -> Value {
     let Seat { spot, role } = seat;
     json!({
         "apiVersion": "networking.istio.io/v1", "kind": "WorkloadEntry",
-        "metadata": { "name": format!("{}-v1-{}", role.app(), spot.name()), "namespace": role.namespace(), "labels": labels(role) },
+        "metadata": { "name": format!("{}-v1-{}", role.app(), spot.name()), "namespace": seat.namespace(), "labels": labels(role) },
         "spec": {
             "address": seat.ip().to_string(), "labels": labels(role), "serviceAccount": role.account(), "weight": 1,
             "network": spot.name(), "locality": format!("{}/{}", spot.region(), spot.zone()),
@@ -176,7 +186,7 @@ pub fn pod(seat: Seat, is_ready: bool) -> Value {
     let condition = |kind: &str, is_so: bool| json!({ "type": kind, "status": if is_so { "True" } else { "False" } });
     json!({
         "apiVersion": "v1", "kind": "Pod",
-        "metadata": { "name": format!("{}-v1-pod", role.app()), "namespace": role.namespace(), "labels": labels },
+        "metadata": { "name": format!("{}-v1-pod", role.app()), "namespace": seat.namespace(), "labels": labels },
         "spec": { "serviceAccountName": role.account(), "containers": [container(role.app()), container("istio-proxy")] },
         "status": {
             "phase": "Running", "podIP": ip, "podIPs": [{ "ip": ip }],
@@ -186,7 +196,8 @@ pub fn pod(seat: Seat, is_ready: bool) -> Value {
 }
 
 /// No traffic is captured here, so every listener is told its own address.
-fn sidecar(spot: Spot, role: Role) -> Value {
+fn sidecar(seat: Seat) -> Value {
+    let Seat { spot, role } = seat;
     let ip = role.ip(spot).to_string();
     let port = |speech: Speech| json!({ "number": speech.port(), "name": speech.name(), "protocol": speech.name().to_ascii_uppercase() });
     let inward = |speech: Speech| {
@@ -209,6 +220,6 @@ fn sidecar(spot: Spot, role: Role) -> Value {
             "egress": Speech::ALL.map(|speech| outward(speech, &ip)),
         }),
     };
-    let metadata = json!({ "name": role.app(), "namespace": role.namespace() });
+    let metadata = json!({ "name": role.app(), "namespace": seat.namespace() });
     json!({ "apiVersion": "networking.istio.io/v1", "kind": "Sidecar", "metadata": metadata, "spec": spec })
 }
