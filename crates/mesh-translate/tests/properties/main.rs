@@ -4,5 +4,6 @@ mod fleet;
 mod leaves;
 mod mesh;
 mod order;
+mod touched;
 mod translation;
 mod world;
