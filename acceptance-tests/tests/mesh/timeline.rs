@@ -1,15 +1,18 @@
-//! A failover and a recovery with the defaults, second by second: what the guide shows.
+//! A failover and a recovery with the defaults, second by second, beside what the table of failover foretells: what the guide
+//! shows.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use acceptance_tests::World;
 use plotters::prelude::*;
 use rig::mesh::traffic::{Calls, Seen};
+use serde_json::Value;
 
 use crate::changes::Case;
 use crate::check::{errors_at_most, until_by, until_served};
-use crate::config::{HOST, destination};
+use crate::config::{DESTINATION, HOST, destination};
 use crate::live::Stage;
 
 /// Its name, and what plays it.
@@ -20,34 +23,121 @@ pub const PICTURE: &str = "docs/images/failover.svg";
 
 const LENGTH: Duration = Duration::from_secs(120);
 
-type Act = fn(&Stage);
-
 /// Second and count.
 type Points = Vec<(f64, f64)>;
 
-/// What happens, and when.
-const EVENTS: [(u64, &str, Act); 4] = [
-    (10, "application of east dies", |stage| stage.mesh.fleet().backend("east").die()),
-    (25, "gateway of north dies", |stage| stage.mesh.fleet().proxy("north/istio-eastwestgateway").kill().expect("it runs")),
-    (45, "gateway of north is back", |stage| {
-        stage.mesh.fleet().proxy("north/istio-eastwestgateway").heal().expect("it starts again");
-    }),
-    (65, "application of east is back", |stage| stage.mesh.fleet().backend("east").revive().expect("its address is free")),
+/// What happens.
+struct Event {
+    /// when, in seconds
+    at: u64,
+    what: &'static str,
+    act: fn(&Stage),
+    /// how things are from then on, as a scenario of the table
+    scenario: &'static str,
+}
+
+const EVENTS: [Event; 5] = [
+    Event { at: 0, what: "all is well", act: |_| (), scenario: "" },
+    Event {
+        at: 10,
+        what: "application of east dies",
+        act: |stage| stage.mesh.fleet().backend("east").die(),
+        scenario: "dead_pods = { east = 1 }",
+    },
+    Event {
+        at: 25,
+        what: "gateway of north dies",
+        act: |stage| stage.mesh.fleet().proxy("north/istio-eastwestgateway").kill().expect("it runs"),
+        scenario: "dead_pods = { east = 1 }, gateways_down = [\"north\"]",
+    },
+    Event {
+        at: 45,
+        what: "gateway of north is back",
+        act: |stage| stage.mesh.fleet().proxy("north/istio-eastwestgateway").heal().expect("it starts again"),
+        scenario: "dead_pods = { east = 1 }",
+    },
+    Event {
+        at: 65,
+        what: "application of east is back",
+        act: |stage| stage.mesh.fleet().backend("east").revive().expect("its address is free"),
+        scenario: "",
+    },
 ];
+
+/// How long before the next event what was foretold has come true, in seconds: ejections have ended.
+const SETTLED: u64 = 5;
+
+/// How far shares may be from those of the table, in points.
+const NEAR: f64 = 5.0;
+
+/// Shares of clusters after each event, in percent, as the table has them.
+type Foretold = Vec<BTreeMap<String, f64>>;
+
+/// Asks the table for what happens here.
+fn asked() -> String {
+    let scenario = |event: &Event| format!("    {{ name = \"{} s\", {} }},\n", event.at, event.scenario);
+    let scenarios: String = EVENTS.iter().map(scenario).collect();
+    format!(
+        "locals {{\n  reviews = {DESTINATION}\n}}\n\ndata \"gloo_failover\" \"reviews\" {{\n  destination = local.reviews\n  \
+         pods        = {{ east = 1, west = 1, north = 1 }}\n  scenarios = [\n{scenarios}  ]\n}}\n"
+    )
+}
+
+/// What it answers for clients of east.
+fn foretold(world: &World) -> Foretold {
+    let state = world.state();
+    let scenarios = &state.values("data.gloo_failover.reviews")["clients"]["east"]["scenarios"];
+    let shares = |scenario: &Value| {
+        let shares = scenario["shares"].as_object().into_iter().flatten();
+        shares.map(|(cluster, share)| (cluster.clone(), share.as_f64().expect("shares are numbers"))).collect()
+    };
+    scenarios.as_array().expect("scenarios are a list").iter().map(shares).collect()
+}
+
+/// When what an event begins ends.
+fn end_of(index: usize) -> u64 {
+    EVENTS.get(index + 1).map_or(LENGTH.as_secs(), |next| next.at)
+}
+
+/// In the last seconds before each event those serve who were foretold, with these shares, and nobody else.
+fn compare(stage: &Stage, calls: &Calls, foretold: &Foretold) {
+    for (index, (event, shares)) in EVENTS.iter().zip(foretold).enumerate() {
+        let settled = Duration::from_secs(end_of(index) - SETTLED)..Duration::from_secs(end_of(index));
+        let seen: Vec<&Seen> = calls.0.iter().filter(|seen| settled.contains(&seen.at)).collect();
+        let mut counts: BTreeMap<&str, f64> = shares.keys().map(|cluster| (cluster.as_str(), 0.0)).collect();
+        seen.iter().for_each(|seen| *counts.entry(&seen.by).or_default() += 1.0);
+        let told: Vec<String> = counts
+            .iter()
+            .map(|(by, count)| {
+                let [was, share] =
+                    [100.0 * count / f64::from(u32::try_from(seen.len()).expect("few calls")), share_of(shares, by)];
+                assert!((was - share).abs() <= NEAR, "{}: {by} served {was:.1} %, foretold were {share:.1} %", event.what);
+                format!("{by} {was:.1} %, foretold {share:.1} %")
+            })
+            .collect();
+        stage.figures.note(&format!("before {} s", end_of(index)), told.join("; "));
+    }
+}
+
+fn share_of(shares: &BTreeMap<String, f64>, cluster: &str) -> f64 {
+    shares.get(cluster).copied().unwrap_or_default()
+}
 
 fn timeline(stage: &Stage) {
     let order = "  failover = { order = [\"north\", \"west\"] }\n";
-    let world = stage.applied(&destination(&["east", "west", "north"], order));
+    let world = stage.applied(&(destination(&["east", "west", "north"], order) + &asked()));
+    let foretold = foretold(&world);
+    assert_eq!(foretold.len(), EVENTS.len(), "the table answers every scenario: {foretold:?}");
     until_served(stage.mesh.fleet(), "east");
     stage.settle();
     until_by(&stage.mesh.fleet().traffic("east", HOST), "east");
     let (start, traffic) = (Instant::now(), stage.mesh.fleet().traffic("east", HOST));
-    for (second, what, act) in EVENTS {
+    for event in &EVENTS {
         // the picture has a clock
-        std::thread::sleep(Duration::from_secs(second).saturating_sub(start.elapsed()));
+        std::thread::sleep(Duration::from_secs(event.at).saturating_sub(start.elapsed()));
         let mark = traffic.mark();
-        act(stage);
-        stage.figures.note(&format!("{second} s"), format!("{what} after {mark} calls"));
+        (event.act)(stage);
+        stage.figures.note(&format!("{} s", event.at), format!("{} after {mark} calls", event.what));
     }
     // up to the end of its axis
     std::thread::sleep(LENGTH.saturating_sub(start.elapsed()));
@@ -57,9 +147,10 @@ fn timeline(stage: &Stage) {
     stage.figures.note("served by", changes(&calls));
     stage.figures.note("slowest", slowest(&calls));
     errors_at_most(&calls, calls.0.len() / 100, "in all of it");
+    compare(stage, &calls, &foretold);
     if stage.is_recorded {
         let path = stage.rig.root.join(PICTURE);
-        draw(&path, &calls).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        draw(&path, &calls, &foretold).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         stage.figures.note("drawn", path.display());
     }
     world.destroy();
@@ -96,8 +187,8 @@ fn slowest(calls: &Calls) -> String {
     })
 }
 
-/// Calls per second by who answered, with the events.
-fn draw(path: &Path, calls: &Calls) -> Result<(), Box<dyn std::error::Error>> {
+/// Calls per second by who answered, with the events, and below them who was foretold to answer.
+fn draw(path: &Path, calls: &Calls, foretold: &Foretold) -> Result<(), Box<dyn std::error::Error>> {
     let seconds = LENGTH.as_secs();
     let counts = |is_so: &dyn Fn(&Seen) -> bool| -> Points {
         let mut counts = vec![0.0; usize::try_from(seconds).unwrap_or_default()];
@@ -118,10 +209,12 @@ fn draw(path: &Path, calls: &Calls) -> Result<(), Box<dyn std::error::Error>> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let root = SVGBackend::new(path, (960, 420)).into_drawing_area();
+    let root = SVGBackend::new(path, (960, 520)).into_drawing_area();
     root.fill(&WHITE)?;
+    let (above, below) = root.split_vertically(420);
+    draw_foretold(&below, foretold, &lines.each_ref().map(|(name, color, _)| (*name, *color)))?;
     let length = LENGTH.as_secs_f64();
-    let mut chart = ChartBuilder::on(&root)
+    let mut chart = ChartBuilder::on(&above)
         .margin(12)
         .x_label_area_size(40)
         .y_label_area_size(48)
@@ -135,11 +228,11 @@ fn draw(path: &Path, calls: &Calls) -> Result<(), Box<dyn std::error::Error>> {
         .x_desc("seconds")
         .y_desc("requests of east's client per second")
         .draw()?;
-    for (row, (second, what, _)) in (0_u32..).zip(EVENTS) {
-        let at = Duration::from_secs(second).as_secs_f64();
+    for (row, event) in (0_u32..).zip(&EVENTS[1..]) {
+        let at = Duration::from_secs(event.at).as_secs_f64();
         let height = most * (1.30 - 0.07 * f64::from(row));
         chart.draw_series(LineSeries::new([(at, 0.0), (at, height)], BLACK.mix(0.4)))?;
-        chart.draw_series([Text::new(what, (at + 0.6, height), ("sans-serif", 14))])?;
+        chart.draw_series([Text::new(event.what, (at + 0.6, height), ("sans-serif", 14))])?;
     }
     for (name, color, points) in lines {
         let series = chart.draw_series(LineSeries::new(points, color.stroke_width(2)))?;
@@ -153,5 +246,36 @@ fn draw(path: &Path, calls: &Calls) -> Result<(), Box<dyn std::error::Error>> {
         .border_style(BLACK.mix(0.3))
         .draw()?;
     root.present()?;
+    Ok(())
+}
+
+/// A bar for each time between events: who was foretold to answer, with which share.
+fn draw_foretold(
+    area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
+    foretold: &Foretold,
+    lines: &[(&str, RGBColor)],
+) -> Result<(), Box<dyn std::error::Error>> {
+    let mut chart = ChartBuilder::on(area)
+        .margin_left(12)
+        .margin_right(12)
+        .margin_bottom(12)
+        .x_label_area_size(24)
+        .y_label_area_size(48)
+        .build_cartesian_2d(0.0..LENGTH.as_secs_f64(), 0.0..100.0)?;
+    chart.configure_mesh().disable_mesh().disable_axes().draw()?;
+    for (index, shares) in foretold.iter().enumerate() {
+        let [from, to] = [EVENTS[index].at, end_of(index)].map(|second| Duration::from_secs(second).as_secs_f64());
+        let mut height = 0.0;
+        for (cluster, share) in shares.iter().filter(|(_, share)| **share > 0.0) {
+            let line = lines.iter().find(|(name, _)| name.split(',').next() == Some(cluster.as_str()));
+            let color = line.map_or(BLACK, |(_, color)| *color);
+            chart.draw_series([Rectangle::new([(from, height), (to, height + share)], color.mix(0.55).filled())])?;
+            let text = format!("{cluster} {share:.0} %");
+            chart.draw_series([Text::new(text, (from + 0.6, height + share / 2.0 + 8.0), ("sans-serif", 13))])?;
+            height += share;
+        }
+        chart.draw_series([Rectangle::new([(from, 0.0), (to, 100.0)], BLACK.mix(0.4))])?;
+    }
+    area.draw(&Text::new("foretold by the table, from the plan", (60, 80), ("sans-serif", 14)))?;
     Ok(())
 }
