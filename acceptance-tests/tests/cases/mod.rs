@@ -9,6 +9,7 @@ use xtask::workspace::Workspace;
 
 mod arrival;
 mod breakage;
+mod brownfield;
 mod complaints;
 mod drift;
 mod examples;
@@ -39,6 +40,7 @@ pub fn all() -> Vec<Case> {
         drift::cases(),
         ownership::cases(),
         takeover::cases(),
+        brownfield::cases(),
         replacement::cases(),
         protection::cases(),
         arrival::cases(),

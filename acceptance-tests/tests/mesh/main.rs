@@ -9,6 +9,7 @@
 //! A recording carries a digest of the objects that it was made with: replay plans the same configuration, and a recording of
 //! other objects fails.
 
+mod brownfield;
 mod changes;
 mod check;
 mod config;

@@ -26,10 +26,14 @@ pub(super) fn check(planned: &Planned<'_>, inventory: &Inventory<'_>, taken: &BT
             .of_kind("VirtualService")
             .filter(|service| service.strings("/spec/hosts").any(|host| host == planned.hostname))
             .map(|service| ("VirtualService", service));
-        for (kind, other) in rules.chain(services).filter(|(kind, other)| free(kind, other)) {
+        // where the host is all that is written, its policies are whoever's
+        let has_policy = planned.of_kind("DestinationRule").next().is_some();
+        for (kind, other) in rules.chain(services).filter(|(kind, other)| has_policy && free(kind, other)) {
             findings.push(foreign_policy(planned, inventory, kind, other));
         }
-        check_wildcards(planned, inventory, findings);
+        if has_policy {
+            check_wildcards(planned, inventory, findings);
+        }
         check_sidecars(planned, inventory, findings);
     }
     check_namespaces(planned, inventory, findings);
