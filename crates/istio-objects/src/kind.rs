@@ -60,8 +60,9 @@ impl Kind {
     /// `ConfigMap` for the core group.
     #[must_use]
     pub fn key_name(&self) -> String {
-        let istio = ["networking", "security", "telemetry", "extensions"].iter().any(|g| self.group == format!("{g}.istio.io"));
-        if istio || self.group.is_empty() { self.kind.clone() } else { format!("{}.{}", self.kind, self.group) }
+        let of_istio = self.group.strip_suffix(".istio.io");
+        let is_istio = of_istio.is_some_and(|group| ["networking", "security", "telemetry", "extensions"].contains(&group));
+        if is_istio || self.group.is_empty() { self.kind.clone() } else { format!("{}.{}", self.kind, self.group) }
     }
 }
 

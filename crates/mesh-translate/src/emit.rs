@@ -11,9 +11,9 @@ use crate::ir::{ClientPlan, ClusterPlan, Entry, Exposure, Host, Policy, RemoteGa
 use crate::{Objects, merge};
 
 /// The objects of every cluster, by key.
-pub(crate) fn emit(plans: &BTreeMap<ClusterName, ClusterPlan>) -> Objects {
+pub(crate) fn emit(plans: &BTreeMap<&ClusterName, ClusterPlan>) -> Objects {
     let mut made = Made::default();
-    plans.iter().map(|(cluster, plan)| (cluster.clone(), made.cluster_objects(plan))).collect()
+    plans.iter().map(|(cluster, plan)| ((*cluster).clone(), made.cluster_objects(plan))).collect()
 }
 
 type Keyed = Arc<(ObjectKey, Arc<Object>)>;

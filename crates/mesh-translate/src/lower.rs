@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mesh_model::Leaf;
 use mesh_model::derived;
-use mesh_model::facts::GatewayFacts;
+use mesh_model::facts::{ClusterFacts, GatewayFacts};
 use mesh_model::intent::Port;
 use mesh_model::names::{CanonicalName, ClusterName, Hostname, Namespace, PortNumber, Region, ServiceAccount};
 
@@ -14,35 +14,26 @@ use crate::ir::{
     ClientPlan, ClusterPlan, Entry, Exposure, Host, HostPort, LocalPods, Policy, PortPolicy, RankedBy, Ranks, RemoteGateway,
     Route, RouteTable, ServingHost, Way,
 };
-use crate::link::{Client, Linked, Member, Served, Serving, gateways};
+use crate::link::{Client, Linked, Served, Serving, gateways};
 
 /// Methods that RFC 9110 calls safe and that services are called with: repeating them changes nothing.
 const SAFE_METHODS: &[&str] = &["GET", "HEAD", "OPTIONS"];
 
 /// Plans every cluster that takes part.
-pub(crate) fn lower(linked: &Linked<'_>) -> BTreeMap<ClusterName, ClusterPlan> {
-    let called: BTreeSet<&ClusterName> = linked
-        .members
-        .values()
-        .filter_map(|member| member.client.as_ref())
-        .flat_map(|client| client.targets.keys())
-        .copied()
-        .collect();
+pub(crate) fn lower<'a>(linked: &Linked<'a>) -> BTreeMap<&'a ClusterName, ClusterPlan> {
     let mut alike = Alike::new(linked);
     linked
         .members
         .iter()
         .map(|(cluster, member)| {
-            let is_called = called.contains(cluster);
-            let exposures = if is_called { alike.exposures(member) } else { Vec::new() };
+            let is_called = linked.called.contains(cluster);
+            let exposures = if is_called { alike.exposures(member.facts) } else { Vec::new() };
             let serving = match &linked.served {
-                Served::Own(host) if is_called => {
-                    member.serving.as_ref().map(|it| Arc::new(serving_host(linked, member, it, host)))
-                }
+                Served::Own(host) if is_called => Some(Arc::new(serving_host(linked, cluster, member.facts, host))),
                 Served::Own(_) | Served::Service(_) => None,
             };
-            let client = member.client.as_ref().map(|client| alike.client_plan(member, client));
-            ((*cluster).clone(), ClusterPlan { exposures, serving, client })
+            let client = member.client.as_ref().map(|client| alike.client_plan(cluster, member.facts, client));
+            (*cluster, ClusterPlan { exposures, serving, client })
         })
         .collect()
 }
@@ -93,18 +84,18 @@ impl<'l> Alike<'l> {
     }
 
     /// One for every gateway workload, unless somebody else's Gateway exposes the host there.
-    fn exposures(&mut self, member: &'l Member<'l>) -> Vec<Arc<Exposure>> {
+    fn exposures(&mut self, facts: &'l ClusterFacts) -> Vec<Arc<Exposure>> {
         let linked = self.linked;
         let served_host = linked.served.host();
         let mut workloads: Vec<(&Namespace, &BTreeMap<String, String>)> = Vec::new();
         let mut exposures = Vec::new();
-        for gateway in &member.facts.gateways {
+        for gateway in &facts.gateways {
             let workload = (&gateway.namespace, &gateway.selector);
             if workloads.contains(&workload) {
                 continue;
             }
             workloads.push(workload);
-            let same = member.facts.gateways.iter().filter(|other| (&other.namespace, &other.selector) == workload);
+            let same = facts.gateways.iter().filter(|other| (&other.namespace, &other.selector) == workload);
             if same.into_iter().any(|other| gateways::exposes(other, &served_host)) {
                 continue;
             }
@@ -114,18 +105,17 @@ impl<'l> Alike<'l> {
         exposures
     }
 
-    fn client_plan(&mut self, member: &'l Member<'l>, client: &'l Client<'l>) -> ClientPlan {
+    fn client_plan(&mut self, cluster: &ClusterName, facts: &'l ClusterFacts, client: &'l Client<'l>) -> ClientPlan {
         let linked = self.linked;
-        let own = member.serving.as_ref().map(|serving| (serving.target_ports.as_slice(), serving.canonical_name()));
+        let own = linked.serving.get(cluster).map(|serving| (serving.target_ports.as_slice(), serving.canonical_name()));
         let host = self.hosts.entry(own).or_insert_with(|| Arc::new(host(linked, own)));
         let own_name = own.map(|(_, name)| name);
-        let named: Vec<&'l ClusterName> =
-            client.targets.keys().copied().filter(|target| gateways::is_named(linked.members[target].facts)).collect();
+        let named: Vec<&'l ClusterName> = client.targets.keys().copied().filter(|target| linked.named.contains(target)).collect();
         // by localities for all where one has no labels
-        let from = if named.is_empty() { None } else { member.facts.region.as_ref() };
+        let from = if named.is_empty() { None } else { facts.region.as_ref() };
         let policy = self.policies.entry(from).or_insert_with(|| Arc::new(policy(linked, from)));
         let of_target = |(target, rank): (&&'l ClusterName, &'l Leaf<u32>)| {
-            let is_near = client.namespace == serving(linked, target).namespace();
+            let is_near = client.namespace == linked.serving[target].namespace();
             let target = Target { cluster: target, rank, is_near, own_name, by_locality: from.is_some() };
             self.entries.entry(target).or_insert_with(|| entries(linked, target)).clone()
         };
@@ -160,10 +150,11 @@ fn exposure(linked: &Linked<'_>, (namespace, selector): (&Namespace, &BTreeMap<S
 }
 
 /// The name by which gateways know the cluster's pods.
-fn serving_host(linked: &Linked<'_>, member: &Member<'_>, serving: &Serving<'_>, hostname: &Hostname) -> ServingHost {
+fn serving_host(linked: &Linked<'_>, cluster: &ClusterName, facts: &ClusterFacts, hostname: &Hostname) -> ServingHost {
+    let serving = &linked.serving[cluster];
     // the root namespace, where gateways usually are, is one of them also while they are elsewhere: so a move adds one only
     let gateways: BTreeSet<&Namespace> =
-        member.facts.gateways.iter().map(|gateway| &gateway.namespace).chain([&member.facts.root_namespace]).collect();
+        facts.gateways.iter().map(|gateway| &gateway.namespace).chain([&facts.root_namespace]).collect();
     ServingHost {
         name: derived::destination_name(hostname),
         namespace: serving.namespace().clone(),
@@ -250,16 +241,11 @@ fn route_table(linked: &Linked<'_>) -> RouteTable {
     RouteTable { hostname: intent.hostname.clone(), export_to: export_to(linked), routes }
 }
 
-/// What serves in a target.
-fn serving<'l>(linked: &'l Linked<'l>, target: &ClusterName) -> &'l Serving<'l> {
-    linked.members[target].serving.as_ref().expect("targets serve")
-}
-
 /// Entries have the canonical name of the client's own pods, by which the host selects both.
 fn entries(linked: &Linked<'_>, target: Target<'_>) -> Vec<Arc<Entry>> {
     let Target { cluster, rank, is_near, own_name, by_locality } = target;
     let facts = linked.members[cluster].facts;
-    let serving = serving(linked, cluster);
+    let serving = &linked.serving[cluster];
     let service_account = if is_near { service_account(serving) } else { None };
     let ways = match &facts.network {
         Some(Leaf::Known(network)) if gateways::is_named(facts) => vec![Way::Network(network.clone())],

@@ -16,6 +16,9 @@ use crate::Objects;
 /// Lays the overlays over the objects. After an error the objects are as they were.
 pub(crate) fn lay(objects: &mut Objects, overlays: &[Overlay]) -> Findings {
     let mut findings = Findings::new();
+    if overlays.is_empty() {
+        return findings;
+    }
     for (index, overlay) in overlays.iter().enumerate() {
         let path = AttributePath::of("overlays").index(index);
         findings.extend(unmatched(objects, overlay, &path));

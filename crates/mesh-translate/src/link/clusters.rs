@@ -3,9 +3,6 @@
 //! Networks are not judged. Entries carry none, so equal networks only mean a detour through a gateway, different ones change
 //! nothing, and whether all workloads of one cluster agree on having one is no fact that a cluster has.
 
-use std::collections::BTreeSet;
-
-use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings, Leaf};
 
 use super::ranks::Ranked;
@@ -13,9 +10,7 @@ use super::{Scope, facts_path};
 
 /// Judges the clusters that call.
 pub(super) fn check(scope: &Scope<'_>, ranked: &Ranked<'_>, findings: &mut Findings) {
-    let off: BTreeSet<&ClusterName> =
-        scope.clients.iter().copied().filter(|cluster| scope.facts(cluster).dns_capture == Some(Leaf::Known(false))).collect();
-    for cluster in off {
+    for (cluster, _) in scope.clients.iter().filter(|(_, facts)| facts.dns_capture == Some(Leaf::Known(false))) {
         findings.push(
             Finding::new(
                 Code::DnsCaptureOff,
@@ -27,8 +22,8 @@ pub(super) fn check(scope: &Scope<'_>, ranked: &Ranked<'_>, findings: &mut Findi
             .in_cluster(cluster),
         );
     }
-    for cluster in &scope.clients {
-        if !scope.serving.contains_key(*cluster) && ranked.targets.get(cluster).is_none_or(std::collections::BTreeMap::is_empty) {
+    for (cluster, targets) in &ranked.targets {
+        if targets.is_empty() && !scope.serving.contains_key(*cluster) {
             findings.push(
                 Finding::new(
                     Code::ClientWithoutBackend,

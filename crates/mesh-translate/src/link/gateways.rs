@@ -25,6 +25,11 @@ pub(crate) fn is_named(facts: &ClusterFacts) -> bool {
     facts.gateways.iter().any(|gateway| matches!(gateway.address, GatewayAddress::Hostname(_)))
 }
 
+/// Serving clusters that are reached so.
+pub(super) fn named<'a>(scope: &Scope<'a>) -> BTreeSet<&'a ClusterName> {
+    scope.serving.keys().copied().filter(|cluster| is_named(scope.facts(cluster))).collect()
+}
+
 /// How many ways lead to a cluster, at least: a hostname has one address or more.
 pub(crate) fn count(facts: &ClusterFacts) -> usize {
     let ways = facts.gateways.iter().map(|gateway| match &gateway.address {

@@ -7,20 +7,23 @@ use mesh_model::names::{ClusterName, IstioMinor};
 use mesh_model::{AttributePath, Code, Finding, Findings, Leaf};
 
 use super::ranks::Ranked;
-use super::{Scope, facts_path, gateways};
+use super::{Scope, facts_path};
 use crate::features::RANKS_BY_LOCALITY;
 
 /// Oldest release that leads proxies without a network of their own to gateways of others.
 const WITHOUT_NETWORK: IstioMinor = IstioMinor { major: 1, minor: 30 };
 
-pub(super) fn check(scope: &Scope<'_>, ranked: &Ranked<'_>, findings: &mut Findings) {
+pub(super) fn check(scope: &Scope<'_>, ranked: &Ranked<'_>, named: &BTreeSet<&ClusterName>, findings: &mut Findings) {
+    if named.is_empty() {
+        return;
+    }
     let mut clients_of: BTreeMap<&ClusterName, Vec<&ClusterName>> = BTreeMap::new();
     let mut shared = Vec::new();
     for (client, targets) in &ranked.targets {
-        let named = targets.keys().filter(|target| gateways::is_named(scope.facts(target)));
-        named.for_each(|target| clients_of.entry(target).or_default().push(client));
+        let named = targets.keys().filter(|target| named.contains(*target));
+        named.clone().for_each(|target| clients_of.entry(target).or_default().push(client));
         let beyond = targets.values().filter_map(Leaf::known).filter(|rank| **rank >= RANKS_BY_LOCALITY).collect::<BTreeSet<_>>();
-        if beyond.len() > 1 && targets.keys().any(|target| gateways::is_named(scope.facts(target))) {
+        if beyond.len() > 1 && named.count() > 0 {
             shared.push(client.as_str());
         }
     }

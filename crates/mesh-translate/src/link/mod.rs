@@ -37,14 +37,18 @@ pub(crate) struct Linked<'a> {
     pub(crate) highest_rank: u32,
     /// clusters that take part
     pub(crate) members: BTreeMap<&'a ClusterName, Member<'a>>,
+    /// what serves, by cluster
+    pub(crate) serving: BTreeMap<&'a ClusterName, Serving<'a>>,
+    /// serving clusters that other clusters call
+    pub(crate) called: BTreeSet<&'a ClusterName>,
+    /// serving clusters that are reached by a hostname
+    pub(crate) named: BTreeSet<&'a ClusterName>,
 }
 
 /// A cluster that takes part.
 pub(crate) struct Member<'a> {
     /// what is known of it
     pub(crate) facts: &'a ClusterFacts,
-    /// what serves there
-    pub(crate) serving: Option<Serving<'a>>,
     /// if its workloads call the destination
     pub(crate) client: Option<Client<'a>>,
 }
@@ -63,8 +67,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) intent: &'a VirtualDestination,
     /// what serves in the mesh, by cluster
     pub(crate) serving: BTreeMap<&'a ClusterName, Serving<'a>>,
-    /// clients that are members
-    pub(crate) clients: BTreeSet<&'a ClusterName>,
+    /// clients that are members, with what is known of them
+    pub(crate) clients: BTreeMap<&'a ClusterName, &'a ClusterFacts>,
 }
 
 impl<'a> Scope<'a> {
@@ -82,8 +86,10 @@ impl<'a> Scope<'a> {
     }
 
     /// All clusters that take part.
-    pub(crate) fn participants(&self) -> BTreeSet<&'a ClusterName> {
-        self.serving.keys().copied().chain(self.clients.iter().copied()).collect()
+    pub(crate) fn participants(&self) -> BTreeMap<&'a ClusterName, &'a ClusterFacts> {
+        let mut participants = self.clients.clone();
+        participants.extend(self.serving.keys().map(|cluster| (*cluster, self.facts(cluster))));
+        participants
     }
 }
 
@@ -109,11 +115,12 @@ pub(crate) fn link(intent: &VirtualDestination) -> (Option<Linked<'_>>, Findings
     services::check(&scope, &mut findings);
     let served = Served::of(&scope, &ports);
     let ranked = ranks::rank(&scope, &mut findings);
-    let called: BTreeSet<&ClusterName> = ranked.targets.values().flat_map(BTreeMap::keys).copied().collect();
+    let called = ranked.called();
+    let named = gateways::named(&scope);
     releases::check(&scope, &mut findings);
     clusters::check(&scope, &ranked, &mut findings);
     gateways::check(&scope, &called, &served.host(), &mut findings);
-    hostnames::check(&scope, &ranked, &mut findings);
+    hostnames::check(&scope, &ranked, &named, &mut findings);
     outlier::check(&scope, &ports, &ranked, &mut findings);
     ports::check(&scope, &ports, &mut findings);
     timeouts::check(&scope, &ports, &ranked, &mut findings);
@@ -124,17 +131,14 @@ pub(crate) fn link(intent: &VirtualDestination) -> (Option<Linked<'_>>, Findings
     let members = scope
         .participants()
         .into_iter()
-        .map(|cluster| {
-            let serving = scope.serving.get(cluster).cloned();
-            let client = scope.clients.contains(cluster).then(|| Client {
-                namespace: scope.client_namespace(cluster),
-                targets: targets.remove(cluster).unwrap_or_default(),
-            });
-            (cluster, Member { facts: scope.facts(cluster), serving, client })
+        .map(|(cluster, facts)| {
+            let client = targets.remove(cluster);
+            let client = client.map(|targets| Client { namespace: scope.client_namespace(cluster), targets });
+            (cluster, Member { facts, client })
         })
         .collect();
-    let linked = Linked { intent, ports, served, identities, highest_rank: ranked.highest, members };
-    (Some(linked), findings)
+    let (highest_rank, serving) = (ranked.highest, scope.serving);
+    (Some(Linked { intent, ports, served, identities, highest_rank, members, serving, called, named }), findings)
 }
 
 fn scope<'a>(intent: &'a VirtualDestination, ports: &[&'a Port], findings: &mut Findings) -> Scope<'a> {
@@ -157,6 +161,6 @@ fn scope<'a>(intent: &'a VirtualDestination, ports: &[&'a Port], findings: &mut 
         }
     }
     let serving = backends.into_iter().map(|(cluster, backends)| (cluster, Serving::of(backends, ports, findings))).collect();
-    let clients = intent.clients.iter().filter(|cluster| intent.mesh.clusters.contains_key(*cluster)).collect();
+    let clients = intent.clients.iter().filter_map(|cluster| Some((cluster, intent.mesh.clusters.get(cluster)?))).collect();
     Scope { intent, serving, clients }
 }

@@ -36,11 +36,12 @@ fn check_limit(scope: &Scope<'_>, ranked: &Ranked<'_>, findings: &mut Findings) 
         ));
         return;
     }
-    let never: Vec<String> = scope
-        .clients
+    let endpoints = endpoints(scope);
+    let never: Vec<String> = ranked
+        .targets
         .iter()
-        .filter_map(|client| {
-            let remote: u32 = targets(ranked, client).map(|target| endpoints(scope, target)).sum();
+        .filter_map(|(client, targets)| {
+            let remote: u32 = targets.keys().map(|target| endpoints[target]).sum();
             // counts of pods are no facts: one pod is the fewest that serves
             let total = remote + u32::from(scope.serving.contains_key(client));
             (total > 1 && u32::from(percent) * total < 100)
@@ -69,14 +70,14 @@ fn check_only_targets(scope: &Scope<'_>, ports: &[&Port], ranked: &Ranked<'_>, f
     else {
         return;
     };
-    let lonely: Vec<String> = scope
-        .clients
+    let endpoints = endpoints(scope);
+    let lonely: Vec<String> = ranked
+        .targets
         .iter()
-        .filter(|client| !scope.serving.contains_key(*client))
-        .filter_map(|client| {
-            let mut targets = targets(ranked, client);
-            let only = targets.next().filter(|only| u32::from(*percent) * endpoints(scope, only) >= 100)?;
-            targets.next().is_none().then(|| format!("{client} ({only})"))
+        .filter(|(client, targets)| targets.len() == 1 && !scope.serving.contains_key(*client))
+        .filter_map(|(client, targets)| {
+            let (only, _) = targets.first_key_value().filter(|(only, _)| u32::from(*percent) * endpoints[*only] >= 100)?;
+            Some(format!("{client} ({only})"))
         })
         .collect();
     if !lonely.is_empty() {
@@ -118,11 +119,8 @@ fn check_connections(scope: &Scope<'_>, ports: &[&Port], ranked: &Ranked<'_>, fi
     ));
 }
 
-/// The other clusters that serve a client.
-fn targets<'r>(ranked: &'r Ranked<'_>, client: &ClusterName) -> impl Iterator<Item = &'r ClusterName> {
-    ranked.targets.get(client).into_iter().flat_map(BTreeMap::keys).copied()
-}
-
-fn endpoints(scope: &Scope<'_>, target: &ClusterName) -> u32 {
-    u32::try_from(gateways::count(scope.facts(target))).unwrap_or(u32::MAX)
+/// How many endpoints stand for each serving cluster.
+fn endpoints<'a>(scope: &Scope<'a>) -> BTreeMap<&'a ClusterName, u32> {
+    let count = |cluster| u32::try_from(gateways::count(scope.facts(cluster))).unwrap_or(u32::MAX);
+    scope.serving.keys().map(|cluster| (*cluster, count(cluster))).collect()
 }

@@ -123,8 +123,7 @@ pub(super) fn check(scope: &Scope<'_>, ports: &[&Port], findings: &mut Findings)
             ));
         }
     }
-    for cluster in &scope.clients {
-        let facts = scope.facts(cluster);
+    for (cluster, facts) in &scope.clients {
         if facts.istio_version < ADDRESSES && facts.dns_capture != Some(Leaf::Known(false)) {
             findings.push(
                 Finding::new(

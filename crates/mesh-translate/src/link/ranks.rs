@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mesh_model::facts::ClusterFacts;
 use mesh_model::intent::{LocalityRule, Ranking};
 use mesh_model::names::{ClusterName, Region};
 use mesh_model::{Code, Finding, Findings, Leaf, derived};
@@ -20,9 +21,25 @@ pub(crate) struct Ranked<'a> {
     pub(crate) targets: BTreeMap<&'a ClusterName, BTreeMap<&'a ClusterName, Leaf<u32>>>,
 }
 
+impl<'a> Ranked<'a> {
+    /// Clusters that others call.
+    pub(super) fn called(&self) -> BTreeSet<&'a ClusterName> {
+        let mut called = BTreeSet::new();
+        // one by one: they are few, and very many clients name them
+        for target in self.targets.values().flat_map(BTreeMap::keys) {
+            called.insert(*target);
+        }
+        called
+    }
+}
+
+/// A serving cluster, and its region.
+type Remote<'a> = (&'a ClusterName, Option<&'a Leaf<Region>>);
+
 /// How one client ranks.
 enum Rule<'a> {
-    Listed(Vec<&'a ClusterName>),
+    /// places in a list, and how many there are
+    Listed(BTreeMap<&'a ClusterName, usize>, usize),
     Locality(&'a [LocalityRule]),
     Nearest,
 }
@@ -33,90 +50,83 @@ pub(crate) fn rank<'a>(scope: &Scope<'a>, findings: &mut Findings) -> Ranked<'a>
     if matches!(failover.ranking, Ranking::Locality(_)) {
         check_regions(scope, findings);
     }
-    let mut ranked = Ranked { highest: 0, targets: BTreeMap::new() };
-    for client in &scope.clients {
-        let remote: BTreeSet<&ClusterName> = scope.serving.keys().copied().filter(|cluster| cluster != client).collect();
+    let serving: Vec<Remote<'a>> = scope.serving.keys().map(|cluster| (*cluster, scope.facts(cluster).region.as_ref())).collect();
+    let mut highest = 0;
+    let rank = |(client, facts): (&&'a ClusterName, &&'a ClusterFacts)| {
+        let remote: Vec<Remote<'a>> = serving.iter().copied().filter(|(cluster, _)| cluster != client).collect();
         let rule = match (failover.per_client.get(*client), &failover.ranking) {
-            (Some(list), _) | (None, Ranking::Order(list)) => {
-                Rule::Listed(list.iter().filter(|cluster| cluster != client).collect())
-            }
+            (Some(list), _) | (None, Ranking::Order(list)) => Rule::listed(list, client),
             (None, Ranking::Locality(rules)) => Rule::Locality(rules),
             (None, Ranking::Nearest) => Rule::Nearest,
         };
-        let (mut targets, highest) = rank_client(scope, client, &remote, &rule);
-        if let Some(most) = failover.most_targets {
-            keep(&mut targets, client, most);
-        }
-        ranked.highest = ranked.highest.max(highest);
-        ranked.targets.insert(client, targets);
-    }
-    ranked
+        let (targets, highest_of_client) = rank_client(facts.region.as_ref(), &remote, &rule, failover.only);
+        highest = highest.max(highest_of_client);
+        let most = failover.most_targets.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+        (*client, nearest(targets, client, most).into_iter().collect())
+    };
+    let targets = scope.clients.iter().map(rank).collect();
+    Ranked { highest, targets }
 }
 
-/// Keeps the best-ranked ones; of those that share a rank the nearest by [`derived::distance`].
-fn keep(targets: &mut Targets<'_>, client: &ClusterName, most: u32) {
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
+impl<'a> Rule<'a> {
+    fn listed(list: &'a [ClusterName], client: &ClusterName) -> Self {
+        let list: Vec<&ClusterName> = list.iter().filter(|cluster| *cluster != client).collect();
+        // the first place of a cluster counts
+        Self::Listed(list.iter().enumerate().rev().map(|(place, cluster)| (*cluster, place)).collect(), list.len())
+    }
+}
+
+/// The best-ranked ones; of those that share a rank the nearest by [`derived::distance`].
+fn nearest<'a>(targets: Targets<'a>, client: &ClusterName, most: usize) -> Targets<'a> {
     if targets.len() <= most {
-        return;
+        return targets;
     }
     let mut places: Vec<(Leaf<u32>, u64, &ClusterName)> =
-        targets.iter().map(|(target, rank)| (rank.clone(), derived::distance(client, target), *target)).collect();
-    places.sort();
-    for (_, _, target) in places.into_iter().skip(most) {
-        targets.remove(target);
-    }
+        targets.into_iter().map(|(target, rank)| (rank, derived::distance(client, target), target)).collect();
+    places.select_nth_unstable(most);
+    places.truncate(most);
+    places.into_iter().map(|(rank, _, target)| (target, rank)).collect()
 }
 
-type Targets<'a> = BTreeMap<&'a ClusterName, Leaf<u32>>;
+/// Each once.
+type Targets<'a> = Vec<(&'a ClusterName, Leaf<u32>)>;
 
-fn rank_client<'a>(
-    scope: &Scope<'a>,
-    client: &ClusterName,
-    remote: &BTreeSet<&'a ClusterName>,
-    rule: &Rule<'_>,
-) -> (Targets<'a>, u32) {
-    let only = scope.intent.failover.only;
+/// The targets of a client in region `from`, and the highest rank that may occur.
+fn rank_client<'a>(from: Option<&Leaf<Region>>, remote: &[Remote<'a>], rule: &Rule<'_>, only: bool) -> (Targets<'a>, u32) {
     match rule {
-        Rule::Listed(list) => {
+        Rule::Listed(places, length) => {
             let targets: Targets<'a> = remote
                 .iter()
-                .filter_map(|cluster| {
-                    let position = list.iter().position(|listed| listed == cluster);
-                    let rank = position.map_or_else(|| (!only).then_some(list.len()), Some)?;
+                .filter_map(|(cluster, _)| {
+                    let rank = places.get(cluster).copied().or_else(|| (!only).then_some(*length))?;
                     Some((*cluster, Leaf::Known(number(rank + 1))))
                 })
                 .collect();
-            let highest = targets.values().filter_map(Leaf::known).copied().max().unwrap_or(0);
+            let highest = targets.iter().filter_map(|(_, rank)| rank.known()).copied().max().unwrap_or(0);
             (targets, highest)
         }
-        Rule::Nearest if only => (BTreeMap::new(), 0),
-        Rule::Nearest => by_region(scope, client, remote, &[], false),
-        Rule::Locality(rules) => by_region(scope, client, remote, rules, only),
+        Rule::Nearest if only => (Vec::new(), 0),
+        Rule::Nearest => by_region(from, remote, &[], false),
+        Rule::Locality(rules) => by_region(from, remote, rules, only),
     }
 }
 
 /// The client's own region first, then the regions to which its rules point, then all others. "Nearest" is the same without
 /// rules.
-fn by_region<'a>(
-    scope: &Scope<'a>,
-    client: &ClusterName,
-    remote: &BTreeSet<&'a ClusterName>,
-    rules: &[LocalityRule],
-    only: bool,
-) -> (Targets<'a>, u32) {
+fn by_region<'a>(from: Option<&Leaf<Region>>, remote: &[Remote<'a>], rules: &[LocalityRule], only: bool) -> (Targets<'a>, u32) {
     // without regions to compare all others share; whether a region is set is never unknown, its value may be
-    let compared =
-        scope.facts(client).region.as_ref().filter(|_| remote.iter().any(|cluster| scope.facts(cluster).region.is_some()));
-    let Some(from) = compared else {
-        let targets: Targets<'a> = remote.iter().filter(|_| !only).map(|cluster| (*cluster, Leaf::Known(1))).collect();
+    let Some(from) = from.filter(|_| remote.iter().any(|(_, region)| region.is_some())) else {
+        let targets: Targets<'a> = remote.iter().filter(|_| !only).map(|(cluster, _)| (*cluster, Leaf::Known(1))).collect();
         let highest = u32::from(!targets.is_empty());
         return (targets, highest);
     };
-    let targets = remote
-        .iter()
-        .filter_map(|cluster| Some((*cluster, region_rank(from, scope.facts(cluster).region.as_ref(), rules, only)?)))
-        .collect();
-    let longest = rules.iter().map(|rule| preferred(&rule.from, rules).len()).max().unwrap_or(1);
+    let preferred = match from {
+        Leaf::Known(from) => Leaf::Known(preferred(from, rules)),
+        Leaf::Unknown(path) => Leaf::Unknown(path.clone()),
+    };
+    let targets =
+        remote.iter().filter_map(|(cluster, to)| Some((*cluster, region_rank(&preferred, *to, rules, only)?))).collect();
+    let longest = rules.iter().map(|rule| self::preferred(&rule.from, rules).len()).max().unwrap_or(1);
     (targets, number(longest) + u32::from(!only))
 }
 
@@ -134,15 +144,19 @@ fn preferred<'r>(from: &'r Region, rules: &'r [LocalityRule]) -> Vec<&'r Region>
     regions
 }
 
-/// The rank of a cluster in region `to` for a client in region `from`; `None`: it gets no traffic.
-fn region_rank(from: &Leaf<Region>, to: Option<&Leaf<Region>>, rules: &[LocalityRule], only: bool) -> Option<Leaf<u32>> {
-    let from = match from {
-        Leaf::Known(from) => from,
+/// The rank of a cluster in region `to` for a client that prefers these regions; `None`: it gets no traffic.
+fn region_rank(
+    preferred: &Leaf<Vec<&Region>>,
+    to: Option<&Leaf<Region>>,
+    rules: &[LocalityRule],
+    only: bool,
+) -> Option<Leaf<u32>> {
+    let preferred = match preferred {
+        Leaf::Known(preferred) => preferred,
         // behind the client's own region there is one rank only, and a cluster without a region has it
         Leaf::Unknown(_) if to.is_none() && rules.is_empty() => return (!only).then_some(Leaf::Known(2)),
         Leaf::Unknown(path) => return Some(Leaf::Unknown(path.clone())),
     };
-    let preferred = preferred(from, rules);
     let unlisted = (!only).then(|| Leaf::Known(number(preferred.len() + 1)));
     match to {
         None => unlisted,
@@ -160,9 +174,7 @@ fn number(rank: usize) -> u32 {
 
 /// Clusters that no rule can match.
 fn check_regions(scope: &Scope<'_>, findings: &mut Findings) {
-    let without: BTreeSet<&ClusterName> =
-        scope.participants().into_iter().filter(|cluster| scope.facts(cluster).region.is_none()).collect();
-    for cluster in &without {
+    for (cluster, _) in scope.participants().into_iter().filter(|(_, facts)| facts.region.is_none()) {
         findings.push(
             Finding::new(
                 Code::RegionNotKnown,

@@ -40,7 +40,7 @@ const fn minor(minor: u16) -> IstioMinor {
 
 /// Judges the releases of the clusters that take part.
 pub(super) fn check(scope: &Scope<'_>, findings: &mut Findings) {
-    findings.extend(scope.participants().into_iter().filter_map(|cluster| judge(cluster, scope.facts(cluster).istio_version)));
+    findings.extend(scope.participants().into_iter().filter_map(|(cluster, facts)| judge(cluster, facts.istio_version)));
 }
 
 fn judge(cluster: &ClusterName, version: IstioMinor) -> Option<Finding> {

@@ -11,7 +11,6 @@ use mesh_model::{AttributePath, Code, Finding, Findings, Leaf};
 use super::{Scope, ports};
 
 /// What serves in a cluster: a Service, or several whose pods serve as one.
-#[derive(Clone)]
 pub(crate) struct Serving<'a> {
     /// the Services by namespace and name, at least one, each with its place in the list of backends
     pub(crate) backends: Vec<(usize, &'a Backend)>,
@@ -140,7 +139,7 @@ pub(super) fn check(scope: &Scope<'_>, findings: &mut Findings) {
 /// A ServiceEntry selects pods of its own namespace only.
 fn check_namespaces(scope: &Scope<'_>, findings: &mut Findings) {
     let intent = scope.intent;
-    for (cluster, namespace) in intent.client_namespace.iter().filter(|(cluster, _)| scope.clients.contains(*cluster)) {
+    for (cluster, namespace) in intent.client_namespace.iter().filter(|(cluster, _)| scope.clients.contains_key(*cluster)) {
         let Some(serving) = scope.serving.get(cluster).filter(|serving| serving.namespace() != namespace) else { continue };
         findings.push(
             Finding::new(

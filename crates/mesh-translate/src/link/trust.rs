@@ -25,15 +25,23 @@ fn ids(scope: &Scope<'_>, cluster: &ClusterName, serving: &Serving<'_>) -> Vec<L
 /// Servers refuse clients of a trust domain that their mesh does not accept. Clients accept servers by their ids, whatever
 /// domain these have.
 pub(super) fn check(scope: &Scope<'_>, ranked: &Ranked<'_>, findings: &mut Findings) {
+    let accepts = |server: &ClusterName, domain: &TrustDomain| {
+        let accepted = scope.intent.mesh.accepted_trust_domains.get(server);
+        scope.facts(server).trust_domain == *domain || accepted.is_some_and(|accepted| accepted.contains(domain))
+    };
+    let domains: BTreeSet<&TrustDomain> = scope.clients.values().map(|facts| &facts.trust_domain).collect();
     for (server, serving) in &scope.serving {
-        let facts = scope.facts(server);
+        let strange: BTreeSet<&TrustDomain> = domains.iter().copied().filter(|domain| !accepts(server, domain)).collect();
+        if strange.is_empty() {
+            continue;
+        }
         let mut clients: BTreeMap<&TrustDomain, Vec<&ClusterName>> = BTreeMap::new();
         for client in ranked.targets.iter().filter(|(_, targets)| targets.contains_key(server)).map(|(client, _)| client) {
-            clients.entry(&scope.facts(client).trust_domain).or_default().push(client);
+            let domain = &scope.clients[client].trust_domain;
+            if strange.contains(domain) {
+                clients.entry(domain).or_default().push(client);
+            }
         }
-        clients.remove(&facts.trust_domain);
-        let accepted = scope.intent.mesh.accepted_trust_domains.get(*server);
-        clients.retain(|domain, _| !accepted.is_some_and(|accepted| accepted.contains(*domain)));
         if !clients.is_empty() {
             findings.push(refuses(scope, server, serving, &clients));
         }

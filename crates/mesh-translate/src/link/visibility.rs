@@ -13,10 +13,10 @@ const OWN: &str = ".";
 pub(super) fn check(scope: &Scope<'_>, findings: &mut Findings) {
     let intent = scope.intent;
     let mut namespaces: BTreeSet<&Namespace> = BTreeSet::new();
-    for cluster in &scope.clients {
+    for (cluster, facts) in &scope.clients {
         let namespace = scope.client_namespace(cluster);
         namespaces.insert(namespace);
-        let root = &scope.facts(cluster).root_namespace;
+        let root = &facts.root_namespace;
         let is_without_clients = |entry: &Leaf<String>| match entry.known().map(String::as_str) {
             Some(OWN) => namespace == root,
             Some(name) => name == intent.namespace.as_str(),
