@@ -11,7 +11,7 @@ use mesh_model::names::ClusterName;
 use tf_value::Diagnostics;
 
 use crate::connection::Connection;
-use crate::lifecycle::HandOvers;
+use crate::lifecycle::{Goals, HandOvers};
 use crate::provider::Decorate;
 use crate::settings::Settings;
 
@@ -25,8 +25,10 @@ pub(crate) struct Session {
     pub(crate) settings: Settings,
     /// the clusters
     pub(crate) fleet: Fleet,
+    /// what the resources of this run want, by their plans
+    pub(crate) goals: Goals,
     /// what the resources of this run are about to write
-    pub(crate) announced: Announced,
+    announced: Announced,
     /// resources that go in this run
     pub(crate) leaving: Leaving,
     /// objects that change hands in this run
@@ -41,6 +43,7 @@ impl Configured {
         *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Arc::new(Session {
             settings,
             fleet,
+            goals: Goals::default(),
             announced: Announced::default(),
             leaving: Leaving::default(),
             hand_overs: HandOvers::default(),
@@ -73,6 +76,19 @@ impl Session {
         self.applies.load(Ordering::Relaxed)
     }
 
+    /// Announces what `claim` is about to write, until the announcement is dropped; with it comes what others have announced:
+    /// all of it, or what is `near`, under the same keys.
+    pub(crate) fn announce(&self, claim: &Claim, goal: &PerCluster, near: bool) -> (Announcement<'_>, Inventories) {
+        let others = self.announced.announce(claim, goal, near);
+        (Announcement { session: self, claim: claim.clone(), is_kept: false }, others)
+    }
+
+    /// A resource is not there, and is not to be.
+    pub(crate) fn withdraw(&self, claim: &Claim) {
+        self.announced.withdraw(claim);
+        self.goals.forget(claim);
+    }
+
     /// What a cluster name means here. While the whole map of clusters is unknown, every cluster is.
     pub(crate) fn standing(&self, cluster: &ClusterName) -> Standing {
         match self.fleet.standing(cluster) {
@@ -97,12 +113,10 @@ pub(crate) type Inventories = BTreeMap<ClusterName, Vec<serde_json::Value>>;
 /// What the resources of one apply are about to write. Two new resources that aim at one host are not in any cluster yet
 /// when both are checked; here the second one meets the first.
 #[derive(Default)]
-pub(crate) struct Announced(Mutex<BTreeMap<Claim, PerCluster>>);
+struct Announced(Mutex<BTreeMap<Claim, PerCluster>>);
 
 impl Announced {
-    /// Announces what `claim` is about to write, until the announcement is dropped; with it comes what others have announced:
-    /// all of it, or what is `near`, under the same keys.
-    pub(crate) fn announce<'a>(&'a self, claim: &Claim, goal: &PerCluster, near: bool) -> (Announcement<'a>, Inventories) {
+    fn announce(&self, claim: &Claim, goal: &PerCluster, near: bool) -> Inventories {
         let mut announced = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut others = Inventories::new();
         for (_, theirs) in announced.iter().filter(|(other, _)| *other != claim) {
@@ -117,11 +131,10 @@ impl Announced {
             }
         }
         announced.insert(claim.clone(), goal.clone());
-        (Announcement { announced: self, claim: claim.clone(), is_kept: false }, others)
+        others
     }
 
-    /// Takes an announcement back: nothing is there.
-    pub(crate) fn withdraw(&self, claim: &Claim) {
+    fn withdraw(&self, claim: &Claim) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(claim);
     }
 }
@@ -129,7 +142,7 @@ impl Announced {
 /// What was announced, and is taken back when this is dropped: nobody shall meet what a refused resource did not write.
 #[must_use]
 pub(crate) struct Announcement<'a> {
-    announced: &'a Announced,
+    session: &'a Session,
     claim: Claim,
     is_kept: bool,
 }
@@ -137,6 +150,7 @@ pub(crate) struct Announcement<'a> {
 impl Announcement<'_> {
     /// It was written, or part of it was: it stays for the rest of the run.
     pub(crate) fn keep(mut self) {
+        self.session.goals.land(&self.claim);
         self.is_kept = true;
     }
 }
@@ -144,7 +158,7 @@ impl Announcement<'_> {
 impl Drop for Announcement<'_> {
     fn drop(&mut self) {
         if !self.is_kept {
-            self.announced.withdraw(&self.claim);
+            self.session.withdraw(&self.claim);
         }
     }
 }

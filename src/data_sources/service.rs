@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use mesh_discovery::Asked;
 use mesh_model::Input;
 use mesh_model::names::{ClusterName, InvalidName, Namespace, ServiceName};
 use tf_server::{Applied, BoxFuture, Cx, DataSource};
@@ -24,6 +25,7 @@ struct Query {
     namespace: Namespace,
     name: ServiceName,
     clusters: Option<BTreeSet<ClusterName>>,
+    together_with: BTreeSet<ServiceName>,
 }
 
 impl ServiceData {
@@ -58,7 +60,8 @@ impl ServiceData {
                     continue;
                 }
             };
-            let found = mesh_discovery::service(&objects, cluster, &query.namespace, &query.name, Some(&session.settings.owner));
+            let service = Asked { namespace: &query.namespace, name: &query.name, together_with: &query.together_with };
+            let found = mesh_discovery::service(&objects, cluster, service, Some(&session.settings.owner));
             diagnostics.extend(found.findings.iter().map(|finding| crate::cook::cook(finding, &ty)));
             // a cluster without the Service is fine
             let Some(Some(service)) = found.value else { continue };
@@ -92,6 +95,7 @@ impl ServiceData {
             ("namespace", Value::string(query.namespace.as_str())),
             ("name", Value::string(query.name.as_str())),
             ("clusters", Reader::root(config).attribute("clusters").value.clone()),
+            ("together_with", Reader::root(config).attribute("together_with").value.clone()),
             ("id", Value::string(format!("{}/{}", query.namespace, query.name))),
             ("backends", crate::input::conform(value(&Input::List(backends)), &Kind::list(backend(Side::Result)).ty())),
             ("subsets", Value::Map(subsets)),
@@ -133,8 +137,18 @@ fn query(config: &Value) -> Result<Query, Diagnostics> {
         ),
         Tf::Null | Tf::Unknown => None,
     };
+    let together_with = match root.attribute("together_with").elements() {
+        Tf::Known(elements) => elements
+            .iter()
+            .filter_map(|element| match element.string() {
+                Tf::Known(text) => text.parse().map_err(|error| check("together_with", error)).ok(),
+                Tf::Null | Tf::Unknown => None,
+            })
+            .collect(),
+        Tf::Null | Tf::Unknown => BTreeSet::new(),
+    };
     match (namespace, name) {
-        (Some(namespace), Some(name)) if !diagnostics.has_errors() => Ok(Query { namespace, name, clusters }),
+        (Some(namespace), Some(name)) if !diagnostics.has_errors() => Ok(Query { namespace, name, clusters, together_with }),
         _ => Err(diagnostics),
     }
 }
@@ -157,6 +171,11 @@ impl DataSource for ServiceData {
                 Attribute::required("namespace", Type::String, "Namespace of the Service."),
                 Attribute::required("name", Type::String, "Name of the Service."),
                 Attribute::optional("clusters", Type::set(Type::String), "Clusters to ask. Default: all of the provider block."),
+                Attribute::optional(
+                    "together_with",
+                    Type::set(Type::String),
+                    "Other Services of the namespace that are backends of the same destinations. Their pods may have the canonical name of its own; those of any others may not, because the hostname would take them in.",
+                ),
                 Attribute::computed("id", Type::String, "`<namespace>/<name>`."),
                 Attribute::computed(
                     "backends",

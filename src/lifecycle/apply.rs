@@ -192,7 +192,7 @@ impl<K: IntentKind> IntentResource<K> {
         let diagnostics = self.cook(&summarised(std::mem::take(&mut outcome.findings)));
         if outcome.is_complete {
             if !parted.takers.contains(&claim) {
-                session.announced.withdraw(&claim);
+                session.withdraw(&claim);
             }
             return Ok(Deleted { left: None, diagnostics });
         }
@@ -225,7 +225,7 @@ impl<K: IntentKind> IntentResource<K> {
         };
         let shape = self.kind.interpret(config).shape;
         let is_near = matches!(&shape, Shape::Objects(objects) if !mesh_translate::looks_around(objects));
-        let (announcement, others) = session.announced.announce(claim, &goal.manifests, is_near);
+        let (announcement, others) = session.announce(claim, &goal.manifests, is_near);
         let inventories = Inventories::new();
         let granted = Granted { takeover: takeover.clone(), adopt: granted, announcement, inventories };
         let Shape::Objects(objects) = shape else { return Ok(granted) };

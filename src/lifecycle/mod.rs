@@ -2,6 +2,7 @@
 //! ([`IntentKind`]); planning, writing, reading, importing and upgrading are the same for all.
 
 mod apply;
+mod goals;
 mod handover;
 mod import;
 mod meet;
@@ -15,6 +16,7 @@ mod state;
 mod taking;
 mod verdicts;
 
+pub(crate) use goals::Goals;
 pub(crate) use handover::HandOvers;
 pub(crate) use import::none_stored;
 

@@ -10,6 +10,7 @@ use tf_server::{PlanRequest, Planned};
 use tf_value::schema::Mode;
 use tf_value::{Diagnostic, Diagnostics, Path, Value};
 
+use super::goals::Goal;
 use super::handover::Taking;
 use super::meet::{Asking, meet_clusters};
 use super::private::{Notes, inputs_digest};
@@ -113,10 +114,11 @@ impl<K: IntentKind> IntentResource<K> {
             takeover: wishes.takeover(claim),
             adopt: if notes.adopts { Some(true) } else { wishes.adopt },
         });
-        match taken_for_good(&record.drift, rights.as_ref(), wishes.adopt) {
+        let given_up = taken_for_good(&record.drift, rights.as_ref(), wishes.adopt);
+        match &given_up {
             Some(gone) => {
-                diagnostics.extend(self.cook(&gone_findings(&gone)));
-                with(&mut value, "drift", drift_value(&gone));
+                diagnostics.extend(self.cook(&gone_findings(gone)));
+                with(&mut value, "drift", drift_value(gone));
             }
             None => with(&mut value, "drift", Value::unknown()),
         }
@@ -143,6 +145,7 @@ impl<K: IntentKind> IntentResource<K> {
         {
             diagnostics.extend(self.cook(&self.kind.guard(prior, &value, &record.manifests, objects)));
         }
+        let mut is_announced = false;
         if let (Shape::Objects(objects), Some(claim), Some(rights)) = (&interpretation.shape, &claim, rights) {
             diagnostics.extend(self.cook(&wishes.against(claim)));
             let changes = prior.as_ref().is_none_or(|prior| changed(prior, &value).next().is_some());
@@ -156,7 +159,22 @@ impl<K: IntentKind> IntentResource<K> {
                 others: &Inventories::new(),
                 leaving: &session.leaving.claims(),
             };
+            let goal = Goal {
+                claim,
+                takeover: asking.rights.takeover.as_ref(),
+                exists: match &prior {
+                    Some(_) => (!moved).then_some(true),
+                    // private bytes without a prior state are those of the instance that this one replaces
+                    None => private.is_empty().then_some(false),
+                },
+                objects,
+                given_up: given_up.as_ref(),
+                leaving: asking.leaving,
+            };
+            let wanted = if purpose == Purpose::Plan { session.goals.announce(&goal) } else { Ok(()) };
+            is_announced = purpose == Purpose::Plan && wanted.is_ok();
             let (mut findings, inventories) = meet_clusters(&asking, objects).await;
+            findings.extend(wanted.err().into_iter().flatten());
             // in the walk of an apply the preflight tries the same, and does not write before the answer
             if changes && is_fresh && purpose == Purpose::Plan && !session.applies() {
                 let met = Met { findings: &findings, inventories: &inventories };
@@ -167,6 +185,9 @@ impl<K: IntentKind> IntentResource<K> {
         }
         let requires_replace = if moved { K::IDENTITY.iter().map(|name| Path::of(name)).collect() } else { Vec::new() };
         let failed = diagnostics.has_errors();
+        if failed && is_announced {
+            claim.iter().for_each(|claim| session.goals.forget(claim));
+        }
         Planned { value: (!failed).then_some(value), requires_replace, private: notes.write(), diagnostics }
     }
 

@@ -113,11 +113,7 @@ impl IntentKind for VirtualDestination {
                 ]),
                 "Members laid over the objects, in this order, for what no argument says. `metadata.name`, `metadata.namespace`, `apiVersion`, `kind` and labels and annotations of the provider stay as they are. What an overlay breaks is not found by the checks of the plan.",
             ),
-            Attribute::optional(
-                "ignore_findings",
-                Type::map(Type::String),
-                "Warnings that are not shown, by code, each with the reason: `{ GM2013 = \"CoreDNS answers for the hostname\" }`. The reasons are written on the ServiceEntry. Errors cannot be ignored.",
-            ),
+            ignore_findings("the hostname", "the ServiceEntry"),
             timeouts(),
         ];
         attributes.extend(ownership());
@@ -296,6 +292,14 @@ fn outlier_detection() -> Attribute {
         ]),
         "When an endpoint is taken out of load balancing. Without it there is no failover, so it is always on.",
     )
+}
+
+/// `names`: what is called; `object`: where the reasons are.
+pub(super) fn ignore_findings(names: &str, object: &str) -> Attribute {
+    let description = format!(
+        "Warnings that are not shown, by code, each with the reason: `{{ GM2013 = \"CoreDNS answers for {names}\" }}`. The reasons are written on {object}. Errors cannot be ignored."
+    );
+    Attribute::optional("ignore_findings", Type::map(Type::String), &description)
 }
 
 pub(super) fn tcp_keepalive() -> Attribute {

@@ -12,7 +12,7 @@ use tf_value::schema::{Attribute, ForImport, Kind, Schema};
 use tf_value::{Reader, Tf, Type, Value};
 
 use super::change;
-use super::virtual_destination::{VirtualDestination, tcp_keepalive};
+use super::virtual_destination::{VirtualDestination, ignore_findings, tcp_keepalive};
 use crate::lifecycle::{Identity, IntentKind, Interpretation, Live, Owned, Shape, none_stored};
 use crate::schema::{HANDLING, Side, accepted_trust_domains, backend, computed, facts, mesh, ownership, timeouts};
 use crate::session::PerCluster;
@@ -75,7 +75,7 @@ impl IntentKind for VirtualMesh {
         let root = Reader::root(config);
         let input = crate::input::attributes(config, &[HANDLING, &["id", "mesh", "manifests", "applied", "drift"]].concat());
         let decoded = decode::virtual_mesh(&input);
-        let mut findings = decoded.findings;
+        let (mut findings, mut ignored) = (decoded.findings, BTreeSet::new());
         let suffix = match root.attribute("hostname_suffix").value {
             Value::Null => Value::string(HOSTNAME_SUFFIX),
             other => other.clone(),
@@ -91,6 +91,7 @@ impl IntentKind for VirtualMesh {
             Outcome::Intent(intent) => {
                 let translation = mesh_translate::translate_mesh(&intent);
                 findings.extend(translation.findings);
+                ignored.extend(intent.federation.iter().flat_map(|federation| federation.ignored.keys().copied()));
                 let failed = findings.iter().any(|finding| finding.code.severity() == Severity::Error);
                 if failed { Shape::Invalid } else { Shape::Objects(translation.objects) }
             }
@@ -102,12 +103,13 @@ impl IntentKind for VirtualMesh {
             }
             Outcome::Invalid => Shape::Invalid,
         };
+        findings.retain(|finding| !ignored.contains(&finding.code));
         Interpretation {
             identity: name(&root).map(|name| identity(&name)),
             computed: BTreeMap::from([("hostname_suffix", suffix), ("mesh", mesh)]),
             shape,
-            ignored: BTreeSet::new(),
             findings,
+            ignored,
         }
     }
 
@@ -186,6 +188,7 @@ fn federation() -> Attribute {
                 "Namespace of the objects in members that lack the Services' own, by cluster.",
             ),
             tcp_keepalive(),
+            ignore_findings("these names", "the ServiceEntry of every export"),
         ]),
         "Services that workloads of every member can call in the one cluster where each of them is, as `<service>.<namespace>.svc.<cluster>.<hostname_suffix>`. Every TCP port of the Service is a port of that name, with the Service's protocol; where that is not known, connections are carried as they are. Nothing fails over: for that there are virtual destinations.",
     )

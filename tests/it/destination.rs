@@ -334,7 +334,8 @@ async fn two_new_destinations_of_one_host_meet_in_the_apply() {
     let world = World::new().await;
     let twin = set(destination(), "/name", json!("twin"));
     let first = world.core.plan(DESTINATION, None, destination()).await.unwrap();
-    let second = world.core.plan(DESTINATION, None, twin).await.unwrap();
+    // in one plan they would have met already
+    let second = world.beside(|_| {}).await.plan(DESTINATION, None, twin).await.unwrap();
     let (first, second) = tokio::join!(world.core.apply(&first), world.core.apply(&second));
     let refused: Vec<_> = [first, second].into_iter().filter(|outcome| outcome.diagnostics.has_errors()).collect();
     assert_eq!(refused.len(), 1, "one wins, one is refused");

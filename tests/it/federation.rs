@@ -143,6 +143,28 @@ async fn what_somebody_else_has_is_told_where_the_mesh_says_it() {
     assert_eq!(world.files(), before);
 }
 
+#[tokio::test]
+async fn what_is_overruled_is_not_shown_and_stands_on_every_name_with_its_reason() {
+    let world = World::new().await;
+    let deaf = set(exporting(), "/clusters/north/dns_capture", json!(false));
+    let plan = world.core.plan(MESH, None, deaf.clone()).await.unwrap();
+    let summaries: Vec<&str> = plan.diagnostics.iter().map(|d| d.summary.as_str()).collect();
+    assert_eq!(summaries, ["DNS capture is off (GM2013)"]);
+    let overruled = set(deaf, "/federation/ignore_findings", json!({ "GM2013": "CoreDNS answers" }));
+    let plan = world.core.plan(MESH, None, overruled.clone()).await.unwrap();
+    assert!(plan.diagnostics.is_empty(), "{:?}", plan.diagnostics);
+    let made = world.core.apply(&plan).await.success().unwrap().unwrap();
+    for (cluster, exporter) in CLUSTERS.into_iter().flat_map(|cluster| ["east", "west"].map(|exporter| (cluster, exporter))) {
+        let text = fs::read_to_string(world.file(cluster, &host(exporter))).unwrap();
+        assert!(text.contains("gloo-terraform/ignored-findings: \"GM2013: CoreDNS answers\""), "{text}");
+    }
+    let core = world.beside(|_| {}).await;
+    let imported = core.import(MESH, "prod").await.unwrap().remove(0);
+    assert_eq!(imported.state, made.state, "the reasons are part of what is stored");
+    let refused = core.plan(MESH, Some(&made), set(overruled, "/federation/ignore_findings", json!({ "GM2005": "x" }))).await;
+    assert!(refused.unwrap_err().to_string().contains("GM2005 (Trust domains differ) cannot be ignored"));
+}
+
 /// A destination on the exported pods, in the same namespace of the same clusters.
 #[tokio::test]
 async fn a_destination_and_an_export_of_the_same_pods_live_side_by_side() {

@@ -4,11 +4,12 @@
 use acceptance_tests::{Case, Rig, World, case};
 use serde_json::json;
 
-use super::{CLUSTERS, DESTINATION, beside, snapshot, with};
+use super::{CLUSTERS, DESTINATION, PROVIDER, applied, beside, renamed, snapshot, with};
 
 pub fn cases() -> Vec<Case> {
     vec![
         case!(a_second_owner_is_refused_and_told_who_owns),
+        case!(two_resources_that_want_one_object_are_refused_at_plan),
         case!(a_foreign_object_in_our_place_is_refused_by_name),
         case!(a_damaged_file_at_our_path_is_refused_by_name).on_folders_for("a file that is no YAML"),
         case!(other_files_are_never_touched).on_folders_for("files that are no objects"),
@@ -26,6 +27,33 @@ fn a_second_owner_is_refused_and_told_who_owns(rig: &Rig) {
     refused.error_with(&["demo/quickstart", "reviews"]);
     assert_eq!(snapshot(&world), before, "a refusal writes nothing");
     world.assert_clean();
+}
+
+/// The destination, once more, as it reads under another address.
+fn once_more(name: &str) -> String {
+    let text = renamed("critics", name, "");
+    let start = text.find("resource \"gloo_virtual_destination\"").expect("there is one");
+    text[start..].to_owned()
+}
+
+fn two_resources_that_want_one_object_are_refused_at_plan(rig: &Rig) {
+    let claim = |name: &str| format!("tests/acceptance//gloo_virtual_destination/bookinfo/{name}");
+    let world = World::clusters(rig);
+    let before = snapshot(&world);
+    let both = format!("{PROVIDER}{}{}", with(""), once_more("comments"));
+    world.config(&both);
+    let fix = "hostname = \"another.mesh.internal\"";
+    let words = ["GM4022", &claim("reviews"), &claim("comments"), "vd-reviews.mesh.internal in cluster east", fix];
+    world.plan_refused().error_with(&words);
+    assert_eq!(snapshot(&world), before, "a refusal writes nothing");
+    let (first, second) = both.rsplit_once("\"reviews.mesh.internal\"").expect("both have the hostname");
+    world.config(&format!("{first}\"another.mesh.internal\"{second}"));
+    world.plan();
+
+    // a copy of what is there, under a second address
+    let world = applied(rig, &with(""));
+    world.config(&format!("{PROVIDER}{}{}", with(""), once_more("reviews")));
+    world.plan_refused().error_with(&["GM4022", &claim("reviews"), "moved {"]);
 }
 
 fn a_foreign_object_in_our_place_is_refused_by_name(rig: &Rig) {

@@ -31,7 +31,7 @@ use mesh_model::Findings;
 
 pub use cluster::{ClusterFound, ClusterObserved, cluster_facts};
 pub use inventory::CLAIM_ANNOTATION;
-pub use service::{ServiceFacts, ServiceObserved, service};
+pub use service::{Asked, ServiceFacts, ServiceObserved, service};
 
 /// What was found out, and what is to be said about it.
 #[derive(Clone, Debug, PartialEq, Eq)]

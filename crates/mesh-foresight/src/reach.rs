@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use mesh_model::facts::GatewayFacts;
+use mesh_model::hosts::covers;
 use mesh_model::names::ClusterName;
 
 use crate::fleet::{Fleet, Gateway, Member, Service};
@@ -162,14 +163,6 @@ fn passes(member: &Member, gateway: &Gateway, host: &str) -> bool {
     let hosts =
         planned.flat_map(|object| &object.servers).filter(|(port, _)| *port == LISTENING_PORT).flat_map(|(_, hosts)| hosts);
     hosts.chain(&gateway.passed).any(|pattern| covers(GatewayFacts::passed_name(pattern), host))
-}
-
-/// Whether a host, maybe with a leading `*`, covers a name.
-fn covers(pattern: &str, name: &str) -> bool {
-    match pattern.strip_prefix('*') {
-        Some(end) => name.len() > end.len() && name.ends_with(end),
-        None => pattern == name,
-    }
 }
 
 /// Port and host of a server name without a subset: `outbound_.9080_._.reviews.bookinfo.svc.cluster.local`.

@@ -279,7 +279,8 @@ codes! {
     ServiceCapturesEntry = "GM3001", Error, "Service captures remote endpoints";
     /// Another ServiceEntry has the hostname.
     ///
-    /// istiod merges the endpoints of both, and may lose some when one of them goes.
+    /// istiod merges the endpoints of both, and may lose some when one of them goes. The other one is in the cluster, or another
+    /// resource of the configuration is to write it there.
     HostTaken = "GM3002", Error, "Hostname is taken";
     /// Another ServiceEntry selects the labels of an entry that stands for another cluster.
     ///
@@ -358,6 +359,10 @@ codes! {
     /// Some workloads behind a Service have no sidecar: mutual TLS would break the calls to them.
     SidecarMissing = "GM3107", Error, "Workloads without sidecar";
     /// The canonical name does not select exactly the pods of the Service.
+    ///
+    /// In a cluster that serves, the hostname selects its own pods by their canonical name. Pods of the Service that have another
+    /// one would not be called, and pods of others that have it would be. Where several Services serve the same destinations,
+    /// `together_with` of `gloo_service` names the others, whose pods may have it.
     CanonicalNameUnclear = "GM3108", Error, "Canonical name does not select the Service's pods";
     /// A named target port has no number, or several.
     TargetPortUnclear = "GM3109", Warning, "Target port cannot be resolved";
@@ -433,6 +438,12 @@ codes! {
     RuleUnchecked = "GM4020", Warning, "Rule not checked without a server";
     /// An object is in a namespace that the cluster's `namespaces` do not have, or in none.
     OutsideNamespaces = "GM4021", Error, "Outside the namespaces of the cluster";
+    /// Two resources of one configuration want to write the same object.
+    ///
+    /// An object has one owner: the apply would write it for one of them and refuse the other. Names of objects follow from
+    /// hostnames, so two destinations of one namespace with the same hostname meet here. The second one that is planned is
+    /// refused, and the finding names both by their claims. With `takeover_from` one may take what the other has.
+    WantedTwice = "GM4022", Error, "Two resources want one object";
 
     // GM5nnn: refresh and apply
     /// Reading or writing failed in the operating system.

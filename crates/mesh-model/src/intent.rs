@@ -27,6 +27,8 @@ pub struct Federation {
     pub client_namespace: BTreeMap<ClusterName, Namespace>,
     /// probes on connections that are silent; `None`: none
     pub tcp_keepalive: Option<TcpKeepalive>,
+    /// warnings that the user overrules, with the reasons
+    pub ignored: BTreeMap<Code, String>,
 }
 
 /// A Service of one cluster under a name of the whole mesh.

@@ -12,6 +12,7 @@ pub mod derived;
 pub mod encode;
 pub mod facts;
 pub mod finding;
+pub mod hosts;
 pub mod input;
 pub mod intent;
 mod json;

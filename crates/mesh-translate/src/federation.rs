@@ -11,10 +11,8 @@
 //!   carried as they are (`tcp`), which is never wrong.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use istio_objects::{Object, Tree, reserved};
 use mesh_model::facts::{Backend, BackendPort};
 use mesh_model::input::PathStep;
 use mesh_model::intent::{
@@ -24,7 +22,8 @@ use mesh_model::intent::{
 use mesh_model::names::{ClusterName, PortName};
 use mesh_model::{AttributePath, Code, Finding, Findings, Leaf};
 
-use crate::{Objects, translate};
+use crate::lower::Selection;
+use crate::{Objects, translate_selected};
 
 /// Share of an export's endpoints that may be ejected at a time: of two ways to its cluster one stays, and so does a single one.
 const MAX_EJECTION: u8 = 50;
@@ -39,9 +38,8 @@ pub(crate) fn federate(mesh: &VirtualMesh, federation: &Federation) -> (Objects,
             told.tell(no_port(export, index));
             continue;
         }
-        let mut translation = translate(&destination);
+        let translation = translate_selected(&destination, Selection::Apart);
         translation.findings.into_iter().for_each(|finding| told.tell(placed(finding, index)));
-        select_apart(&mut translation.objects, &export.backend);
         for (cluster, made) in translation.objects {
             objects.entry(cluster).or_default().extend(made);
         }
@@ -51,7 +49,7 @@ pub(crate) fn federate(mesh: &VirtualMesh, federation: &Federation) -> (Objects,
 
 /// The destination that an export is.
 fn destination(mesh: &VirtualMesh, federation: &Federation, export: &Export) -> VirtualDestination {
-    let Federation { exports: _, client_namespace, tcp_keepalive } = federation;
+    let Federation { exports: _, client_namespace, tcp_keepalive, ignored } = federation;
     let Export { hostname, backend } = export;
     let ports = ports(backend);
     let is_client_alone = |(cluster, _): &(&ClusterName, _)| **cluster != backend.cluster;
@@ -75,7 +73,7 @@ fn destination(mesh: &VirtualMesh, federation: &Federation, export: &Export) -> 
         load_balancer: Leaf::Known(LoadBalancer::default()),
         export_to: vec![Leaf::Known("*".to_owned())],
         overlays: Vec::new(),
-        ignored: BTreeMap::new(),
+        ignored: ignored.clone(),
     }
 }
 
@@ -100,38 +98,6 @@ fn protocol(service: Option<&str>) -> Option<Protocol> {
         "tls" | "https" => Some(Protocol::Tls),
         _ => Some(Protocol::Tcp),
     }
-}
-
-/// Takes the canonical name from what selects and what is selected. Clusters go on sharing what they share.
-fn select_apart(objects: &mut Objects, backend: &Backend) {
-    let mut shared: BTreeMap<*const Object, Arc<Object>> = BTreeMap::new();
-    for (cluster, objects) in objects.iter_mut() {
-        for object in objects.iter_mut() {
-            match object.kind.kind.as_str() {
-                "ServiceEntry" if *cluster == backend.cluster => {
-                    let labels = backend.selector.iter().map(|(key, value)| (key.clone(), Tree::from(value.as_str())));
-                    let selector = Tree::map([("labels", Tree::map(labels))]);
-                    if let Some(Tree::Map(spec)) = Arc::make_mut(object).body.get_mut("spec") {
-                        spec.insert("workloadSelector".to_owned(), selector);
-                    }
-                }
-                "WorkloadEntry" => {
-                    let made = shared.entry(Arc::as_ptr(object)).or_insert_with(|| Arc::new(without_name((**object).clone())));
-                    *object = Arc::clone(made);
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-fn without_name(mut entry: Object) -> Object {
-    if let Some(Tree::Map(spec)) = entry.body.get_mut("spec")
-        && let Some(Tree::Map(labels)) = spec.get_mut("labels")
-    {
-        labels.remove(reserved::CANONICAL_NAME_LABEL);
-    }
-    entry
 }
 
 fn exports() -> AttributePath {

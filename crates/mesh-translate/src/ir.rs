@@ -122,6 +122,11 @@ pub enum LocalPods {
         /// the name that they have, and entries of other clusters with them
         canonical_name: Leaf<CanonicalName>,
     },
+    /// they do, and the entries of no other cluster with them
+    Alone {
+        /// labels of the pods, which no entry has
+        selector: BTreeMap<String, String>,
+    },
 }
 
 /// How clients connect and choose.
@@ -261,8 +266,8 @@ pub struct Entry {
     pub rank: Leaf<u32>,
     /// how that is said
     pub ranked_by: RankedBy,
-    /// canonical name of the client's own pods, or of its own
-    pub canonical_name: Leaf<CanonicalName>,
+    /// canonical name of the client's own pods, or of its own; `None`: no host selects it by that
+    pub canonical_name: Option<Leaf<CanonicalName>>,
     /// account of its pods, where there is exactly one and it lives in the entry's namespace
     pub service_account: Option<Leaf<ServiceAccount>>,
 }

@@ -35,6 +35,8 @@ use mesh_model::intent::VirtualDestination;
 use mesh_model::names::ClusterName;
 use mesh_model::{Finding, Findings};
 
+use lower::Selection;
+
 /// Objects by cluster. Clusters share those that are the same in each of them.
 pub type Objects = BTreeMap<ClusterName, Vec<Arc<Object>>>;
 
@@ -51,10 +53,14 @@ pub struct Translation {
 
 /// Translates a virtual destination.
 pub fn translate(intent: &VirtualDestination) -> Translation {
+    translate_selected(intent, Selection::ByName)
+}
+
+fn translate_selected(intent: &VirtualDestination, selection: Selection) -> Translation {
     let (linked, mut findings) = link::link(intent);
     let is_error = |finding: &Finding| finding.code.severity() == Severity::Error;
     let mut objects = match linked {
-        Some(linked) if !findings.iter().any(is_error) => emit::emit(&lower::lower(&linked)),
+        Some(linked) if !findings.iter().any(is_error) => emit::emit(&lower::lower(&linked, selection)),
         _ => BTreeMap::new(),
     };
     if !findings.iter().any(is_error) {

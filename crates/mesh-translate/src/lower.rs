@@ -19,9 +19,19 @@ use crate::link::{Client, Linked, Served, Serving, gateways};
 /// Methods that RFC 9110 calls safe and that services are called with: repeating them changes nothing.
 const SAFE_METHODS: &[&str] = &["GET", "HEAD", "OPTIONS"];
 
+/// How hosts select the pods and the entries that serve them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Selection {
+    /// pods of a cluster and entries of others by the canonical name that they share
+    ByName,
+    /// pods by what their Service selects, entries by their destination: only one cluster serves, and a destination of the same
+    /// pods selects by their canonical name
+    Apart,
+}
+
 /// Plans every cluster that takes part.
-pub(crate) fn lower<'a>(linked: &Linked<'a>) -> BTreeMap<&'a ClusterName, ClusterPlan> {
-    let mut alike = Alike::new(linked);
+pub(crate) fn lower<'a>(linked: &Linked<'a>, selection: Selection) -> BTreeMap<&'a ClusterName, ClusterPlan> {
+    let mut alike = Alike::new(linked, selection);
     linked
         .members
         .iter()
@@ -57,6 +67,7 @@ type Own<'l> = (&'l [Option<PortNumber>], &'l Leaf<CanonicalName>);
 /// What clusters hold alike, by what makes it differ.
 struct Alike<'l> {
     linked: &'l Linked<'l>,
+    selection: Selection,
     /// by how endpoints are ranked; `None`: by labels
     policies: BTreeMap<Option<&'l Leaf<Region>>, Arc<Policy>>,
     route_table: Option<Arc<RouteTable>>,
@@ -70,10 +81,11 @@ struct Alike<'l> {
 }
 
 impl<'l> Alike<'l> {
-    fn new(linked: &'l Linked<'l>) -> Self {
+    fn new(linked: &'l Linked<'l>, selection: Selection) -> Self {
         let has_requests = linked.ports.iter().any(|port| port.protocol.has_requests());
         Self {
             linked,
+            selection,
             policies: BTreeMap::new(),
             remote_gateways: BTreeMap::new(),
             route_table: has_requests.then(|| Arc::new(route_table(linked))),
@@ -106,9 +118,10 @@ impl<'l> Alike<'l> {
     }
 
     fn client_plan(&mut self, cluster: &ClusterName, facts: &'l ClusterFacts, client: &'l Client<'l>) -> ClientPlan {
-        let linked = self.linked;
-        let own = linked.serving.get(cluster).map(|serving| (serving.target_ports.as_slice(), serving.canonical_name()));
-        let host = self.hosts.entry(own).or_insert_with(|| Arc::new(host(linked, own)));
+        let Self { linked, selection, .. } = *self;
+        let serving = linked.serving.get(cluster);
+        let own = serving.map(|serving| (serving.target_ports.as_slice(), serving.canonical_name()));
+        let host = self.hosts.entry(own).or_insert_with(|| Arc::new(host(linked, serving, selection)));
         let own_name = own.map(|(_, name)| name);
         let named: Vec<&'l ClusterName> = client.targets.keys().copied().filter(|target| linked.named.contains(target)).collect();
         // by localities for all where one has no labels
@@ -117,7 +130,7 @@ impl<'l> Alike<'l> {
         let of_target = |(target, rank): (&&'l ClusterName, &'l Leaf<u32>)| {
             let is_near = client.namespace == linked.serving[target].namespace();
             let target = Target { cluster: target, rank, is_near, own_name, by_locality: from.is_some() };
-            self.entries.entry(target).or_insert_with(|| entries(linked, target)).clone()
+            self.entries.entry(target).or_insert_with(|| entries(linked, target, selection)).clone()
         };
         let entries = client.targets.iter().flat_map(of_target).collect();
         let of_network = |target: &&'l ClusterName| {
@@ -183,14 +196,18 @@ fn ports(linked: &Linked<'_>, target_ports: Option<&[Option<PortNumber>]>) -> Ve
     linked.ports.iter().enumerate().map(port).collect()
 }
 
-fn host(linked: &Linked<'_>, own: Option<Own<'_>>) -> Host {
+fn host(linked: &Linked<'_>, own: Option<&Serving<'_>>, selection: Selection) -> Host {
     let intent = linked.intent;
+    let local = |own: &Serving<'_>| match selection {
+        Selection::ByName => LocalPods::Serving { canonical_name: own.canonical_name().clone() },
+        Selection::Apart => LocalPods::Alone { selector: own.labels() },
+    };
     Host {
         name: derived::destination_name(&intent.hostname),
         hostname: intent.hostname.clone(),
         destination: derived::destination_label(&intent.hostname).to_string(),
-        ports: ports(linked, own.map(|(target_ports, _)| target_ports)),
-        local: own.map_or(LocalPods::None, |(_, canonical_name)| LocalPods::Serving { canonical_name: canonical_name.clone() }),
+        ports: ports(linked, own.map(|own| own.target_ports.as_slice())),
+        local: own.map_or(LocalPods::None, local),
         identities: linked.identities.clone(),
         export_to: export_to(linked),
         ignored: intent.ignored.clone(),
@@ -242,10 +259,14 @@ fn route_table(linked: &Linked<'_>) -> RouteTable {
 }
 
 /// Entries have the canonical name of the client's own pods, by which the host selects both.
-fn entries(linked: &Linked<'_>, target: Target<'_>) -> Vec<Arc<Entry>> {
+fn entries(linked: &Linked<'_>, target: Target<'_>, selection: Selection) -> Vec<Arc<Entry>> {
     let Target { cluster, rank, is_near, own_name, by_locality } = target;
     let facts = linked.members[cluster].facts;
     let serving = &linked.serving[cluster];
+    let canonical_name = match selection {
+        Selection::ByName => Some(own_name.unwrap_or_else(|| serving.canonical_name())),
+        Selection::Apart => None,
+    };
     let service_account = if is_near { service_account(serving) } else { None };
     let ways = match &facts.network {
         Some(Leaf::Known(network)) if gateways::is_named(facts) => vec![Way::Network(network.clone())],
@@ -263,7 +284,7 @@ fn entries(linked: &Linked<'_>, target: Target<'_>) -> Vec<Arc<Entry>> {
             port_names: linked.ports.iter().map(|port| port.name.clone()).collect(),
             rank: rank.clone(),
             ranked_by: if by_locality { RankedBy::Locality } else { RankedBy::Label { region: facts.region.clone() } },
-            canonical_name: own_name.unwrap_or_else(|| serving.canonical_name()).clone(),
+            canonical_name: canonical_name.cloned(),
             service_account: service_account.clone(),
         })
     };

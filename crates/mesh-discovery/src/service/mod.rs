@@ -18,6 +18,17 @@ use crate::read;
 use crate::verdict::{Verdicts, kubectl_get};
 use crate::workload::{CANONICAL_NAME, Member, Role, members, workload_names};
 
+/// Which Service is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'q> {
+    /// its namespace
+    pub namespace: &'q Namespace,
+    /// its name
+    pub name: &'q ServiceName,
+    /// other Services of the namespace that serve the same destinations
+    pub together_with: &'q BTreeSet<ServiceName>,
+}
+
 /// What was found out about a Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceFacts {
@@ -40,14 +51,14 @@ pub struct ServiceObserved {
     pub localities: BTreeMap<String, usize>,
 }
 
-/// The Service `namespace/name` as the backend of a destination; `Some(None)` where the cluster has no such Service.
+/// A Service as the backend of a destination; `Some(None)` where the cluster has no such Service.
 ///
 /// - Workloads behind it: templates of Deployments, StatefulSets, DaemonSets and ReplicaSets, and living pods, whose labels
 ///   the selector meets. Pods that have finished or are being deleted do not count.
 /// - Ports: TCP ones; a named target port is looked up in their containers and has to be one number. The protocol is
 ///   `appProtocol`, else the prefix of the name, as Istio reads them.
-/// - Canonical name: as the injector derives it; one value, carried by the pods of this Service and by no other pod of the
-///   namespace, because remote endpoints join these pods by it.
+/// - Canonical name: as the injector derives it; one value, carried by the pods of this Service, by those of Services that serve
+///   together with it, and by no other pod of the namespace, because remote endpoints join these pods by it.
 /// - Service accounts: of templates ∪ pods.
 /// - Refused with the reason: headless, ExternalName, no selector, no TCP port, a namespace that istiod's
 ///   `discoverySelectors` leave out, workloads without sidecar (mutual TLS would
@@ -56,8 +67,7 @@ pub struct ServiceObserved {
 pub fn service(
     objects: &[Value],
     cluster: &ClusterName,
-    namespace: &Namespace,
-    name: &ServiceName,
+    asked: Asked<'_>,
     owner: Option<&OwnerId>,
 ) -> Discovered<Option<ServiceFacts>> {
     let inventory = Inventory::new(objects, owner);
@@ -71,9 +81,9 @@ pub fn service(
             kubectl_get(cluster, "services"),
         );
     }
-    let value = match inventory.get(Kind::Service, namespace.as_str(), name.as_str()) {
+    let value = match inventory.get(Kind::Service, asked.namespace.as_str(), asked.name.as_str()) {
         None => Some(None),
-        Some(object) => Found::new(&inventory, object, namespace, name, &mut verdicts).facts().map(Some),
+        Some(object) => Found::new(&inventory, object, asked, &mut verdicts).facts().map(Some),
     };
     let value = if verdicts.has_error() { None } else { value };
     Discovered { value, findings: verdicts.into_findings() }
@@ -90,6 +100,8 @@ struct Found<'f, 'a, 'c> {
     behind: Vec<Member<'a>>,
     /// the others of the namespace
     beside: Vec<Member<'a>>,
+    /// selectors of the Services that serve together with it
+    together: Vec<BTreeMap<&'a str, &'a str>>,
     /// workloads of which the inventory shows pods
     staffed: BTreeSet<String>,
     verdicts: &'f mut Verdicts<'c>,
@@ -99,15 +111,16 @@ impl<'f, 'a, 'c> Found<'f, 'a, 'c> {
     fn new(
         inventory: &'f Inventory<'a>,
         service: Object<'a>,
-        namespace: &'f Namespace,
-        name: &'f ServiceName,
+        Asked { namespace, name, together_with }: Asked<'f>,
         verdicts: &'f mut Verdicts<'c>,
     ) -> Self {
         let selector = read::map(service.value, &["spec", "selector"]);
         let all = members(inventory, Some(service.namespace));
         let staffed = all.iter().filter(|member| member.pod.is_some()).map(|member| member.workload.clone()).collect();
         let (behind, beside) = all.into_iter().partition(|member| read::selects(&selector, &member.labels));
-        Self { inventory, service, namespace, name, selector, behind, beside, staffed, verdicts }
+        let together = together_with.iter().filter_map(|other| inventory.get(Kind::Service, namespace.as_str(), other.as_str()));
+        let together = together.map(|other| read::map(other.value, &["spec", "selector"])).collect();
+        Self { inventory, service, namespace, name, selector, behind, beside, together, staffed, verdicts }
     }
 
     fn facts(mut self) -> Option<ServiceFacts> {
@@ -176,7 +189,7 @@ impl<'f, 'a, 'c> Found<'f, 'a, 'c> {
                 let each: BTreeSet<String> =
                     self.behind.iter().map(|member| format!("{} ({})", member.canonical_name(), member.workload)).collect();
                 let each = each.into_iter().collect::<Vec<_>>().join(", ");
-                self.canonical_name_unclear(format!("have several canonical names: {each}"));
+                self.canonical_name_unclear(format!("have several canonical names: {each}"), "");
                 return None;
             }
         };
@@ -186,19 +199,21 @@ impl<'f, 'a, 'c> Found<'f, 'a, 'c> {
         let without: Vec<&Member<'a>> = self.behind.iter().filter(is_without).collect();
         if !without.is_empty() {
             let workloads = workload_names(without);
-            self.canonical_name_unclear(format!("do not all carry the label {CANONICAL_NAME}={name}: not those of {workloads}"));
+            let what = format!("do not all carry the label {CANONICAL_NAME}={name}: not those of {workloads}");
+            self.canonical_name_unclear(what, "");
         }
-        let captured: Vec<&Member<'a>> = self.beside.iter().filter(|member| self.captures(&name, member)).collect();
+        let is_captured = |member: &&Member<'a>| self.captures(&name, member) && !self.serves_together(member);
+        let captured: Vec<&Member<'a>> = self.beside.iter().filter(is_captured).collect();
         if !captured.is_empty() {
+            let way_out = self.way_out_together(&captured);
             let workloads = workload_names(captured);
-            self.canonical_name_unclear(format!(
-                "share the canonical name {name} with workloads outside the Service: {workloads}"
-            ));
+            let what = format!("share the canonical name {name} with workloads outside the Service: {workloads}");
+            self.canonical_name_unclear(what, &way_out);
         }
         match name.parse() {
             Ok(name) => Some(name),
             Err(error) => {
-                self.canonical_name_unclear(format!("have no usable canonical name: {error}"));
+                self.canonical_name_unclear(format!("have no usable canonical name: {error}"), "");
                 None
             }
         }
@@ -220,7 +235,29 @@ impl<'f, 'a, 'c> Found<'f, 'a, 'c> {
         !self.has_pods(member) && is_injected && member.canonical_name() == name
     }
 
-    fn canonical_name_unclear(&mut self, what: String) {
+    /// Whether it is behind a Service that serves the same destinations: then it is meant to be taken in.
+    fn serves_together(&self, member: &Member<'a>) -> bool {
+        self.together.iter().any(|selector| read::selects(selector, &member.labels))
+    }
+
+    /// What to write where all that is captured is behind other Services, which may be meant to serve together.
+    fn way_out_together(&self, captured: &[&Member<'a>]) -> String {
+        let mut names = BTreeSet::new();
+        for member in captured {
+            let is_of = |other: &Object<'a>| read::selects(&read::map(other.value, &["spec", "selector"]), &member.labels);
+            match self.inventory.within(Kind::Service, self.service.namespace).find(is_of) {
+                Some(other) => names.insert(format!("{:?}", other.name)),
+                None => return String::new(),
+            };
+        }
+        let names: Vec<String> = names.into_iter().collect();
+        format!(
+            "\n\nWhere all of them are backends of the same destinations, say so for each of these Services:\n\n  together_with = [{}]",
+            names.join(", ")
+        )
+    }
+
+    fn canonical_name_unclear(&mut self, what: String, way_out: &str) {
         let (object, cluster) = (self.object(), self.verdicts.cluster);
         self.verdicts.object(
             Code::CanonicalNameUnclear,
@@ -229,7 +266,7 @@ impl<'f, 'a, 'c> Found<'f, 'a, 'c> {
             format!("Endpoints of other clusters join the pods of the namespace that carry one value of {CANONICAL_NAME}."),
             format!(
                 "Give exactly the pods of this Service one value, in the templates of their workloads:\n\n  \
-                 metadata:\n    labels:\n      {CANONICAL_NAME}: {}",
+                 metadata:\n    labels:\n      {CANONICAL_NAME}: {}{way_out}",
                 self.name
             ),
         );

@@ -1,11 +1,12 @@
 //! A case is a folder of `testdata/`: `case.yaml` says what is asked, `in.yaml` is the inventory.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use mesh_discovery::{Discovered, cluster_facts, service};
-use mesh_model::names::{ClusterName, OwnerId};
+use mesh_discovery::{Asked, Discovered, cluster_facts, service};
+use mesh_model::names::{ClusterName, OwnerId, ServiceName};
 use mesh_model::{Finding, Severity};
 use serde_json::{Map, Value};
 
@@ -18,6 +19,8 @@ pub(crate) struct Case {
     owner: Option<OwnerId>,
     asks_facts: bool,
     services: Vec<String>,
+    /// Services that serve together with each of these
+    together_with: BTreeSet<ServiceName>,
     pub(crate) objects: Vec<Value>,
 }
 
@@ -41,7 +44,7 @@ pub(crate) fn folder(folder: &Path) -> Vec<Value> {
 impl Case {
     fn read(folder_path: &Path) -> Self {
         let case = documents(&folder_path.join("case.yaml")).remove(0);
-        let known = ["about", "cluster", "owner", "facts", "services", "with", "inventory"];
+        let known = ["about", "cluster", "owner", "facts", "services", "together_with", "with", "inventory"];
         for key in case.as_object().unwrap().keys() {
             assert!(known.contains(&key.as_str()), "{}: case.yaml has no key {key}", folder_path.display());
         }
@@ -62,6 +65,7 @@ impl Case {
             owner: case.get("owner").and_then(Value::as_str).map(|owner| owner.parse().unwrap()),
             asks_facts: case.get("facts").and_then(Value::as_bool).unwrap_or(true),
             services: texts("services"),
+            together_with: texts("together_with").iter().map(|name| name.parse().unwrap()).collect(),
             objects,
         }
     }
@@ -99,7 +103,8 @@ impl Case {
         for asked in &self.services {
             let (namespace, name) = asked.split_once('/').unwrap();
             let (namespace, name) = (namespace.parse().unwrap(), name.parse().unwrap());
-            let found = service(objects, &self.cluster, &namespace, &name, self.owner.as_ref());
+            let asked_for = Asked { namespace: &namespace, name: &name, together_with: &self.together_with };
+            let found = service(objects, &self.cluster, asked_for, self.owner.as_ref());
             report(&mut findings, asked, &found);
             let shape = match &found.value {
                 None => Value::Null,

@@ -1,6 +1,8 @@
 //! No inventory makes discovery panic, and whatever it cannot use it says.
 
-use mesh_discovery::{cluster_facts, service};
+use std::collections::BTreeSet;
+
+use mesh_discovery::{Asked, cluster_facts, service};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -83,7 +85,9 @@ proptest! {
     fn arbitrary_values_never_panic(objects in prop::collection::vec(odd(), 0..8)) {
         let cluster = "east".parse().unwrap();
         prop_assert!(cluster_facts(&objects, &cluster, None).value.is_none());
-        let found = service(&objects, &cluster, &"bookinfo".parse().unwrap(), &"reviews".parse().unwrap(), None);
+        let (namespace, name) = ("bookinfo".parse().unwrap(), "reviews".parse().unwrap());
+        let asked = Asked { namespace: &namespace, name: &name, together_with: &BTreeSet::new() };
+        let found = service(&objects, &cluster, asked, None);
         prop_assert!(found.value.is_none(), "absent is unknown, never none");
     }
 }

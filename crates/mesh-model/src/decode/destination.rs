@@ -247,7 +247,7 @@ pub(super) fn decode_client_namespace(
 }
 
 /// Codes with reasons. The reason is required: whoever reads the object asks for it.
-fn decode_ignored(value: &Value<'_>, sink: &mut Sink) -> Read<BTreeMap<Code, String>> {
+pub(super) fn decode_ignored(value: &Value<'_>, sink: &mut Sink) -> Read<BTreeMap<Code, String>> {
     let items = value.map(sink, Code::ALL.len())?;
     let decode = |(key, item): (&str, Value<'_>), sink: &mut Sink| {
         let reason = item.string(sink).and_then(|reason| {

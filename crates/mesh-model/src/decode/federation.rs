@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::destination::{decode_backends, decode_client_namespace, decode_keepalive};
+use super::destination::{decode_backends, decode_client_namespace, decode_ignored, decode_keepalive};
 use super::facts::optional;
 use super::failover::Around;
 use super::mesh::check_outside_clusters;
@@ -35,7 +35,13 @@ pub(super) fn decode_federation(
     let client_namespace =
         optional(&federation.get("client_namespace"), sink, |value, sink| decode_client_namespace(value, around, sink));
     let tcp_keepalive = optional(&federation.get("tcp_keepalive"), sink, decode_keepalive);
-    Ok(Federation { exports: exports?, client_namespace: client_namespace?.unwrap_or_default(), tcp_keepalive: tcp_keepalive? })
+    let ignored = optional(&federation.get("ignore_findings"), sink, decode_ignored);
+    Ok(Federation {
+        exports: exports?,
+        client_namespace: client_namespace?.unwrap_or_default(),
+        tcp_keepalive: tcp_keepalive?,
+        ignored: ignored?.unwrap_or_default(),
+    })
 }
 
 fn decode_suffix(value: &Value<'_>, mesh: Option<&VirtualMesh>, sink: &mut Sink) -> Read<HostnameSuffix> {

@@ -46,7 +46,8 @@ description: |-
 
 A summary ends with a code, `(GM2013)`; the text says what is the matter, where, why it matters, and what to write. A code never
 changes its meaning. With an error nothing is planned or written. A warning is shown and work goes on; one that is marked can be
-overruled, with the reason, which is written on the ServiceEntry of the destination:
+overruled, with the reason, which is written on the ServiceEntry of the destination, or of every export where `federation` of a mesh
+says so:
 
 ```terraform
   ignore_findings = {

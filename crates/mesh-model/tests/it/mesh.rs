@@ -77,6 +77,9 @@ fn what_is_wrong_is_told_where_it_is_written() {
     assert_eq!(verdicts(&decode(&own_domain)), [(Code::ClusterHostname, "federation.exports[1]".to_owned())]);
     refused("/federation/client_namespace/south", &json!("x"), Code::UnknownCluster, "federation.client_namespace[\"south\"]");
     refused("/federation/tcp_keepalive", &json!({ "time": "1.5s" }), Code::InvalidValue, "federation.tcp_keepalive.time");
+    let overruled = "/federation/ignore_findings";
+    refused(overruled, &json!({ "GM3002": "because" }), Code::InvalidValue, "federation.ignore_findings[\"GM3002\"]");
+    refused(overruled, &json!({ "GM2013": "" }), Code::InvalidValue, "federation.ignore_findings[\"GM2013\"]");
     refused("/mtls", &json!({ "mode": null }), Code::EmptyObject, "mtls");
     refused("/mtls/mode", &json!("STRICT"), Code::InvalidValue, "mtls.mode");
     refused("/mtls/mode", &json!("disable"), Code::Unsupported, "mtls.mode");

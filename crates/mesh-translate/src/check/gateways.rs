@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use istio_objects::Object;
 use mesh_model::facts::GatewayFacts;
+use mesh_model::hosts::covers;
 use mesh_model::{AttributePath, Code, Finding, Findings};
 use serde_json::Value;
 
 use super::live::{Inventory, Live, selects};
 use super::planned::{self, Planned};
 use crate::link::facts_path;
-use crate::link::gateways::covers;
 
 /// Kinds that make pods, by their names in keys.
 const TEMPLATES: [&str; 4] = ["DaemonSet.apps", "Deployment.apps", "ReplicaSet.apps", "StatefulSet.apps"];

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use istio_objects::Object;
+use mesh_model::hosts::covers;
 use mesh_model::{AttributePath, Code, Finding, Findings};
 
 use super::live::{Inventory, Live, listed};
 use super::planned::{self, Planned};
-use crate::link::gateways::covers;
 
 /// `taken` holds the keys of ours under which something exists: those are judged already.
 pub(super) fn check(planned: &Planned<'_>, inventory: &Inventory<'_>, taken: &BTreeSet<String>, findings: &mut Findings) {

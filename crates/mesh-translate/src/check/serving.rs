@@ -1,12 +1,12 @@
 //! Whether policies let calls from other clusters reach the pods: mutual TLS, authorisation.
 
+use mesh_model::hosts::covers;
 use mesh_model::{AttributePath, Code, Finding, Findings};
 use serde_json::Value;
 
 use super::live::{Inventory, Live};
 use super::planned::Planned;
 use super::pods::{Pods, Reach};
-use crate::link::gateways::covers;
 
 pub(super) fn check(planned: &Planned<'_>, pods: &Pods<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
     check_mutual_tls(pods, inventory, findings);

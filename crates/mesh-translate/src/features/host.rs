@@ -6,7 +6,8 @@
 //! serve, the selector is the destination's label alone, which its entries have and nothing else does: two destinations on one
 //! canonical name share no entries, and another canonical name changes nothing about what is selected. The target port there
 //! is that of gateways: an entry brings its own by the name of the host's port, and has this one while that name changes,
-//! which takes a write of the host and one of the entry.
+//! which takes a write of the host and one of the entry. Where nothing but the cluster's own pods ever serves, as with an export, it
+//! is what their Service selects.
 //!
 //! # Interacts with
 //! `remote_entry`, whose labels it selects.
@@ -29,6 +30,7 @@ pub(super) const FEATURE: Feature = Feature {
 fn host(host: &Host) -> ServiceEntry {
     let selector = match &host.local {
         LocalPods::Serving { canonical_name } => WorkloadSelector::CanonicalName(canonical_name.clone()),
+        LocalPods::Alone { selector } => WorkloadSelector::Pods(selector.clone(), None),
         LocalPods::None => WorkloadSelector::Destination(host.destination.clone()),
     };
     known_by(&host.hostname, &host.ports, selector)

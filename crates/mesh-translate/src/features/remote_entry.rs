@@ -45,7 +45,7 @@ fn entry(entry: &Entry) -> WorkloadEntry {
         ports,
         weight: Some(1),
         service_account: entry.service_account.clone(),
-        canonical_name: Some(entry.canonical_name.clone()),
+        canonical_name: entry.canonical_name.clone(),
         tls_mode: Some("istio".to_owned()),
         destination: Some(entry.destination.clone()),
         ..WorkloadEntry::default()

@@ -113,7 +113,7 @@ fn plans() -> Plans {
             port_names: vec![name("http-9080")],
             rank: Leaf::Known(1),
             ranked_by: RankedBy::Label { region: Some(Leaf::Known(name("us-west-2"))) },
-            canonical_name: Leaf::Known(name("reviews")),
+            canonical_name: Some(Leaf::Known(name("reviews"))),
             service_account: Some(Leaf::Known(name("reviews"))),
         },
     }

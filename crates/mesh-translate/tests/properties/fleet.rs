@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use istio_objects::{Claim, Manifest, Sealed};
-use mesh_model::Leaf;
 use mesh_model::derived::federated_hostname;
 use mesh_model::facts::{Backend, BackendPort, ClusterFacts, GatewayAddress, GatewayFacts};
 use mesh_model::intent::{
@@ -13,6 +12,7 @@ use mesh_model::intent::{
     Retries, ServicePort, VirtualDestination, VirtualMesh,
 };
 use mesh_model::names::{ClusterName, HostnameSuffix, PortNumber};
+use mesh_model::{Code, Leaf};
 use mesh_translate::{Translation, translate};
 use proptest::prelude::*;
 
@@ -223,7 +223,7 @@ pub(crate) fn managed_mesh() -> impl Strategy<Value = ManagedMesh> {
 
 /// A mesh that exports what serves a destination, and translates without an error.
 pub(crate) fn exporting_mesh() -> impl Strategy<Value = ManagedMesh> {
-    (destination(), prop::bool::ANY).prop_map(|(destination, moved)| {
+    (destination(), prop::bool::ANY, prop::bool::ANY).prop_map(|(destination, moved, overruled)| {
         let VirtualDestination { mesh, backends, .. } = destination;
         let suffix = HostnameSuffix::global();
         let export = |backend: Backend| {
@@ -233,7 +233,8 @@ pub(crate) fn exporting_mesh() -> impl Strategy<Value = ManagedMesh> {
         };
         let client_namespace = if moved { BTreeMap::from([(name("north"), name("frontend"))]) } else { BTreeMap::new() };
         let exports = backends.into_iter().map(export).collect();
-        let federation = Some(Federation { exports, client_namespace, tcp_keepalive: None });
+        let ignored = overruled.then(|| (Code::DnsCaptureOff, "CoreDNS answers".to_owned())).into_iter().collect();
+        let federation = Some(Federation { exports, client_namespace, tcp_keepalive: None, ignored });
         ManagedMesh { mesh, federation, mutual_tls: None }
     })
 }
