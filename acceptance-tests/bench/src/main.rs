@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! fixture (the same objects, three ways) ─► CLI ─► provider ─► relay (bytes) ─► API server (requests, by its own count)
-//!                                            └──────┴─ watch (time, memory of both processes)
+//! destinations (of clusters in folders) ─────┴──────┴─ watch (time, memory of both processes)
 //! ```
 //!
 //! Contract: every figure of a table comes from one run on one machine, and a run in which a provider did something else than
 //! was asked (a plan without change that has one, objects that are not there) is an error, not a figure.
 
+mod destinations;
 mod fixture;
 mod race;
 mod relay;

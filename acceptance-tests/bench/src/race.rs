@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rig::kubeconfig::{self, Context, Credential};
@@ -12,19 +11,20 @@ use serde_json::json;
 use xtask::cli::{Cli, Sandbox};
 use xtask::term::{Ink, say, spoken};
 use xtask::tools::KUBECTL_PROVIDER;
-use xtask::workspace::{Workspace, stage_provider};
+use xtask::workspace::{Workspace, cargo, stage_provider};
 use xtask::{Problem, Result};
 
+use crate::destinations::Place;
 use crate::fixture::{Contestant, NAMESPACE, RIVAL_SOURCE};
 use crate::relay::{Relay, Wire};
 use crate::report::{Facts, report};
 use crate::requests::Requests;
-use crate::watch::{Usage, watch};
+use crate::watch::{self, Usage};
 
 const CLUSTERS: [&str; 2] = ["east", "west"];
 
 /// Above this many objects one run is long enough.
-const MANY: usize = 100;
+pub(crate) const MANY: usize = 100;
 
 /// What is measured, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -148,12 +148,15 @@ pub(crate) fn run(sizes: &[usize]) -> Result<()> {
             arena.compete(&tofu, contestant, objects, &mut others)?;
         }
     }
+    let place = Place { room: &arena.room, sandbox: &arena.sandbox, cli: &cli };
     let facts = Facts {
         cli: cli.to_string(),
         other: others.keys().next().map(|(objects, ..)| (format!("OpenTofu, {objects} objects"), others.clone())),
         binary: length(&provider)?,
         rival_binary: length(&rival)?,
         schema: arena.schema(&cli)?,
+        start: start(&workspace, &provider)?,
+        destinations: place.measure(sizes)?,
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     };
     let text = report(&figures, &facts);
@@ -164,8 +167,23 @@ pub(crate) fn run(sizes: &[usize]) -> Result<()> {
     Ok(())
 }
 
-fn length(path: &Path) -> Result<u64> {
+/// Bytes of a file.
+///
+/// # Errors
+/// When it is not there.
+pub(crate) fn length(path: &Path) -> Result<u64> {
     std::fs::metadata(path).map(|file| file.len()).map_err(Problem::file("read", path))
+}
+
+/// Rows about a start of the provider, as its own benchmark tells them.
+fn start(workspace: &Workspace, provider: &Path) -> Result<String> {
+    let mut command = cargo(&workspace.root);
+    command.args(["bench", "--quiet", "--package", "tf-server", "--bench", "start", "--"]).arg(provider);
+    let output = command.output().map_err(|error| Problem::new(format!("cannot run cargo: {error}")))?;
+    if !output.status.success() {
+        return Err(Problem::new(format!("the provider does not start:\n{}", String::from_utf8_lossy(&output.stderr))));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 impl Arena {
@@ -197,7 +215,7 @@ impl Arena {
         for phase in Phase::ALL {
             let mut costs = Vec::new();
             for _ in 0..phase.runs(objects) {
-                costs.push(self.phase(cli, contestant, phase, &folder)?);
+                costs.push(self.phase(cli, phase, &folder)?);
             }
             costs.sort_by_key(|cost| cost.usage.wall);
             let median = costs.len() / 2;
@@ -222,19 +240,9 @@ impl Arena {
         Ok(())
     }
 
-    fn phase(&self, cli: &Cli, contestant: Contestant, phase: Phase, folder: &Path) -> Result<Cost> {
+    fn phase(&self, cli: &Cli, phase: Phase, folder: &Path) -> Result<Cost> {
         let (requests, wire) = (self.requests()?, self.wire());
-        let log = folder.join("output.log");
-        let output = std::fs::File::create(&log).map_err(Problem::file("write", &log))?;
-        let errors = output.try_clone().map_err(Problem::file("write", &log))?;
-        let mut command: Command = self.sandbox.command(cli, folder);
-        let (status, usage) = watch(command.args(phase.arguments()).stdout(output).stderr(errors))?;
-        if status.code() != Some(phase.exit_code()) {
-            let text = std::fs::read_to_string(&log).unwrap_or_default();
-            let lines: Vec<&str> = text.lines().collect();
-            let tail = lines[lines.len().saturating_sub(40)..].join("\n");
-            return Err(Problem::new(format!("{} of {}: {status}\n{tail}", phase.name(), contestant.name())));
-        }
+        let usage = watch::run(self.sandbox.command(cli, folder).args(phase.arguments()), folder, phase.exit_code())?;
         Ok(Cost { usage, requests: self.requests()?.since(&requests), wire: self.wire().since(wire) })
     }
 
@@ -275,7 +283,7 @@ impl Arena {
         let path = folder.join("schema.json");
         let output = std::fs::File::create(&path).map_err(Problem::file("write", &path))?;
         let mut command = self.sandbox.command(cli, &folder);
-        let (status, usage) = watch(command.args(["providers", "schema", "-json"]).stdout(output))?;
+        let (status, usage) = watch::watch(command.args(["providers", "schema", "-json"]).stdout(output))?;
         if !status.success() {
             return Err(Problem::new("the CLI does not tell the schema"));
         }

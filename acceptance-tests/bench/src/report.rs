@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::destinations::Destinations;
 use crate::fixture::Contestant;
 use crate::race::{Cost, Figures, Phase};
 
@@ -18,6 +19,10 @@ pub(crate) struct Facts {
     pub(crate) rival_binary: u64,
     /// time of `providers schema`, and bytes of what it prints
     pub(crate) schema: (Duration, u64),
+    /// rows about a start of the provider
+    pub(crate) start: String,
+    /// virtual destinations in folders
+    pub(crate) destinations: Destinations,
     /// cores of the machine
     pub(crate) cores: usize,
 }
@@ -54,6 +59,12 @@ pub(crate) fn report(figures: &Figures, facts: &Facts) -> String {
         megabytes(facts.rival_binary),
         kilobytes(bytes),
         time.as_secs_f64()
+    );
+    text.push_str(&facts.destinations.text());
+    let _ = write!(
+        text,
+        "\n## A start of the provider\n\nBy a core, of the released binary; medians.\n\n| what | |\n|---|---|\n{}",
+        facts.start
     );
     text
 }
@@ -97,15 +108,16 @@ fn row(text: &mut String, phase: Phase, contestant: Contestant, cost: &Cost) {
     );
 }
 
-fn ratio(one: Duration, other: Duration) -> String {
+/// How often the other one fits into one.
+pub(crate) fn ratio(one: Duration, other: Duration) -> String {
     format!("{:.2}", one.as_secs_f64() / other.as_secs_f64().max(f64::EPSILON))
 }
 
-fn megabytes(bytes: u64) -> String {
+pub(crate) fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1_048_576.0)
 }
 
-fn kilobytes(bytes: u64) -> String {
+pub(crate) fn kilobytes(bytes: u64) -> String {
     format!("{} KB", bytes.div_ceil(1024))
 }
 

@@ -72,6 +72,25 @@ pub(crate) fn watch(command: &mut Command) -> Result<(ExitStatus, Usage)> {
     Ok((status, usage))
 }
 
+/// Runs a command of the CLI to its end; what it prints is in `output.log` of the folder.
+///
+/// # Errors
+/// When it ends with another code.
+pub(crate) fn run(command: &mut Command, folder: &Path, code: i32) -> Result<Usage> {
+    let log = folder.join("output.log");
+    let output = std::fs::File::create(&log).map_err(Problem::file("write", &log))?;
+    let errors = output.try_clone().map_err(Problem::file("write", &log))?;
+    let (status, usage) = watch(command.stdout(output).stderr(errors))?;
+    if status.code() == Some(code) {
+        return Ok(usage);
+    }
+    let text = std::fs::read_to_string(&log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    let tail = lines[lines.len().saturating_sub(40)..].join("\n");
+    let words: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
+    Err(Problem::new(format!("{} in {}: {status}\n{tail}", words.join(" "), folder.display())))
+}
+
 struct Stat {
     parent: u32,
     /// in user and system mode

@@ -23,7 +23,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint, Uri};
 
-use crate::plugin::SWITCH;
+use crate::plugin::{self, SWITCH};
 
 const COOKIE: &str = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2";
 
@@ -63,7 +63,7 @@ impl Launch {
     }
 
     pub(crate) fn start(self) -> Plugin {
-        let mut child = Command::new(std::env::current_exe().expect("runs from a file"))
+        let mut child = Command::new(plugin::program())
             .env_clear()
             .envs(self.variables)
             .stdin(self.stdin)
@@ -81,7 +81,7 @@ impl Launch {
 
 /// A started provider.
 pub(crate) struct Plugin {
-    child: Child,
+    pub(crate) child: Child,
     stdout: BufReader<ChildStdout>,
     log: mpsc::Receiver<String>,
     scratch: TempDir,

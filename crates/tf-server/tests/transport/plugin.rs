@@ -1,6 +1,7 @@
 //! The smallest provider that shows what the transport does. `terraform_version` of
 //! ConfigureProvider says what to do.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use tf_proto::tfplugin6::provider_server::Provider;
@@ -20,6 +21,11 @@ pub(crate) const LOG: &str = "write a line of each level";
 pub(crate) const PANIC: &str = "panic";
 pub(crate) const HANG: &str = "never answer";
 pub(crate) const WAIT: &str = "answer only when the process leaves";
+
+/// What a core starts: this very program.
+pub(crate) fn program() -> PathBuf {
+    std::env::current_exe().expect("runs from a file")
+}
 
 pub(crate) fn run() -> ExitCode {
     let debug = std::env::var(SWITCH).is_ok_and(|value| value == "debug");
