@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mesh_foresight::{Fleet, Given, Pods, Table, Unforeseen, World};
 use mesh_model::decode::{self, Outcome};
-use mesh_model::{Code, Finding, Findings, Input, Severity};
+use mesh_model::{Code, Finding, Findings, Input, Severity, intent};
 use tf_value::Value;
 
 use crate::lifecycle::IntentKind as _;
@@ -55,17 +55,7 @@ pub(crate) fn foresee(destination: &Value) -> Result<Option<Foreseen>, Refusal> 
     let fleet = match Fleet::read(&translation.objects, &intent.mesh, &intent.backends) {
         Ok(fleet) => fleet,
         Err(Unforeseen::Unknown(_)) => return Ok(None),
-        Err(unforeseen @ Unforeseen::NotModelled { .. }) => {
-            return Err(Refusal {
-                summary: "Behaviour is not modelled",
-                details: vec![
-                    format!("{unforeseen}."),
-                    "Who serves is computed by a model of istiod and Envoy, which says nothing rather than something wrong."
-                        .to_owned(),
-                    "Leave out the entry of `overlays` that writes this member, or leave out this call.".to_owned(),
-                ],
-            });
-        }
+        Err(unforeseen @ Unforeseen::NotModelled { .. }) => return Err(not_modelled(&unforeseen, overlay_behind(&intent))),
     };
     let mut ports: Vec<u16> = intent.ports.iter().map(|port| port.number.get()).collect();
     ports.sort_unstable();
@@ -109,6 +99,31 @@ fn arguments_of(mut members: BTreeMap<String, Input>) -> Result<Input, Refusal> 
     Ok(Input::Map(members))
 }
 
+/// Which of the overlays makes objects say what is not modelled: the first with which they do.
+fn overlay_behind(intent: &intent::VirtualDestination) -> Option<usize> {
+    let is_modelled = |count: usize| {
+        let fewer = intent::VirtualDestination { overlays: intent.overlays[..count].to_vec(), ..intent.clone() };
+        let objects = mesh_translate::translate(&fewer).objects;
+        !matches!(Fleet::read(&objects, &fewer.mesh, &fewer.backends), Err(Unforeseen::NotModelled { .. }))
+    };
+    (0..intent.overlays.len()).take_while(|count| is_modelled(*count)).last()
+}
+
+fn not_modelled(unforeseen: &Unforeseen, overlay: Option<usize>) -> Refusal {
+    let remedy = match overlay {
+        Some(index) => format!("`overlays[{index}]` writes it: leave it out, or leave out this call."),
+        None => "No overlay writes it, so this is a gap of the provider: leave out this call, and please report it with the configuration.".to_owned(),
+    };
+    Refusal {
+        summary: "Behaviour is not modelled",
+        details: vec![
+            format!("{unforeseen}."),
+            "Who serves is computed by a model of istiod and Envoy, which says nothing rather than something wrong.".to_owned(),
+            remedy,
+        ],
+    }
+}
+
 fn no_destination() -> Refusal {
     Refusal {
         summary: "Not a virtual destination",
@@ -130,4 +145,21 @@ fn refused(findings: &Findings) -> Refusal {
         kube_apply::printable(&format!("{} ({code}) at {path}: {what}\n\n{why}\n\n{fix}", code.summary()))
     });
     Refusal { summary: "The destination has errors", details: told.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use istio_objects::ObjectKey;
+    use mesh_foresight::Unforeseen;
+
+    use super::not_modelled;
+
+    #[test]
+    fn only_an_overlay_that_is_there_is_blamed() {
+        let object = ObjectKey { kind: "Gateway".to_owned(), namespace: None, name: "vd".parse().expect("a name") };
+        let unforeseen = Unforeseen::NotModelled { object, member: "spec.x".to_owned() };
+        let remedy = |overlay| not_modelled(&unforeseen, overlay).details.pop().expect("it has some");
+        assert!(remedy(Some(2)).starts_with("`overlays[2]` writes it"), "{}", remedy(Some(2)));
+        assert!(remedy(None).contains("a gap of the provider"), "{}", remedy(None));
+    }
 }

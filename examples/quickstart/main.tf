@@ -44,6 +44,11 @@ output "objects" {
   value       = keys(gloo_virtual_destination.reviews.manifests)
 }
 
+output "failover" {
+  description = "Who serves when something dies"
+  value       = provider::gloo::failover_table(gloo_virtual_destination.reviews)
+}
+
 output "applied" {
   description = "What landed in each cluster, as a digest"
   value       = gloo_virtual_destination.reviews.applied

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_foresight::{Client, Ejection, Forecast, Given, Row, Share, Tries};
 use mesh_model::names::ClusterName;
+use mesh_model::{AttributePath, Code, Finding};
 use tf_server::{Applied, BoxFuture, Cx, DataSource};
 use tf_value::schema::{Attribute, Kind, Schema};
 use tf_value::{Diagnostics, Number, Path, Reader, Tf, Type, Value};
 
+use crate::cook::cook;
 use crate::foresight::{Foreseen, Refusal, foresee};
 
 /// The data source.
@@ -24,7 +26,8 @@ struct Query {
 }
 
 impl FailoverData {
-    fn find(config: &Value) -> Result<Value, Diagnostics> {
+    /// The answer, and warnings.
+    fn find(&self, config: &Value) -> Result<(Value, Diagnostics), Diagnostics> {
         let query = query(config)?;
         let root = Reader::root(config);
         let destination = root.attribute("destination");
@@ -47,7 +50,10 @@ impl FailoverData {
         let port = query.check(&foreseen)?;
         let table = foreseen.table(port, query.scenarios.as_deref());
         let given = |name: &str| root.attribute(name).value.clone();
-        Ok(Value::map([
+        let mut diagnostics = Diagnostics::new();
+        let ty = self.schema().ty();
+        diagnostics.extend(table.clients.iter().filter_map(|client| hindered(client, &query.pods)).map(|it| cook(&it, &ty)));
+        let answer = Value::map([
             ("id", Value::string(foreseen.id.as_str())),
             ("destination", given("destination")),
             ("port", Value::int(i64::from(port))),
@@ -56,7 +62,8 @@ impl FailoverData {
             ("clients", Value::map(table.clients.iter().map(|client| (client.cluster.to_string(), shown(client))))),
             ("table", Value::string(table.to_string())),
             ("diagram", Value::string(foreseen.diagram())),
-        ]))
+        ]);
+        Ok((answer, diagnostics))
     }
 }
 
@@ -174,6 +181,23 @@ fn counts(reader: &Reader<'_>, diagnostics: &mut Diagnostics) -> BTreeMap<Cluste
     counts
 }
 
+/// That failover of a client stays partial, where the numbers of its pods are given and not taken.
+fn hindered(client: &Client, pods: &BTreeMap<ClusterName, u32>) -> Option<Finding> {
+    let Client { cluster, order: _, ejection, rows: _ } = client;
+    let Ejection { endpoints, most, before_last } = *ejection;
+    let pods = pods.get(cluster).filter(|_| !ejection.is_enough())?;
+    let finding = Finding::new(
+        Code::EjectionPartial,
+        AttributePath::of("pods").key(cluster.as_str()),
+        format!(
+            "Clients in cluster {cluster} know {endpoints} endpoints, {pods} pods of its own among them, of which {most} may be ejected at a time."
+        ),
+        format!("{before_last} come before the last rank: it gets the rest of the calls at most while all of these fail."),
+        "In the destination: outlier_detection = { max_ejection_percent = 100 }",
+    );
+    Some(finding.in_cluster(cluster))
+}
+
 /// One client cluster.
 fn shown(client: &Client) -> Value {
     let Client { cluster: _, order, ejection, rows } = client;
@@ -282,8 +306,8 @@ impl DataSource for FailoverData {
 
     fn read<'a>(&'a self, _cx: &'a Cx, config: Value) -> BoxFuture<'a, Applied> {
         Box::pin(async move {
-            match Self::find(&config) {
-                Ok(state) => Applied { state: Some(state), ..Applied::default() },
+            match self.find(&config) {
+                Ok((state, diagnostics)) => Applied { state: Some(state), diagnostics, ..Applied::default() },
                 Err(diagnostics) => Applied { diagnostics, ..Applied::default() },
             }
         })

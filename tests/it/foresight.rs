@@ -71,6 +71,19 @@ async fn a_table_says_who_serves_when_something_dies() {
 }
 
 #[tokio::test]
+async fn the_guide_shows_what_the_functions_say() {
+    let guide = include_str!("../../docs/guides/failover.md");
+    let east = set(destination(), "/clients", json!(["east"]));
+    for (function, language, beginning) in
+        [("failover_table", "text", "reviews.mesh.internal:9080"), ("diagram", "mermaid", "%% reviews.mesh.internal:9080")]
+    {
+        let block = guide.split("```").find_map(|block| block.strip_prefix(&format!("{language}\n{beginning}")));
+        let block = block.unwrap_or_else(|| panic!("the guide shows no {function}"));
+        assert_eq!(format!("{beginning}{block}"), text(function, east.clone()).await);
+    }
+}
+
+#[tokio::test]
 async fn a_resource_is_read_by_its_arguments_alone() {
     let world = World::new().await;
     let mut instance = world.create(DESTINATION, destination()).await.state;
@@ -107,6 +120,9 @@ async fn what_matters_and_is_not_known_makes_the_result_unknown() {
 async fn what_is_wrong_is_told_at_the_argument() {
     let strange = json!({ "connection_pool": { "x": 1 } });
     let patch = json!([{ "kind": "VirtualService", "merge_patch": json!({ "spec": { "tcp": [strange] } }).to_string() }]);
+    let mut second = patch.clone();
+    let known = json!({ "kind": "VirtualService", "merge_patch": json!({ "spec": { "exportTo": ["*"] } }).to_string() });
+    second.as_array_mut().unwrap().insert(0, known);
     for (argument, part) in [
         (json!("reviews"), "Not a virtual destination."),
         (json!({ "name": "reviews" }), "gloo_virtual_destination.reviews"),
@@ -116,6 +132,7 @@ async fn what_is_wrong_is_told_at_the_argument() {
             set(destination(), "/overlays", patch),
             "what spec.tcp of VirtualService/bookinfo/vd-reviews.mesh.internal does is not modelled",
         ),
+        (set(destination(), "/overlays", second), "`overlays[1]` writes it"),
     ] {
         let (at, text) = call("failover_table", argument).await.unwrap_err();
         assert_eq!(at, Some(0), "{text}");
@@ -147,6 +164,18 @@ async fn the_data_source_gives_values_to_check() {
     assert_eq!((&dead["lossless"], &dead["failing"]), (&json!(false), &json!(0)));
     assert_eq!(dead["others"], json!(["east out: its pods fail"]));
     assert_eq!(row("2 of 3 own pods dead")["lossless"], json!(true));
+}
+
+#[tokio::test]
+async fn the_data_source_warns_where_pods_that_are_told_cannot_all_be_ejected() {
+    let limited = set(destination(), "/outlier_detection", json!({ "max_ejection_percent": 50 }));
+    for (pods, warned) in [(json!({ "east": 3 }), true), (json!({ "east": 1 }), false), (json!({ "north": 3 }), false)] {
+        let config = json!({ "destination": limited, "pods": pods });
+        let (_, diagnostics) = core().await.read_data("gloo_failover", config).await.unwrap();
+        let text = format!("{diagnostics:?}");
+        assert_eq!(text.contains("GM3021"), warned, "{pods}: {text}");
+        assert_eq!(text.contains("4 endpoints, 3 pods of its own among them, of which 2 may be ejected"), warned, "{text}");
+    }
 }
 
 #[tokio::test]

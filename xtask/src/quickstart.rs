@@ -43,6 +43,9 @@ pub fn run(workspace: &Workspace, own: Option<&str>) -> Result<()> {
     Ok(())
 }
 
+/// The output that holds a table of failover, in the example and wherever a person has one.
+const TABLE: &str = "failover";
+
 struct Tour {
     cli: Cli,
     sandbox: Sandbox,
@@ -100,6 +103,10 @@ impl Tour {
             }
         }
         say(&format!("  {}", self.ink.dim("(* = the same object in every cluster)")));
+        if let Some(table) = plan["planned_values"]["outputs"][TABLE]["value"].as_str() {
+            say(&format!("\n  {}", self.ink.bold("Who serves when something dies, computed from these objects:")));
+            table.lines().for_each(|line| say(format!("  {line}").trim_end()));
+        }
         Ok(())
     }
 

@@ -6,6 +6,8 @@
 //! replay   recordings ─► Envoy ◄─ the same traffic                           everywhere; without a word it is this
 //! ```
 //!
+//! Replay also compares what the provider foretells with what happens, in random situations.
+//!
 //! A recording carries a digest of the objects that it was made with: replay plans the same configuration, and a recording of
 //! other objects fails.
 
@@ -15,6 +17,7 @@ mod check;
 mod config;
 mod exports;
 mod foreign;
+mod foreseen;
 mod hostnames;
 mod live;
 mod ports;

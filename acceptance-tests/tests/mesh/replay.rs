@@ -9,6 +9,7 @@ use rig::mesh::replay::Replay;
 use xtask::Result;
 
 use crate::config::{DESTINATION, digest_of, folders};
+use crate::foreseen;
 use crate::report::{Bench, Report};
 use crate::scenarios::{self, Configuration};
 
@@ -28,6 +29,19 @@ pub fn run(filters: &[&str]) -> Result<ExitCode> {
                 let recording = matching(&rig, &scenario.configuration());
                 let replay = Replay::start(&recording).unwrap_or_else(|problem| panic!("{problem}"));
                 (scenario.play)(replay.fleet(), figures);
+            });
+        }
+    }
+    for subject in foreseen::subjects() {
+        let name = format!("foreseen-{}", subject.configuration.name);
+        if report.takes(&name) {
+            let rig = bench.fresh();
+            report.case(&name, &rig.transcript, |figures| {
+                let recording = matching(&rig, &subject.configuration);
+                let situations = subject.situations();
+                let foretold = subject.foretell(&rig, &recording.istio, &situations);
+                let replay = Replay::start(&recording).unwrap_or_else(|problem| panic!("{problem}"));
+                subject.compare(replay.fleet(), &situations, &foretold, figures);
             });
         }
     }

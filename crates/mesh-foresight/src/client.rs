@@ -1,42 +1,25 @@
 //! What a client's proxy is told: the host, its route, its policy, its endpoints.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use mesh_model::names::ClusterName;
 
-use crate::Cause;
-use crate::envoy::Endpoint;
+use crate::envoy::Assignment;
 use crate::fleet::{Fleet, Member};
 use crate::forecast::{NoRoute, Request, Via};
-use crate::reach::{Answer, Caller};
-use crate::read::{self, Entry, Host, HostPort, Locality, PortPolicy, Protocol, Route};
+use crate::istiod::{self, Served};
+use crate::reach::Caller;
+use crate::read::{self, Host, HostPort, PortPolicy, Protocol, Route};
 use crate::world::World;
-
-const REGION: &str = "topology.kubernetes.io/region";
-const ZONE: &str = "topology.kubernetes.io/zone";
-const SUBZONE: &str = "topology.istio.io/subzone";
-const NETWORK: &str = "topology.istio.io/network";
-
-/// Clients and the pods of their cluster are in one zone; no label says which, so its name is one that no object has.
-const SAME_ZONE: &str = "(the client's zone)";
 
 /// A host as one client sees it.
 pub(crate) struct Upstream<'f> {
     pub(crate) route: Route,
     pub(crate) policy: PortPolicy,
     pub(crate) protocol: Protocol,
-    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) assignment: Assignment,
     /// where each endpoint leads
     pub(crate) ways: Vec<(Option<&'f ClusterName>, Via)>,
-}
-
-/// Who serves a host, whether it is one of a ServiceEntry or of a Service.
-struct Served<'a> {
-    namespace: &'a str,
-    port: HostPort,
-    selector: Option<&'a BTreeMap<String, String>>,
-    identities: &'a [String],
-    prefers_close: bool,
 }
 
 impl<'f> Upstream<'f> {
@@ -67,22 +50,13 @@ impl<'f> Upstream<'f> {
             server_name: &server_name,
             identities: &identities,
         };
-        let mut endpoints = Vec::new();
-        let mut ways = Vec::new();
-        pods(world, cluster, member, &served, &caller, &mut |way, endpoint| {
-            ways.push((Some(cluster), way));
-            endpoints.push(endpoint);
-        });
-        for (via, cluster, endpoint) in entries(fleet, world, member, &served, &caller) {
-            ways.push((cluster, via));
-            endpoints.push(endpoint);
-        }
-        if endpoints.is_empty() {
+        let found = istiod::endpoints(fleet, world, (cluster, member), &served, &caller);
+        let (assignment, candidates) = istiod::assign(member, &policy, served.prefers_close, found);
+        if candidates.is_empty() {
             return Err(NoRoute::NoEndpoints);
         }
-        let labels: Vec<BTreeMap<String, String>> = ways.iter().map(|(_, way)| endpoint_labels(member, &served, way)).collect();
-        rank(member, &policy, served.prefers_close, &labels, &mut endpoints);
-        Ok(Self { route, policy, protocol: served.port.protocol, endpoints, ways })
+        let ways = candidates.into_iter().map(|candidate| (candidate.cluster, candidate.via)).collect();
+        Ok(Self { route, policy, protocol: served.port.protocol, assignment, ways })
     }
 }
 
@@ -147,113 +121,4 @@ fn policy(member: &Member, request: &Request<'_>, name: &str, served: &Served<'_
         })
     });
     found.map(|policy| policy.of_port(served.port.number).clone()).unwrap_or_default()
-}
-
-/// Pods of the client's own cluster.
-fn pods(
-    world: &World,
-    cluster: &ClusterName,
-    member: &Member,
-    served: &Served<'_>,
-    caller: &Caller<'_>,
-    add: &mut impl FnMut(Via, Endpoint),
-) {
-    let here = member.services.iter().filter(|service| service.namespace == served.namespace);
-    for (position, service) in here.enumerate().filter(|(_, service)| read::is_selected(served.selector, &service.labels)) {
-        let pods = world.pods_of(cluster);
-        for pod in 0..pods.all {
-            let well = caller.answered_by(member, service, served.port.target);
-            let answer = match well {
-                Answer::Served | Answer::Denied if pod < pods.failing => Answer::Failed(pods.fault, Cause::Pods),
-                well => well,
-            };
-            let locality = member.region.iter().cloned().chain([SAME_ZONE.to_owned()]).collect();
-            add(Via::Pods { service: position }, Endpoint { priority: 0, locality, weight: 1, answer });
-        }
-    }
-}
-
-/// Entries of the host's namespace.
-fn entries<'f>(
-    fleet: &'f Fleet,
-    world: &World,
-    member: &'f Member,
-    served: &Served<'_>,
-    caller: &Caller<'_>,
-) -> Vec<(Via, Option<&'f ClusterName>, Endpoint)> {
-    let selected = member
-        .configuration
-        .entries
-        .iter()
-        .filter(|entry| entry.namespace == served.namespace && read::is_selected(served.selector, &entry.labels));
-    let endpoint = |entry: &'f Entry| {
-        let address = entry.address?;
-        let port = entry.ports.get(&served.port.name).copied().unwrap_or(served.port.target);
-        let (cluster, answer) = caller.answered_at(fleet, world, &address, port);
-        let via = Via::Entry { name: entry.name.clone(), address };
-        Some((via, cluster, Endpoint { priority: 0, locality: entry.locality.clone(), weight: entry.weight, answer }))
-    };
-    selected.filter_map(endpoint).collect()
-}
-
-fn endpoint_labels(member: &Member, served: &Served<'_>, way: &Via) -> BTreeMap<String, String> {
-    match way {
-        Via::Pods { service } => {
-            let mut here = member.services.iter().filter(|service| service.namespace == served.namespace);
-            let mut labels = here.nth(*service).map(|service| service.labels.clone()).unwrap_or_default();
-            labels.extend(client_labels(member));
-            labels
-        }
-        Via::Entry { name, address: _ } => {
-            let entries = member.configuration.entries.iter();
-            let Some(entry) = entries.filter(|entry| entry.namespace == served.namespace).find(|entry| entry.name == *name)
-            else {
-                return BTreeMap::new();
-            };
-            let mut labels = entry.labels.clone();
-            let places = [REGION, ZONE, SUBZONE].into_iter().zip(&entry.locality);
-            labels.extend(places.map(|(key, value)| (key.to_owned(), value.clone())));
-            labels
-        }
-    }
-}
-
-/// Labels of a workload in a cluster, as far as priorities may compare them. Client workloads carry none of the destination's.
-fn client_labels(member: &Member) -> BTreeMap<String, String> {
-    let zone = member.region.as_ref().map(|_| SAME_ZONE.to_owned());
-    [(REGION, member.region.clone()), (ZONE, zone), (NETWORK, member.network.clone())]
-        .into_iter()
-        .filter_map(|(key, value)| Some((key.to_owned(), value?)))
-        .collect()
-}
-
-/// Gives endpoints their priorities: how many of the labels, from the first in which an endpoint differs from the client, are
-/// left. istiod computes none without outlier detection, unless the host asks for near endpoints itself.
-fn rank(
-    member: &Member,
-    policy: &PortPolicy,
-    prefers_close: bool,
-    labels: &[BTreeMap<String, String>],
-    endpoints: &mut [Endpoint],
-) {
-    let texts = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<String>>();
-    let listed = match (&policy.locality, prefers_close) {
-        (Locality::Labels(listed), _) if policy.outlier.is_some() => listed.clone(),
-        (Locality::Near, _) | (Locality::Unset, false) if policy.outlier.is_some() => texts(&[REGION, ZONE, SUBZONE]),
-        (Locality::Unset, true) => texts(&[NETWORK, REGION, ZONE, SUBZONE]),
-        _ => return,
-    };
-    let client = client_labels(member);
-    for (endpoint, labels) in endpoints.iter_mut().zip(labels) {
-        let differs = |text: &String| match text.split_once('=') {
-            Some((key, value)) => labels.get(key).map(String::as_str) != Some(value),
-            None => labels.get(text) != client.get(text),
-        };
-        endpoint.priority = listed.iter().position(differs).map_or(0, |position| listed.len() - position);
-    }
-    // priorities without endpoints are left out
-    let distinct: BTreeSet<usize> = endpoints.iter().map(|endpoint| endpoint.priority).collect();
-    for endpoint in endpoints {
-        endpoint.priority = distinct.range(..endpoint.priority).count();
-    }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::net::IpAddr;
 
 use mesh_model::names::ClusterName;
 
+use crate::address::Address;
 use crate::fleet::Fleet;
-use crate::forecast::{Forecast, Request, State, Via, Way};
+use crate::forecast::{Forecast, Request, State, Way};
 use crate::world::World;
 
 impl Fleet {
@@ -42,7 +42,7 @@ impl Drawing<'_> {
     /// A box for each cluster that takes part, with its clients, gateways and pods.
     fn clusters(&self) -> String {
         let mut text = String::new();
-        let called: BTreeSet<IpAddr> = self.ways.values().flatten().filter_map(address).collect();
+        let called: BTreeSet<Address> = self.ways.values().flatten().filter_map(|way| way.via.address()).collect();
         for (cluster, member) in &self.fleet.members {
             let id = self.ids[cluster];
             let mut nodes: Vec<String> = Vec::new();
@@ -76,10 +76,10 @@ impl Drawing<'_> {
             for way in ways {
                 let Some(owner) = &way.cluster else { continue };
                 let (target, rank) = (self.ids[owner], way.priority + 1);
-                let node = match &way.via {
-                    Via::Pods { .. } => format!("c{target}_pods"),
-                    Via::Entry { address, .. } => {
-                        let Some(number) = self.gateways(owner).iter().position(|other| other == address) else { continue };
+                let node = match way.via.address() {
+                    None => format!("c{target}_pods"),
+                    Some(address) => {
+                        let Some(number) = self.gateways(owner).iter().position(|other| *other == address) else { continue };
                         entered.insert((target, number));
                         format!("c{target}_gateway{number}")
                     }
@@ -99,7 +99,7 @@ impl Drawing<'_> {
     }
 
     /// Addresses of the gateways of a cluster.
-    fn gateways(&self, cluster: &ClusterName) -> Vec<IpAddr> {
+    fn gateways(&self, cluster: &ClusterName) -> Vec<Address> {
         self.fleet
             .members
             .get(cluster)
@@ -107,13 +107,6 @@ impl Drawing<'_> {
             .flat_map(|member| &member.gateways)
             .flat_map(|gateway| gateway.addresses.clone())
             .collect()
-    }
-}
-
-fn address(way: &Way) -> Option<IpAddr> {
-    match &way.via {
-        Via::Entry { address, .. } => Some(*address),
-        Via::Pods { .. } => None,
     }
 }
 

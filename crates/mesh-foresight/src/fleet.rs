@@ -1,16 +1,19 @@
 //! What is configured and what runs: the ground on which everything is foretold.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use istio_objects::{Object, reserved};
 use mesh_model::Leaf;
 use mesh_model::facts::{Backend, ClusterFacts, GatewayAddress, GatewayFacts};
 use mesh_model::intent::VirtualMesh;
-use mesh_model::names::ClusterName;
+use mesh_model::names::{ClusterName, IstioMinor};
 
+use crate::address::Address;
 use crate::read::{Configuration, Unforeseen};
+
+/// Oldest release that leads proxies without a network of their own to gateways of others.
+const LEAVES_WITHOUT_NETWORK: IstioMinor = IstioMinor { major: 1, minor: 30 };
 
 /// Clusters with their objects, gateways and Services.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub(crate) struct Member {
     pub(crate) root_namespace: String,
     pub(crate) region: Option<String>,
     pub(crate) network: Option<String>,
+    /// whether proxies without a network are led to gateways of others
+    pub(crate) leaves_without_network: bool,
     /// whether sidecars answer DNS; `None`: not known, taken for yes
     pub(crate) answers_dns: Option<bool>,
     pub(crate) gateways: Vec<Gateway>,
@@ -39,7 +44,7 @@ pub(crate) struct Member {
 pub(crate) struct Gateway {
     pub(crate) namespace: String,
     pub(crate) labels: BTreeMap<String, String>,
-    pub(crate) addresses: BTreeSet<IpAddr>,
+    pub(crate) addresses: BTreeSet<Address>,
     pub(crate) port: u16,
     /// what Gateways of others pass
     pub(crate) passed: Vec<String>,
@@ -118,7 +123,7 @@ impl Fleet {
     }
 
     /// The cluster and the gateway behind an address.
-    pub(crate) fn gateway(&self, address: &IpAddr) -> Option<(&ClusterName, &Member, &Gateway)> {
+    pub(crate) fn gateway(&self, address: &Address) -> Option<(&ClusterName, &Member, &Gateway)> {
         self.members.iter().find_map(|(name, member)| {
             let gateway = member.gateways.iter().find(|gateway| gateway.addresses.contains(address))?;
             Some((name, member, gateway))
@@ -134,7 +139,7 @@ impl Member {
     ) -> Result<Self, Unforeseen> {
         // taken apart, so that a new fact is either used or not, on purpose
         let ClusterFacts {
-            istio_version: _,
+            istio_version,
             revision: _,
             trust_domain,
             cluster_domain,
@@ -152,6 +157,7 @@ impl Member {
             root_namespace: root_namespace.to_string(),
             region: region.as_ref().map(known).transpose()?.map(ToString::to_string),
             network: network.as_ref().map(known).transpose()?.map(ToString::to_string),
+            leaves_without_network: *istio_version >= LEAVES_WITHOUT_NETWORK,
             answers_dns: dns_capture.as_ref().map(known).transpose()?.copied(),
             gateways: gateways.iter().map(Gateway::read).collect::<Result<_, _>>()?,
             services: backends.map(service).collect::<Result<_, _>>()?,
@@ -162,15 +168,16 @@ impl Member {
 impl Gateway {
     fn read(facts: &GatewayFacts) -> Result<Self, Unforeseen> {
         let GatewayFacts { namespace, selector, address, port, exposed_hosts } = facts;
-        let addresses: &[Leaf<IpAddr>] = match address {
-            GatewayAddress::Addresses(addresses) => addresses,
-            // nothing leads to a gateway that has a name only
-            GatewayAddress::Hostname(_) => &[],
+        let addresses = match address {
+            GatewayAddress::Addresses(addresses) => {
+                addresses.iter().map(|address| known(address).map(|ip| Address::Ip(*ip))).collect::<Result<_, _>>()?
+            }
+            GatewayAddress::Hostname(hostname) => BTreeSet::from([Address::Hostname(known(hostname)?.to_string())]),
         };
         Ok(Self {
             namespace: namespace.to_string(),
             labels: selector.clone(),
-            addresses: addresses.iter().map(|address| known(address).copied()).collect::<Result<_, _>>()?,
+            addresses,
             port: known(port)?.get(),
             passed: exposed_hosts.clone(),
         })

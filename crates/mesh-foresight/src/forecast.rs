@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use mesh_model::names::ClusterName;
 
+use crate::address::Address;
 use crate::client::Upstream;
 use crate::envoy::{self, Ejections, Repeating, Tries};
 use crate::fleet::Fleet;
@@ -117,6 +118,25 @@ pub enum Via {
         /// the gateway's
         address: IpAddr,
     },
+    /// through a gateway that stands for the entries of a network
+    Network {
+        /// its name
+        network: String,
+        /// the gateway's
+        address: Address,
+    },
+}
+
+impl Via {
+    /// The gateway's address, where one is on the way.
+    #[must_use]
+    pub fn address(&self) -> Option<Address> {
+        match self {
+            Self::Pods { .. } => None,
+            Self::Entry { address, .. } => Some(Address::Ip(*address)),
+            Self::Network { address, .. } => Some(address.clone()),
+        }
+    }
 }
 
 /// What becomes of a way.
@@ -174,26 +194,26 @@ impl Fleet {
 
 impl Upstream<'_> {
     fn ejected(&self) -> BTreeSet<usize> {
-        envoy::eject(&self.endpoints, self.policy.outlier.as_ref(), self.protocol)
+        envoy::eject(&self.assignment, self.policy.outlier.as_ref(), self.protocol)
     }
 }
 
 /// `before`: endpoints that are out already.
 fn route(upstream: &Upstream<'_>, before: &BTreeSet<usize>) -> Routed {
-    let Upstream { route, policy, protocol, endpoints, ways } = upstream;
+    let Upstream { route, policy, protocol, assignment, ways } = upstream;
     let repeating = Repeating { retries: &route.retries, limit: &route.limit, protocol: *protocol };
     let out = upstream.ejected();
-    let loads = envoy::loads(endpoints, &out, &BTreeSet::new());
+    let loads = envoy::loads(assignment, &out, &BTreeSet::new());
     let mut routed = Routed {
         shares: BTreeMap::new(),
         failing: Share::NONE,
         denied: Share::NONE,
-        first: envoy::worst(endpoints, before, &repeating),
-        lasting: envoy::worst(endpoints, &out, &repeating),
-        ejections: Ejections::of(policy.outlier.as_ref(), endpoints.len()),
+        first: envoy::worst(assignment, before, &repeating),
+        lasting: envoy::worst(assignment, &out, &repeating),
+        ejections: Ejections::of(policy.outlier.as_ref(), assignment.endpoints.len()),
         ways: Vec::new(),
     };
-    for (index, (endpoint, (cluster, via))) in endpoints.iter().zip(ways).enumerate() {
+    for (index, (endpoint, (cluster, via))) in assignment.endpoints.iter().zip(ways).enumerate() {
         let load = loads[index];
         let state = match &endpoint.answer {
             Answer::Served if load.is_none() => State::Waits,
@@ -216,7 +236,7 @@ fn route(upstream: &Upstream<'_>, before: &BTreeSet<usize>) -> Routed {
             }
         };
         let cluster = cluster.cloned();
-        let way = Way { priority: endpoint.priority, cluster, via: via.clone(), endpoints: 1, state };
+        let way = Way { priority: assignment.priority(index), cluster, via: via.clone(), endpoints: 1, state };
         match routed.ways.iter_mut().find(|other| other.is_like(&way)) {
             Some(other) => other.endpoints += 1,
             None => routed.ways.push(way),

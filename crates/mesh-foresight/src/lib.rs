@@ -9,14 +9,16 @@
 //! It judges objects, never intents, and shares no code with translation: what both agree on is proved twice. Its rules were
 //! observed on istiod and Envoy; what an object says beyond them is refused by name ([`Unforeseen`]), never passed over.
 //!
-//! Two things are taken for granted: the pods of a cluster are in the zone of its clients, and a gateway that leads to one well
-//! pod is well.
+//! Three things are taken for granted: the pods of a cluster are in the zone of its clients, a gateway that leads to one well
+//! pod is well, and a hostname of a gateway has one address.
 
+mod address;
 mod client;
 mod diagram;
 mod envoy;
 mod fleet;
 mod forecast;
+mod istiod;
 mod reach;
 mod read;
 mod scenario;
@@ -26,6 +28,7 @@ mod text;
 mod words;
 mod world;
 
+pub use address::Address;
 pub use envoy::{Ejections, Loss, Tries};
 pub use fleet::Fleet;
 pub use forecast::{Forecast, NoRoute, Request, Routed, State, Via, Way};

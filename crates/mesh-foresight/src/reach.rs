@@ -1,12 +1,12 @@
 //! What answers behind an endpoint: pods of the own cluster, or those behind the gateway of another one.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use mesh_model::facts::GatewayFacts;
 use mesh_model::hosts::covers;
 use mesh_model::names::ClusterName;
 
+use crate::address::Address;
 use crate::fleet::{Fleet, Gateway, Member, Service};
 use crate::read::{self, Action};
 use crate::world::{Fault, World};
@@ -93,7 +93,7 @@ impl Caller<'_> {
         &self,
         fleet: &'f Fleet,
         world: &World,
-        address: &IpAddr,
+        address: &Address,
         port: u16,
     ) -> (Option<&'f ClusterName>, Answer) {
         let broken = |cause| Answer::Failed(Fault::Connection, cause);

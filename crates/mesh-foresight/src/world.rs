@@ -1,9 +1,10 @@
 //! What lives and what does not.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use mesh_model::names::ClusterName;
+
+use crate::address::Address;
 
 /// Everything that is not configuration: pods and gateways, and which of them are down.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct World {
     /// clusters whose every gateway fails
     pub gateways_down: BTreeMap<ClusterName, Fault>,
     /// addresses of single gateways that fail
-    pub addresses_down: BTreeMap<IpAddr, Fault>,
+    pub addresses_down: BTreeMap<Address, Fault>,
     /// clusters where something besides sidecars answers DNS for the host
     pub resolved: BTreeSet<ClusterName>,
 }
@@ -68,7 +69,7 @@ impl World {
     }
 
     /// How a gateway fails, if it does.
-    pub(crate) fn gateway_fault(&self, cluster: &ClusterName, address: &IpAddr) -> Option<Fault> {
+    pub(crate) fn gateway_fault(&self, cluster: &ClusterName, address: &Address) -> Option<Fault> {
         let by_address = self.addresses_down.get(address).copied();
         by_address.or_else(|| self.gateways_down.get(cluster).copied())
     }

@@ -204,7 +204,7 @@ codes! {
     ///
     /// An endpoint with a hostname is dropped silently beside endpoints with addresses. So a Gateway of class `istio-remote`
     /// stands for the network of the cluster, and istiod resolves its hostname. That takes a network, another one than that of the
-    /// clients, and a region of the clients, by which such endpoints are ranked.
+    /// clients and of other clusters with such gateways, and a region of the clients, by which such endpoints are ranked.
     GatewayHostname = "GM2009", Error, "Gateway with a hostname";
     /// A Gateway of somebody else passes every host (`*`) through an east-west gateway.
     ///
@@ -342,6 +342,11 @@ codes! {
     ///
     /// A gateway passes calls to Services that its namespace sees, and ends all others.
     ServiceHidden = "GM3020", Warning, "Service hidden from its gateway";
+    /// With the pods that are there, `max_ejection_percent` keeps some of them in when all of them fail.
+    ///
+    /// Envoy counts all endpoints of a host together, pods and gateways, and rounds down. What stays in keeps its share of the
+    /// calls, and other clusters get the rest at most. `gloo_failover` says who gets what.
+    EjectionPartial = "GM3021", Warning, "Not all pods can be ejected";
 
     // GM31nn: what discovery cannot tell, or refuses
     /// Nothing in the cluster shows Istio's version and settings, as with a control plane that somebody else runs.

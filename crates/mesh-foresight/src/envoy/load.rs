@@ -6,25 +6,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Endpoint;
+use super::Assignment;
 use crate::share::Share;
 
 /// In percent.
 const OVERPROVISIONING: u128 = 140;
 
 /// The share of tries of each endpoint. `out`: those that are ejected; `excluded`: priorities that a retry leaves out.
-pub(crate) fn loads(endpoints: &[Endpoint], out: &BTreeSet<usize>, excluded: &BTreeSet<usize>) -> Vec<Share> {
+pub(crate) fn loads(assignment: &Assignment, out: &BTreeSet<usize>, excluded: &BTreeSet<usize>) -> Vec<Share> {
     let mut priorities: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for (index, endpoint) in endpoints.iter().enumerate() {
-        priorities.entry(endpoint.priority).or_default().push(index);
+    for index in 0..assignment.endpoints.len() {
+        priorities.entry(assignment.priority(index)).or_default().push(index);
     }
     let available = |(priority, members): (&usize, &Vec<usize>)| {
         if excluded.contains(priority) { 0 } else { availability(members, out) }
     };
     let availabilities: Vec<u128> = priorities.iter().map(available).collect();
-    let mut shares = vec![Share::NONE; endpoints.len()];
+    let mut shares = vec![Share::NONE; assignment.endpoints.len()];
     for (members, percent) in priorities.values().zip(distribute(&availabilities)) {
-        for (index, share) in within(endpoints, members, out) {
+        for (index, share) in within(assignment, members, out) {
             shares[index] = Share::of(percent, 100) * share;
         }
     }
@@ -50,28 +50,27 @@ fn distribute(availabilities: &[u128]) -> Vec<u128> {
     percents
 }
 
-/// The shares inside a priority: localities by the weight of their endpoints as far as these are healthy, then endpoints by
-/// theirs.
-fn within(endpoints: &[Endpoint], members: &[usize], out: &BTreeSet<usize>) -> Vec<(usize, Share)> {
-    let mut localities: BTreeMap<&[String], Vec<usize>> = BTreeMap::new();
+/// The shares inside a priority: localities by their weights as far as their endpoints are healthy, then endpoints by theirs.
+fn within(assignment: &Assignment, members: &[usize], out: &BTreeSet<usize>) -> Vec<(usize, Share)> {
+    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for index in members {
-        localities.entry(&endpoints[*index].locality).or_default().push(*index);
+        groups.entry(assignment.endpoints[*index].group).or_default().push(*index);
     }
-    let weight = |indices: &[usize]| indices.iter().map(|index| u128::from(endpoints[*index].weight)).sum::<u128>();
-    let effective = |indices: &Vec<usize>| {
+    let weight = |indices: &[usize]| indices.iter().map(|index| u128::from(assignment.endpoints[*index].weight)).sum::<u128>();
+    let effective = |(group, indices): (&usize, &Vec<usize>)| {
         let healthy = indices.iter().filter(|index| !out.contains(index)).count();
         let ratio = Share::of(OVERPROVISIONING * count(healthy), 100 * count(indices.len()));
         let capped = if ratio.part() > ratio.whole() { Share::ALL } else { ratio };
-        Share::of(weight(indices), 1) * capped
+        Share::of(u128::from(assignment.groups[*group].weight), 1) * capped
     };
-    let all: Share = localities.values().map(effective).sum();
+    let all: Share = groups.iter().map(effective).sum();
     let mut shares = Vec::new();
-    for indices in localities.values() {
-        let mine = effective(indices);
-        let of_locality = Share::of(mine.part() * all.whole(), mine.whole() * all.part());
+    for group in &groups {
+        let (mine, indices) = (effective(group), group.1);
+        let of_group = Share::of(mine.part() * all.whole(), mine.whole() * all.part());
         let healthy: Vec<usize> = indices.iter().filter(|index| !out.contains(index)).copied().collect();
         let weights = weight(&healthy);
-        shares.extend(healthy.iter().map(|index| (*index, of_locality * Share::of(weight(&[*index]), weights))));
+        shares.extend(healthy.iter().map(|index| (*index, of_group * Share::of(weight(&[*index]), weights))));
     }
     shares
 }

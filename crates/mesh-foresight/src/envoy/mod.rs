@@ -13,16 +13,38 @@ pub(crate) use retry::{Repeating, worst};
 use crate::reach::Answer;
 use crate::world::Fault;
 
-/// An endpoint of a host, as its client sees it.
+/// The endpoints of a host, as its client's proxy knows them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Assignment {
+    pub(crate) endpoints: Vec<Endpoint>,
+    /// localities, as far as calls are divided among them
+    pub(crate) groups: Vec<Group>,
+}
+
+/// A locality in a priority.
 #[derive(Clone, Debug)]
-pub(crate) struct Endpoint {
+pub(crate) struct Group {
     /// 0 is served first
     pub(crate) priority: usize,
-    /// region, zone, subzone
-    pub(crate) locality: Vec<String>,
-    /// among those of one locality
-    pub(crate) weight: u32,
+    /// among those of the priority
+    pub(crate) weight: u64,
+}
+
+/// An endpoint of a host.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    /// which of the groups
+    pub(crate) group: usize,
+    /// among those of the group
+    pub(crate) weight: u64,
     pub(crate) answer: Answer,
+}
+
+impl Assignment {
+    /// The priority of an endpoint.
+    pub(crate) fn priority(&self, endpoint: usize) -> usize {
+        self.groups[self.endpoints[endpoint].group].priority
+    }
 }
 
 impl Endpoint {

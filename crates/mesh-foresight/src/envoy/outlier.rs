@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Endpoint, loads};
+use super::{Assignment, loads};
 use crate::read::{Outlier, Protocol};
 use crate::share::Share;
 use crate::world::Fault;
@@ -27,10 +27,10 @@ impl Ejections {
 }
 
 /// The endpoints that are out once every failure has been noticed.
-pub(crate) fn eject(endpoints: &[Endpoint], outlier: Option<&Outlier>, protocol: Protocol) -> BTreeSet<usize> {
+pub(crate) fn eject(assignment: &Assignment, outlier: Option<&Outlier>, protocol: Protocol) -> BTreeSet<usize> {
     let mut out = BTreeSet::new();
     let Some(outlier) = outlier else { return out };
-    let most = Ejections::of(Some(outlier), endpoints.len()).most;
+    let most = Ejections::of(Some(outlier), assignment.endpoints.len()).most;
     let is_noticed = |fault: Fault| match fault {
         // a connection that a sidecar accepts is a success
         Fault::Application if protocol == Protocol::Bytes => false,
@@ -39,9 +39,9 @@ pub(crate) fn eject(endpoints: &[Endpoint], outlier: Option<&Outlier>, protocol:
     };
     loop {
         let before = out.len();
-        let tried: Vec<Share> = loads(endpoints, &out, &BTreeSet::new());
+        let tried: Vec<Share> = loads(assignment, &out, &BTreeSet::new());
         for (index, share) in tried.iter().enumerate() {
-            if out.len() < most && !share.is_none() && endpoints[index].fault().is_some_and(is_noticed) {
+            if out.len() < most && !share.is_none() && assignment.endpoints[index].fault().is_some_and(is_noticed) {
                 out.insert(index);
             }
         }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::{Endpoint, loads};
+use super::{Assignment, loads};
 use crate::read::{Limit, Protocol, Retries};
 use crate::world::Fault;
 
@@ -63,24 +63,25 @@ pub(crate) struct Repeating<'a> {
 }
 
 /// The worst that can become of a request, whichever endpoints its tries meet.
-pub(crate) fn worst(endpoints: &[Endpoint], out: &BTreeSet<usize>, repeating: &Repeating<'_>) -> Tries {
-    let shares = loads(endpoints, out, &BTreeSet::new());
+pub(crate) fn worst(assignment: &Assignment, out: &BTreeSet<usize>, repeating: &Repeating<'_>) -> Tries {
+    let shares = loads(assignment, out, &BTreeSet::new());
     let met = |index: usize| !shares[index].is_none();
-    if !(0..endpoints.len()).any(met) {
+    let mut all = 0..assignment.endpoints.len();
+    if !all.clone().any(met) {
         return Tries::Lost(Loss::Nobody);
     }
-    if !(0..endpoints.len()).any(|index| met(index) && endpoints[index].fault().is_some()) {
+    if !all.any(|index| met(index) && assignment.endpoints[index].fault().is_some()) {
         return Tries::Clean;
     }
     let tries = repeating.retries.attempts.saturating_add(1).min(MOST_TRIES);
-    match (Search { endpoints, out, repeating }).lost(&BTreeSet::new(), &BTreeSet::new(), tries) {
+    match (Search { assignment, out, repeating }).lost(&BTreeSet::new(), &BTreeSet::new(), tries) {
         Some(loss) => Tries::Lost(loss),
         None => Tries::Repeated,
     }
 }
 
 struct Search<'a> {
-    endpoints: &'a [Endpoint],
+    assignment: &'a Assignment,
     out: &'a BTreeSet<usize>,
     repeating: &'a Repeating<'a>,
 }
@@ -89,7 +90,7 @@ impl Search<'_> {
     /// A way to lose a request with so many tries left, without these priorities.
     fn lost(&self, excluded: &BTreeSet<usize>, tried: &BTreeSet<usize>, left: u32) -> Option<Loss> {
         let loaded = |excluded: &BTreeSet<usize>| -> Vec<usize> {
-            let shares = loads(self.endpoints, self.out, excluded);
+            let shares = loads(self.assignment, self.out, excluded);
             (0..shares.len()).filter(|index| !shares[*index].is_none()).collect()
         };
         let mut met = loaded(excluded);
@@ -112,7 +113,7 @@ impl Search<'_> {
         }
         let pool = if fresh.is_empty() { failing } else { fresh };
         self.choices(&pool, failed).into_iter().find_map(|chosen| {
-            let priorities = chosen.iter().map(|index| self.endpoints[*index].priority);
+            let priorities = chosen.iter().map(|index| self.assignment.priority(*index));
             let excluded = excluded.iter().copied().chain(priorities).collect();
             self.lost(&excluded, &tried.union(&chosen).copied().collect(), left - round)
         })
@@ -122,7 +123,7 @@ impl Search<'_> {
     fn choices(&self, pool: &[usize], tries: usize) -> Vec<BTreeSet<usize>> {
         let mut by_priority: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for index in pool {
-            by_priority.entry(self.endpoints[*index].priority).or_default().push(*index);
+            by_priority.entry(self.assignment.priority(*index)).or_default().push(*index);
         }
         let mut choices: Vec<BTreeSet<usize>> =
             by_priority.values().map(|members| members.iter().take(tries).copied().collect()).collect();
@@ -136,7 +137,7 @@ impl Search<'_> {
     }
 
     fn fault(&self, index: usize) -> Option<Fault> {
-        self.endpoints[index].fault()
+        self.assignment.endpoints[index].fault()
     }
 
     /// Why a failure is not repeated, if it is not.
@@ -160,7 +161,8 @@ impl Search<'_> {
     }
 
     fn out_of_tries(&self) -> Loss {
-        let mut serving = (0..self.endpoints.len()).filter(|index| !self.out.contains(index) && self.fault(*index).is_none());
+        let mut serving =
+            (0..self.assignment.endpoints.len()).filter(|index| !self.out.contains(index) && self.fault(*index).is_none());
         match (serving.next(), self.repeating.retries.leaves) {
             (None, _) => Loss::Nobody,
             (Some(_), false) => Loss::Stays,

@@ -7,7 +7,7 @@ mod policy;
 mod remote;
 mod route;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use istio_objects::Object;
@@ -15,8 +15,8 @@ use istio_objects::Object;
 pub(crate) use access::{Access, Action};
 pub(crate) use host::{Host, HostPort, Protocol};
 pub use part::Unforeseen;
-pub(crate) use policy::{Locality, Outlier, Policy, PortPolicy};
-pub(crate) use remote::{Entry, Passthrough};
+pub(crate) use policy::{Distribution, Failover, Locality, Outlier, Policy, PortPolicy};
+pub(crate) use remote::{Entry, EntryAddress, Passthrough, RemoteGateway};
 pub(crate) use route::{Limit, Retries, Route, RouteTable};
 
 /// The configuration of one cluster.
@@ -27,6 +27,8 @@ pub(crate) struct Configuration {
     pub(crate) route_tables: Vec<RouteTable>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) gateways: Vec<Passthrough>,
+    /// gateways of other networks
+    pub(crate) remote_gateways: Vec<RemoteGateway>,
     pub(crate) access: Vec<Access>,
 }
 
@@ -40,11 +42,22 @@ impl Configuration {
                 "VirtualService" => configuration.route_tables.push(RouteTable::read(object)?),
                 "WorkloadEntry" => configuration.entries.push(Entry::read(object)?),
                 "Gateway" => configuration.gateways.push(Passthrough::read(object)?),
+                "Gateway.gateway.networking.k8s.io" => configuration.remote_gateways.extend(RemoteGateway::read(object)?),
                 "AuthorizationPolicy" => configuration.access.push(Access::read(object)?),
                 _ => return Err(Unforeseen::NotModelled { object: object.key(), member: "kind".to_owned() }),
             }
         }
         Ok(configuration)
+    }
+
+    /// Where a network is reached, each place once.
+    pub(crate) fn gateways_of(&self, network: &str) -> BTreeSet<&RemoteGateway> {
+        self.remote_gateways.iter().filter(|gateway| gateway.network == network).collect()
+    }
+
+    /// The networks with gateways.
+    pub(crate) fn networks(&self) -> BTreeSet<&str> {
+        self.remote_gateways.iter().map(|gateway| gateway.network.as_str()).collect()
     }
 }
 

@@ -1,5 +1,7 @@
 //! DestinationRules.
 
+use std::collections::BTreeSet;
+
 use istio_objects::Object;
 
 use super::part::{Part, Unforeseen};
@@ -27,6 +29,8 @@ pub(crate) struct PortPolicy {
     pub(crate) tls: Option<Tls>,
     pub(crate) locality: Locality,
     pub(crate) outlier: Option<Outlier>,
+    /// endpoints are chosen at random, whatever their weights
+    pub(crate) ignores_weights: bool,
 }
 
 /// Mutual TLS with the workload's own certificate.
@@ -36,18 +40,36 @@ pub(crate) struct Tls {
     pub(crate) identities: Vec<String>,
 }
 
-/// How endpoints get priorities.
+/// How localities are preferred.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Locality {
     /// nothing is said: what the host or the mesh says holds
     #[default]
     Unset,
-    /// all have the same
+    /// none is
     Off,
-    /// by distance: region, zone, subzone
-    Near,
+    /// they get priorities
+    Failover(Failover),
+    /// they get shares, and those that no rule names get none
+    Distribute(Vec<Distribution>),
+}
+
+/// How endpoints get priorities; without anything, by distance: region, zone, subzone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Failover {
     /// by labels: the first in which an endpoint differs from the client
-    Labels(Vec<String>),
+    pub(crate) labels: Vec<String>,
+    /// for clients of a region, the one that comes next
+    pub(crate) regions: Vec<(String, String)>,
+}
+
+/// Shares of localities.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Distribution {
+    /// region of the clients; `None`: any
+    pub(crate) from: Option<String>,
+    /// regions, `None` for any, and their weights
+    pub(crate) to: Vec<(Option<String>, u32)>,
 }
 
 /// When an endpoint is taken out.
@@ -97,11 +119,12 @@ impl PortPolicy {
         let (tls, balancer, outlier) = (part.member("tls"), part.member("loadBalancer"), part.member("outlierDetection"));
         balancer.only(&["simple", "localityLbSetting"])?;
         // each of them gives equal endpoints equal shares
-        balancer.member("simple").one_of(&[("LEAST_REQUEST", ()), ("ROUND_ROBIN", ()), ("RANDOM", ())], ())?;
+        let simple = &[("LEAST_REQUEST", false), ("ROUND_ROBIN", false), ("RANDOM", true)];
         Ok(Self {
             tls: if tls.is_there() { Some(Tls::read(&tls)?) } else { None },
             locality: Locality::read(&balancer.member("localityLbSetting"))?,
             outlier: if outlier.is_there() { Some(Outlier::read(&outlier)?) } else { None },
+            ignores_weights: balancer.member("simple").one_of(simple, false)?,
         })
     }
 }
@@ -123,14 +146,47 @@ impl Locality {
         if !part.is_there() {
             return Ok(Self::Unset);
         }
-        part.only(&["enabled", "failoverPriority"])?;
-        let labels = part.member("failoverPriority");
+        part.only(&["enabled", "failoverPriority", "failover", "distribute"])?;
+        let rule = |part: &Part<'_>| {
+            part.only(&["from", "to"])?;
+            let text = |name: &str| part.member(name).required(part.member(name).text()?).map(str::to_owned);
+            Ok((text("from")?, text("to")?))
+        };
+        let regions = part.member("failover").elements()?.iter().map(rule).collect::<Result<_, Unforeseen>>()?;
+        let failover = Failover { labels: part.member("failoverPriority").texts()?, regions };
+        let rules: Vec<Distribution> =
+            part.member("distribute").elements()?.iter().map(Distribution::read).collect::<Result<_, _>>()?;
         Ok(match part.member("enabled").boolean()? {
             Some(false) => Self::Off,
-            _ if labels.is_there() => Self::Labels(labels.texts()?),
-            _ => Self::Near,
+            _ if !rules.is_empty() => Self::Distribute(rules),
+            _ => Self::Failover(failover),
         })
     }
+}
+
+impl Distribution {
+    fn read(part: &Part<'_>) -> Result<Self, Unforeseen> {
+        part.only(&["from", "to"])?;
+        let (from, to) = (part.member("from"), part.member("to"));
+        let share = |(place, weight): (&str, Part<'_>)| {
+            let region = region(place).ok_or_else(|| weight.refused())?;
+            Ok((region, weight.required(weight.number()?)?))
+        };
+        let shares: Vec<(Option<String>, u32)> = to.entries()?.into_iter().map(share).collect::<Result<_, Unforeseen>>()?;
+        let regions: BTreeSet<&Option<String>> = shares.iter().map(|(region, _)| region).collect();
+        // of shares that meet istiod takes now one first and now another
+        if regions.len() < shares.len() || (regions.len() > 1 && regions.contains(&None)) {
+            return Err(to.refused());
+        }
+        Ok(Self { from: from.required(from.text()?.and_then(region))?, to: shares })
+    }
+}
+
+/// The region of a locality, itself `None` for any. No single zone is understood: where pods are is no fact.
+fn region(place: &str) -> Option<Option<String>> {
+    let mut parts = place.split('/');
+    let region = parts.next().filter(|region| !region.is_empty())?;
+    parts.all(|part| part == "*").then(|| (region != "*").then(|| region.to_owned()))
 }
 
 impl Outlier {

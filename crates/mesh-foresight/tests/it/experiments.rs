@@ -215,11 +215,12 @@ fn h5_a_rank_counts_more_than_the_clients_own_region() {
 
 #[test]
 fn h_i_a_what_is_not_modelled_is_refused_by_name() {
-    let locality = json!({ "spec": { "trafficPolicy": { "loadBalancer": { "localityLbSetting": { "failover": [{ "from": "a", "to": "b" }] } } } } });
+    let zone = json!([{ "from": "us-east1/us-east1-a", "to": { "us-east1": 100 } }]);
+    let locality = json!({ "spec": { "trafficPolicy": { "loadBalancer": { "localityLbSetting": { "distribute": zone } } } } });
     for (kind, patch, refused) in [
-        ("DestinationRule", locality, "spec.trafficPolicy.loadBalancer.localityLbSetting.failover"),
+        ("DestinationRule", locality, "spec.trafficPolicy.loadBalancer.localityLbSetting.distribute[0].from"),
         ("DestinationRule", json!({ "spec": { "subsets": [{ "name": "v1" }] } }), "spec.subsets"),
-        ("WorkloadEntry", json!({ "spec": { "network": "west", "address": null } }), "spec.network"),
+        ("WorkloadEntry", json!({ "spec": { "address": null } }), "spec.address"),
         ("ServiceEntry", json!({ "spec": { "resolution": "DNS" } }), "spec.resolution"),
         ("VirtualService", json!({ "spec": { "http": [{ "fault": {} }] } }), "spec.http[0].fault"),
     ] {

@@ -6,7 +6,9 @@ mod experiments;
 #[path = "../../../mesh-translate/tests/properties/fleet.rs"]
 #[allow(dead_code, reason = "the other properties use the rest of it")]
 mod fleet;
+mod localities;
 mod minimality;
+mod named;
 mod ranks;
 mod rig;
 mod table;

@@ -1,36 +1,37 @@
 //! Nothing is written that makes no difference: each object changes what becomes of some request in some situation.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use istio_objects::Object;
-use mesh_foresight::{Fault, Fleet, Forecast, World};
-use mesh_model::derived;
-use mesh_model::facts::GatewayAddress;
+use istio_objects::{Object, Tree};
+use mesh_foresight::{Address, Fault, Fleet, Forecast, World};
+use mesh_model::facts::{ClusterFacts, GatewayAddress};
 use mesh_model::intent::VirtualDestination;
-use mesh_model::names::ClusterName;
+use mesh_model::names::{ClusterName, NetworkName};
+use mesh_model::{Leaf, derived};
 use mesh_translate::{Objects, translate};
 use proptest::prelude::*;
 
-use crate::fleet;
 use crate::ranks::request;
+use crate::{fleet, named};
 
-/// Every address of every gateway of the fleet.
-fn addresses(intent: &VirtualDestination) -> BTreeSet<IpAddr> {
-    let gateways = intent.mesh.clusters.values().flat_map(|facts| &facts.gateways);
+/// Every address of the gateways of a cluster.
+fn addresses(intent: &VirtualDestination, cluster: &ClusterName) -> BTreeSet<Address> {
+    let gateways = intent.mesh.clusters[cluster].gateways.iter();
     let addresses = gateways.flat_map(|gateway| match &gateway.address {
-        GatewayAddress::Addresses(addresses) => addresses.iter().filter_map(|address| address.known().copied()).collect(),
-        GatewayAddress::Hostname(_) => Vec::new(),
+        GatewayAddress::Addresses(addresses) => {
+            addresses.iter().filter_map(|address| address.known().map(|ip| Address::Ip(*ip))).collect()
+        }
+        GatewayAddress::Hostname(hostname) => vec![Address::Hostname(hostname.known().expect("it is known").to_string())],
     });
     addresses.collect()
 }
 
-/// A world in which a client has this way only: its own pods and every other address fail.
-fn last_way(intent: &VirtualDestination, client: &ClusterName, way: IpAddr) -> World {
+/// A world in which a client has these ways only: its own pods and every other address fail.
+fn last_ways(intent: &VirtualDestination, client: &ClusterName, ways: &BTreeSet<Address>) -> World {
     let mut world = World::default().without_service(client, Fault::Connection);
-    world.addresses_down =
-        addresses(intent).into_iter().filter(|address| *address != way).map(|address| (address, Fault::Connection)).collect();
+    let all = intent.mesh.clusters.keys().flat_map(|cluster| addresses(intent, cluster));
+    world.addresses_down = all.filter(|address| !ways.contains(address)).map(|address| (address, Fault::Connection)).collect();
     world
 }
 
@@ -49,10 +50,10 @@ fn situations(intent: &VirtualDestination, cluster: &ClusterName, object: &Objec
             let clusters = intent.mesh.clusters.keys();
             own(clusters.filter(|other| *other != cluster).fold(hung, |world, other| world.without_gateway(other, Fault::Hang)))
         }
-        // when it is the last way
-        "WorkloadEntry" => {
-            let address = object.at(&["spec", "address"]).and_then(|address| address.text()).and_then(|text| text.parse().ok());
-            own(last_way(intent, cluster, address.expect("an entry has an address")))
+        // when it is the last way, or leads to the last ones
+        "WorkloadEntry" => own(last_ways(intent, cluster, &leads_to(intent, object))),
+        "Gateway" if object.kind.group == "gateway.networking.k8s.io" => {
+            own(last_ways(intent, cluster, &leads_to(intent, object)))
         }
         // when its gateway is the last way of somebody
         "Gateway" => ways_of_others(intent, cluster),
@@ -60,16 +61,28 @@ fn situations(intent: &VirtualDestination, cluster: &ClusterName, object: &Objec
     }
 }
 
+/// Addresses to which an object leads: its own, or those of the gateways of its network.
+fn leads_to(intent: &VirtualDestination, object: &Object) -> BTreeSet<Address> {
+    let parse = |text: &str| text.parse().map_or_else(|_| Address::Hostname(text.to_owned()), Address::Ip);
+    let text = |member| object.at(&["spec", member]).and_then(Tree::text);
+    if let Some(Tree::List(list)) = object.at(&["spec", "addresses"]) {
+        return list.iter().filter_map(|one| one.member("value").and_then(Tree::text).map(parse)).collect();
+    }
+    if let Some(address) = text("address") {
+        return BTreeSet::from([parse(address)]);
+    }
+    let is_there =
+        |facts: &ClusterFacts| facts.network.as_ref().and_then(Leaf::known).map(NetworkName::as_str) == text("network");
+    let clusters = intent.mesh.clusters.iter().filter(|(_, facts)| is_there(facts));
+    clusters.flat_map(|(cluster, _)| addresses(intent, cluster)).collect()
+}
+
 /// Situations in which a gateway of a cluster is the last way of another one.
 fn ways_of_others(intent: &VirtualDestination, cluster: &ClusterName) -> Vec<(ClusterName, World)> {
-    let gateways = intent.mesh.clusters[cluster].gateways.iter();
-    let ways = gateways.flat_map(|gateway| match &gateway.address {
-        GatewayAddress::Addresses(addresses) => addresses.clone(),
-        GatewayAddress::Hostname(_) => Vec::new(),
-    });
-    let ways: Vec<IpAddr> = ways.filter_map(|way| way.known().copied()).collect();
+    let ways = addresses(intent, cluster);
     let others = intent.clients.iter().filter(|client| *client != cluster);
-    others.flat_map(|client| ways.iter().map(|way| (client.clone(), last_way(intent, client, *way)))).collect()
+    let last = |client: &ClusterName, way: &Address| last_ways(intent, client, &BTreeSet::from([way.clone()]));
+    others.flat_map(|client| ways.iter().map(|way| (client.clone(), last(client, way)))).collect()
 }
 
 fn forecasts(intent: &VirtualDestination, objects: &Objects, situations: &[(ClusterName, World)]) -> Vec<Forecast> {
@@ -81,7 +94,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_object_makes_a_difference(intent in fleet::destination()) {
+    fn every_object_makes_a_difference(intent in prop_oneof![fleet::destination(), named::destination()]) {
         let objects = translate(&intent).objects;
         for (cluster, all) in &objects {
             for object in all {

@@ -9,7 +9,7 @@ use mesh_model::names::ClusterName;
 use mesh_translate::translate;
 use proptest::prelude::*;
 
-use crate::fleet;
+use crate::{fleet, named};
 
 /// The translated destination, read back.
 pub(crate) fn foresee(intent: &VirtualDestination) -> Fleet {
@@ -59,9 +59,11 @@ fn order<'i>(intent: &'i VirtualDestination, client: &'i ClusterName) -> Vec<BTr
         .collect();
     places.sort();
     places.truncate(failover.most_targets.map_or(usize::MAX, |most| most as usize));
+    // localities tell the first rank from all others, and no more
+    let told = if places.iter().any(|(_, _, cluster)| named::of(intent).contains(cluster)) { 1 } else { usize::MAX };
     let mut groups: BTreeMap<usize, BTreeSet<&ClusterName>> = BTreeMap::new();
     for (place, _, cluster) in places {
-        groups.entry(place).or_default().insert(cluster);
+        groups.entry(place.min(told)).or_default().insert(cluster);
     }
     let own = serving.contains(client).then(|| BTreeSet::from([client]));
     own.into_iter().chain(groups.into_values()).collect()
@@ -84,9 +86,13 @@ fn ways(intent: &VirtualDestination, client: &ClusterName, cluster: &ClusterName
         .iter()
         .map(|gateway| match &gateway.address {
             mesh_model::facts::GatewayAddress::Addresses(addresses) => addresses.len(),
-            mesh_model::facts::GatewayAddress::Hostname(_) => 0,
+            mesh_model::facts::GatewayAddress::Hostname(_) => 1,
         })
         .sum()
+}
+
+fn destinations() -> impl Strategy<Value = VirtualDestination> {
+    prop_oneof![2 => fleet::destination(), 1 => named::destination()]
 }
 
 proptest! {
@@ -94,7 +100,7 @@ proptest! {
 
     /// Clusters die in the order in which they serve, and the next ones take over, until nobody is left.
     #[test]
-    fn clusters_serve_in_the_order_of_their_ranks(intent in fleet::destination()) {
+    fn clusters_serve_in_the_order_of_their_ranks(intent in destinations()) {
         let foresight = foresee(&intent);
         for client in &intent.clients {
             let mut dead = BTreeSet::new();
@@ -114,7 +120,7 @@ proptest! {
 
     /// Whichever clusters are dead: somebody serves exactly when one that is meant to lives, and it is the best of them.
     #[test]
-    fn somebody_serves_exactly_when_one_that_is_meant_to_lives(intent in fleet::destination(), dead in prop::sample::subsequence((0..5).collect::<Vec<usize>>(), 0..=5)) {
+    fn somebody_serves_exactly_when_one_that_is_meant_to_lives(intent in destinations(), dead in prop::sample::subsequence((0..5).collect::<Vec<usize>>(), 0..=5)) {
         let foresight = foresee(&intent);
         let names: Vec<&ClusterName> = intent.mesh.clusters.keys().collect();
         let dead: BTreeSet<&ClusterName> = dead.into_iter().map(|index| names[index]).collect();
@@ -140,7 +146,7 @@ proptest! {
 
     /// A plain call of the Service stays in its cluster, whatever the destination adds.
     #[test]
-    fn plain_calls_of_the_service_stay_at_home(intent in fleet::destination()) {
+    fn plain_calls_of_the_service_stay_at_home(intent in destinations()) {
         let foresight = foresee(&intent);
         for backend in &intent.backends {
             let host = format!("{}.{}.svc.cluster.local", backend.service, backend.namespace);
@@ -152,7 +158,7 @@ proptest! {
 
     /// Shares are parts of one whole, and every port of a destination goes the same way.
     #[test]
-    fn shares_add_up_on_every_port(intent in fleet::destination(), failing in 0..4_u32) {
+    fn shares_add_up_on_every_port(intent in destinations(), failing in 0..4_u32) {
         let foresight = foresee(&intent);
         for client in &intent.clients {
             let mut world = World { usual: 3, ..World::default() };

@@ -265,15 +265,22 @@ fn lay(value: &mut Value, patch: &Value) {
 
 fn parse(object: &Value) -> Object {
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).expect("every object has it");
-    let annotations = object["metadata"]["annotations"].as_object().into_iter().flatten();
+    let texts = |name: &str| {
+        let members = object["metadata"][name].as_object().into_iter().flatten();
+        members.map(|(key, value)| (key.clone(), value.as_str().expect("a text").to_owned())).collect()
+    };
     let kind = text("/kind");
-    let group = if kind == "AuthorizationPolicy" { "security.istio.io/v1" } else { "networking.istio.io/v1" };
+    let group = match (kind, object["apiVersion"].as_str()) {
+        (_, Some(group)) => group,
+        ("AuthorizationPolicy", None) => "security.istio.io/v1",
+        (_, None) => "networking.istio.io/v1",
+    };
     Object {
         kind: Kind::parse(group, kind).expect("a kind"),
         namespace: Some(text("/metadata/namespace").parse().expect("a namespace")),
         name: text("/metadata/name").parse().expect("a name"),
-        labels: BTreeMap::new(),
-        annotations: annotations.map(|(key, value)| (key.clone(), value.as_str().expect("a text").to_owned())).collect(),
+        labels: texts("labels"),
+        annotations: texts("annotations"),
         body: BTreeMap::from([("spec".to_owned(), Tree::from_json(&object["spec"]))]),
     }
 }

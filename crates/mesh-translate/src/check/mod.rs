@@ -5,6 +5,7 @@
 
 mod behind;
 pub(crate) mod capture;
+mod ejection;
 mod families;
 mod gateways;
 mod hosts;
@@ -78,6 +79,7 @@ pub fn check_inventory(objects: &Objects, rights: &Rights<'_>, inventories: &BTr
             if let Some(pods) = Pods::find(&planned, &inventory) {
                 behind::check(&planned, &pods, &inventory, &mut findings);
                 serving::check(&planned, &pods, &inventory, &mut findings);
+                ejection::check(&planned, &pods, &inventory, &mut findings);
             }
         }
         if hosts.iter().any(|(hostname, _, objects)| hostname.is_some() && objects.contains_key(cluster)) {

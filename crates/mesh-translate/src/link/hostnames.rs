@@ -7,7 +7,7 @@ use mesh_model::names::{ClusterName, IstioMinor};
 use mesh_model::{AttributePath, Code, Finding, Findings, Leaf};
 
 use super::ranks::Ranked;
-use super::{Scope, facts_path};
+use super::{Scope, facts_path, gateways};
 use crate::features::RANKS_BY_LOCALITY;
 
 /// Oldest release that leads proxies without a network of their own to gateways of others.
@@ -71,6 +71,23 @@ fn check_network(scope: &Scope<'_>, target: &ClusterName, clients: &[&ClusterNam
             return;
         }
     };
+    // whoever it is that calls it: Gateways of another destination would lead there, too
+    let is_beside = |other: &&ClusterName| {
+        *other != target
+            && gateways::is_named(scope.facts(other))
+            && scope.facts(other).network == Some(Leaf::Known(network.clone()))
+    };
+    let beside: Vec<&str> = scope.intent.mesh.clusters.keys().filter(is_beside).map(ClusterName::as_str).collect();
+    if !beside.is_empty() {
+        let what = format!(
+            "Cluster {target} is reached by a hostname, and so are others of its network {network}: {}.",
+            beside.join(", ")
+        );
+        findings.push(refuse(
+            what,
+            "istiod takes all gateways of a network for one another, so calls for one cluster would reach the others.",
+        ));
+    }
     let same: Vec<&str> = clients
         .iter()
         .filter(|client| scope.facts(client).network.as_ref().and_then(Leaf::known) == Some(network))

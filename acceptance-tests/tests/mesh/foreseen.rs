@@ -1,0 +1,204 @@
+//! What the provider foretells, beside what real Envoys do: random situations of each recording, once everything that fails is
+//! ejected.
+//!
+//! Clients start anew in every situation: an ejection that ended earlier makes later ones longer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use acceptance_tests::{Rig, World};
+use rig::mesh::envoy::Envoy;
+use rig::mesh::fleet::Fleet;
+use rig::mesh::layout::Role;
+use rig::mesh::traffic::{Calls, EVENTUALLY};
+use rig::wait::is_so_by;
+use serde_json::{Value, json};
+
+use crate::config::folders;
+use crate::report::Figures;
+use crate::scenarios::{Configuration, configurations};
+
+/// Situations of a recording, if it has as many.
+const SITUATIONS: usize = 24;
+/// Calls of a client in a situation.
+const CALLS: usize = 200;
+/// By how many percent a share may differ from the table.
+const TOLERANCE: f64 = 5.0;
+/// Makes the same situations each time.
+const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A configuration with a recording, and the clusters that serve in it.
+pub struct Subject {
+    pub configuration: Configuration,
+    backends: &'static [&'static str],
+}
+
+/// What is dead.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Situation {
+    gateways: BTreeSet<&'static str>,
+    applications: BTreeSet<&'static str>,
+}
+
+/// Shares in percent by cluster, for each situation, by client.
+type Foretold = BTreeMap<String, Vec<BTreeMap<String, f64>>>;
+
+/// Those whose situations are compared.
+pub fn subjects() -> Vec<Subject> {
+    let backends = |name: &str| -> Option<&'static [&'static str]> {
+        match name {
+            "two" => Some(&["east", "west"]),
+            "three" | "three-ranked" | "three-tight" => Some(&["east", "west", "north"]),
+            _ => None,
+        }
+    };
+    let subject = |configuration: Configuration| Some(Subject { backends: backends(configuration.name)?, configuration });
+    configurations().into_iter().filter_map(subject).collect()
+}
+
+impl Subject {
+    /// Some of all situations, in an order in which gateways change seldom.
+    pub fn situations(&self) -> Vec<Situation> {
+        let bits = 2 * self.backends.len();
+        let of = |number: usize| {
+            let dead = |from: usize| {
+                let clusters = self.backends.iter().enumerate();
+                clusters.filter(|(index, _)| number >> (from + index) & 1 == 1).map(|(_, cluster)| *cluster).collect()
+            };
+            Situation { gateways: dead(0), applications: dead(self.backends.len()) }
+        };
+        let mut numbers: Vec<usize> = (0..1 << bits).collect();
+        let mut state = SEED;
+        for end in (1..numbers.len()).rev() {
+            // xorshift
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            numbers.swap(end, usize::try_from(state % (end as u64 + 1)).expect("it is an index"));
+        }
+        let mut situations: Vec<Situation> = numbers.into_iter().take(SITUATIONS).map(of).collect();
+        situations.sort();
+        situations
+    }
+
+    /// What the provider says of them, with one pod in each cluster.
+    pub fn foretell(&self, rig: &Rig, istio: &str, situations: &[Situation]) -> Foretold {
+        let world = World::empty(rig);
+        let scenario = |(index, situation): (usize, &Situation)| {
+            let dead: BTreeMap<&str, u32> = situation.applications.iter().map(|cluster| (*cluster, 1)).collect();
+            json!({ "name": format!("{index}"), "gateways_down": situation.gateways, "dead_pods": dead })
+        };
+        let scenarios: Vec<Value> = situations.iter().enumerate().map(scenario).collect();
+        world.write("situations.json", &Value::from(scenarios).to_string());
+        let pods: BTreeMap<&str, u32> = self.backends.iter().map(|cluster| (*cluster, 1)).collect();
+        let asked = format!(
+            r#"
+data "gloo_failover" "foreseen" {{
+  destination = gloo_virtual_destination.reviews
+  pods        = {}
+  scenarios   = jsondecode(file("${{path.module}}/situations.json"))
+}}
+
+output "foreseen" {{
+  value = {{ for name, client in data.gloo_failover.foreseen.clients : name => client.scenarios[*].shares }}
+}}
+"#,
+            json!(pods)
+        );
+        world.config(&(folders(&world, istio) + &self.configuration.resources + &asked));
+        world.step();
+        let outcome = world.run(&["output", "-json", "foreseen"]);
+        serde_json::from_str(&outcome.stdout).unwrap_or_else(|error| panic!("{error}: {}{}", outcome.stdout, outcome.stderr))
+    }
+
+    /// Compares all of them.
+    pub fn compare(&self, fleet: &Fleet, situations: &[Situation], foretold: &Foretold, figures: &Figures) {
+        let mut down = BTreeSet::new();
+        let (mut compared, mut largest, mut wrong) = (0, 0.0_f64, Vec::new());
+        for (index, situation) in situations.iter().enumerate() {
+            self.arrange(fleet, situation, &mut down);
+            for client in self.configuration.clients {
+                let calls = settled(fleet, client, &self.configuration.host);
+                let expected = &foretold[*client][index];
+                compared += 1;
+                match difference(&calls, expected) {
+                    Some(points) if points <= TOLERANCE => largest = largest.max(points),
+                    _ => wrong.push(format!("{client}, {situation:?}: foretold {expected:?}, seen {calls}")),
+                }
+            }
+        }
+        figures.note("situations of a client", compared);
+        figures.note("largest difference", format!("{largest:.1} points"));
+        assert!(wrong.is_empty(), "{} of {compared} situations are not as foretold:\n{}", wrong.len(), wrong.join("\n"));
+    }
+
+    /// Kills and revives until it is so. `down`: gateways that are dead.
+    fn arrange(&self, fleet: &Fleet, situation: &Situation, down: &mut BTreeSet<&'static str>) {
+        for cluster in self.backends {
+            let gateway = fleet.proxy(&format!("{cluster}/{}", Role::Gateway.app()));
+            match (down.contains(cluster), situation.gateways.contains(cluster)) {
+                (false, true) => end(gateway),
+                (true, false) => begin(gateway),
+                (true, true) | (false, false) => {}
+            }
+            let backend = fleet.backend(cluster);
+            if situation.applications.contains(cluster) {
+                backend.die();
+            } else {
+                backend.revive().expect("its address is free");
+            }
+        }
+        down.clone_from(&situation.gateways);
+        let clients = self.configuration.clients.iter();
+        let clients: Vec<&Envoy> = clients.map(|client| fleet.proxy(&format!("{client}/{}", Role::Client.app()))).collect();
+        clients.iter().for_each(|client| end(client));
+        clients.iter().for_each(|client| begin(client));
+    }
+}
+
+/// Kills a proxy, and waits until it is gone.
+fn end(proxy: &Envoy) {
+    proxy.kill().expect("it was started");
+    let is_gone = is_so_by(Instant::now() + EVENTUALLY, || Ok(!proxy.is_live()));
+    assert_eq!(is_gone, Ok(true), "{} answers after it was killed", proxy.seat().name());
+}
+
+/// Starts a proxy that is gone, and waits until it is live.
+fn begin(proxy: &Envoy) {
+    let is_live = is_so_by(Instant::now() + EVENTUALLY, || {
+        proxy.heal()?;
+        Ok(proxy.is_live())
+    });
+    assert_eq!(is_live, Ok(true), "{} is not live", proxy.seat().name());
+}
+
+/// Calls of which no try met what fails: everything that does is out.
+fn settled(fleet: &Fleet, client: &str, host: &str) -> Calls {
+    let mut calls = Calls::default();
+    let is_settled = is_so_by(Instant::now() + EVENTUALLY, || {
+        let before = retries(fleet, client)?;
+        calls = fleet.calls(client, host, CALLS);
+        Ok(retries(fleet, client)? == before)
+    });
+    assert_eq!(is_settled, Ok(true), "calls of {client} go on to meet what fails: {calls}");
+    calls
+}
+
+/// How often the sidecar of a client has tried again.
+fn retries(fleet: &Fleet, client: &str) -> xtask::Result<u64> {
+    let page = fleet.proxy(&format!("{client}/{}", Role::Client.app())).page("/stats?filter=upstream_rq_retry")?;
+    let counts = page.lines().filter_map(|line| line.split_once(".upstream_rq_retry: ")?.1.trim().parse::<u64>().ok());
+    Ok(counts.sum())
+}
+
+/// The largest difference between shares and the table; `None`: somebody served who should not, or nobody answered who should.
+fn difference(calls: &Calls, expected: &BTreeMap<String, f64>) -> Option<f64> {
+    let by = calls.by();
+    let is_right = by.keys().all(|server| expected.contains_key(*server));
+    let is_answered = if expected.is_empty() { calls.errors() == CALLS } else { calls.errors() == 0 };
+    let points = expected.iter().map(|(server, share)| {
+        let count = u32::try_from(calls.served_by(server)).expect("they are few");
+        (f64::from(count) * 100.0 / CALLS as f64 - share).abs()
+    });
+    (is_right && is_answered).then(|| points.fold(0.0, f64::max))
+}
