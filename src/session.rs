@@ -1,8 +1,8 @@
 //! One configured provider: its settings, the clusters behind them, and what the resources of this run tell each other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::Instant;
 
 use istio_objects::{Claim, Manifest, ObjectKey};
 use kube_apply::{DirectoryCluster, Fleet, Member, Standing};
@@ -33,7 +33,7 @@ pub(crate) struct Session {
     pub(crate) leaving: Leaving,
     /// objects that change hands in this run
     pub(crate) hand_overs: HandOvers,
-    applies: AtomicBool,
+    applies_since: OnceLock<Instant>,
 }
 
 impl Configured {
@@ -47,7 +47,7 @@ impl Configured {
             announced: Announced::default(),
             leaving: Leaving::default(),
             hand_overs: HandOvers::default(),
-            applies: AtomicBool::new(false),
+            applies_since: OnceLock::new(),
         }));
     }
 
@@ -66,14 +66,14 @@ impl Configured {
 
 impl Session {
     /// An apply has begun. Core configures a provider anew for each walk over the configuration, so this is the walk of an
-    /// apply: what is planned from now on is applied next.
-    pub(crate) fn begin_to_apply(&self) {
-        self.applies.store(true, Ordering::Relaxed);
+    /// apply: what is planned from now on is applied next. Gives the moment of the walk's first apply.
+    pub(crate) fn begin_to_apply(&self) -> Instant {
+        *self.applies_since.get_or_init(Instant::now)
     }
 
     /// Whether what is planned now is applied at once, so that its preflight asks the clusters before the first write.
     pub(crate) fn applies(&self) -> bool {
-        self.applies.load(Ordering::Relaxed)
+        self.applies_since.get().is_some()
     }
 
     /// Announces what `claim` is about to write, until the announcement is dropped; with it comes what others have announced:

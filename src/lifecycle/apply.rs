@@ -48,7 +48,7 @@ impl<K: IntentKind> IntentResource<K> {
         private: Private,
     ) -> Result<Applied, Diagnostics> {
         let session = self.configured.session()?;
-        session.begin_to_apply();
+        let began = session.begin_to_apply();
         let planned = planned.ok_or_else(|| not_known("the planned state"))?;
         if let Some(name) = ["manifests", "applied", "id", "drift"].into_iter().find(|name| !planned.get(name).is_wholly_known())
         {
@@ -105,10 +105,14 @@ impl<K: IntentKind> IntentResource<K> {
             ..Request::new(claim.clone(), waves)
         };
         let cook = |findings: Findings| self.cook(&findings);
-        let mut cleared = clear(&session, request.clone(), &creating, &cancel).await.map_err(cook)?;
         // what the update gives up may be what another call of this run takes over; two that take from each other do not wait
+        let parts = gives_up && taking.is_empty();
+        if parts {
+            session.hand_overs.expect(&claim, began, &cancel).await;
+        }
+        let mut cleared = clear(&session, request.clone(), &creating, &cancel).await.map_err(cook)?;
         let mut _parted = None;
-        if gives_up && taking.is_empty() {
+        if parts {
             let parted = session.hand_overs.part(&claim, None, &cancel).await;
             let parted = parted.map_err(|taker| self.cook(&vec![not_handed_over(&claim, &taker)]))?;
             if parted.has_waited {
@@ -155,7 +159,7 @@ impl<K: IntentKind> IntentResource<K> {
 
     async fn try_delete(&self, cx: &Cx, prior: &Value, notes: &Notes) -> Result<Deleted, Diagnostics> {
         let session = self.configured.session()?;
-        session.begin_to_apply();
+        let began = session.begin_to_apply();
         // also where no plan was asked: the first half of a replacement
         if protect::is_on(prior) {
             return Err(self.cook(&vec![protect::destruction(K::TYPE, prior)]));
@@ -176,6 +180,7 @@ impl<K: IntentKind> IntentResource<K> {
         };
         let cancel = limited(cx, prior, "delete", WRITE_LIMIT);
         let cook = |findings: Findings| self.cook(&findings);
+        session.hand_overs.expect(&claim, began, &cancel).await;
         let mut cleared = kube_apply::preflight(&session.fleet, request.clone()).await.map_err(cook)?;
         // the last moment before the first deletion: what other calls of this run are about to take stays
         let nonce = notes.instance.as_deref().unwrap_or_default();

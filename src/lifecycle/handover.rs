@@ -5,14 +5,15 @@
 //! Every call that may take objects of a claim is announced where that claim meets: the create with the same claim, and
 //! every create and update that names it in `takeover_from`. Whichever call comes first, the objects stay: the call that
 //! leaves waits for all that take, and then finds what is left of its own. When one of them fails, it keeps its state and
-//! its objects. One that comes before anything is known of a taker goes ahead; a taker that comes now waits for its end.
+//! its objects. One that comes before anything is known of a taker goes ahead when the calls that core began with it had time to
+//! come; a taker that comes now waits for its end.
 //!
 //! Contract: waits end by notification, by cancellation, or by a bound. A taker waits for calls that are under way, and
 //! these wait for nobody; so nobody waits for a call that waits for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use istio_objects::Claim;
 use kube_apply::progress::{Teller, Wait};
@@ -23,6 +24,10 @@ use tokio_util::sync::CancellationToken;
 pub(super) const CREATE_WAITS: Duration = Duration::from_secs(10);
 /// How long a delete waits for a taker that was planned and has not come.
 pub(super) const DELETE_WAITS: Duration = Duration::from_secs(30);
+
+/// When those that take are known, after the first call of a run: core begins everything that waits for nothing at once, in any
+/// order, so a delete may come before a create was planned.
+const CALLS_COME: Duration = Duration::from_millis(500);
 
 /// Where those who have objects of a claim meet those who take them.
 #[derive(Debug, Default)]
@@ -162,6 +167,16 @@ impl HandOvers {
             creating.meetings.insert(claim.clone(), meeting);
         }
         Some(creating)
+    }
+
+    /// Lets those that take objects of the claim become known, in a run that began to write then.
+    pub(super) async fn expect(&self, claim: &Claim, began: Instant, cancel: &CancellationToken) {
+        let mut meeting = self.meeting(claim).subscribe();
+        tokio::select! {
+            _ = meeting.wait_for(|meeting| !meeting.takers.is_empty()) => {}
+            () = tokio::time::sleep_until((began + CALLS_COME).into()) => {}
+            () = cancel.cancelled() => {}
+        }
     }
 
     /// A call is about to delete objects of the claim; `nonce` is that of an instance that goes as a whole. Waits for all
@@ -406,6 +421,25 @@ mod tests {
         meetings.forget(&takeover());
         let creating = meetings.begin(&create()).expect("nobody else creates");
         assert!(!creating.wait(&nonces(&["b"]), &cancel).await, "cancelled");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_planned_a_moment_after_the_delete_came_is_waited_for() {
+        let (meetings, cancel, own) = (HandOvers::default(), CancellationToken::new(), claim());
+        let began = tokio::time::Instant::now();
+        meetings.expect(&own, began.into_std(), &cancel).await;
+        assert_eq!(began.elapsed(), CALLS_COME, "nobody came");
+        let again = tokio::time::Instant::now();
+        meetings.expect(&own, began.into_std(), &cancel).await;
+        assert_eq!(again.elapsed(), Duration::ZERO, "later calls of the run wait no more");
+        let planned = async {
+            tokio::time::sleep(CALLS_COME / 2).await;
+            meetings.plan(&takeover());
+        };
+        tokio::join!(meetings.expect(&own, again.into_std(), &cancel), planned);
+        assert_eq!(again.elapsed(), CALLS_COME / 2);
+        cancel.cancel();
+        assert_eq!(meetings.part(&own, Some("a"), &cancel).await.map(|_| ()), Err(other()));
     }
 
     #[tokio::test]
