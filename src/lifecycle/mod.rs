@@ -105,6 +105,12 @@ pub(crate) trait IntentKind: Send + Sync + 'static {
         findings
     }
 
+    /// What no order of writes carries: changes that take two updates.
+    fn transition(&self, before: &PerCluster, after: &Objects) -> Findings {
+        let _ = (before, after);
+        Findings::new()
+    }
+
     /// What must not happen to a protected resource in an update.
     fn guard(&self, prior: &Value, planned: &Value, before: &PerCluster, after: &Objects) -> Findings {
         let _ = (prior, planned, before, after);

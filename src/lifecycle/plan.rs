@@ -145,6 +145,9 @@ impl<K: IntentKind> IntentResource<K> {
         {
             diagnostics.extend(self.cook(&self.kind.guard(prior, &value, &record.manifests, objects)));
         }
+        if let (Some(_), Shape::Objects(objects)) = (&prior, &interpretation.shape) {
+            diagnostics.extend(self.cook(&self.kind.transition(&record.manifests, objects)));
+        }
         let mut is_announced = false;
         if let (Shape::Objects(objects), Some(claim), Some(rights)) = (&interpretation.shape, &claim, rights) {
             diagnostics.extend(self.cook(&wishes.against(claim)));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use istio_objects::{Claim, Manifest, ObjectKey};
 use mesh_model::derived::{PREFIX, workload_entry_name};
-use mesh_model::names::{ClusterName, Hostname};
+use mesh_model::names::{ClusterName, Hostname, SubsetName};
 use mesh_model::{AttributePath, Code, Finding, Findings};
 use mesh_translate::Objects;
 use tf_value::Value;
@@ -122,7 +122,12 @@ fn backends(state: &Value, client: &ClusterName, keys: &BTreeSet<ObjectKey>) -> 
     let hostname: Hostname = state.get("hostname").as_str()?.parse().ok()?;
     keys.iter().find(|key| key.kind == "ServiceEntry")?;
     let entries: BTreeSet<_> = keys.iter().filter(|key| key.kind == "WorkloadEntry").map(|key| &key.name).collect();
+    let subsets = state.get("subsets").as_map().into_iter().flatten().filter_map(|(name, _)| name.parse::<SubsetName>().ok());
+    let subsets: Vec<Option<SubsetName>> = subsets.map(Some).chain([None]).collect();
+    let is_called = |cluster: &ClusterName| {
+        subsets.iter().any(|subset| entries.contains(&workload_entry_name(&hostname, cluster, subset.as_ref(), 0)))
+    };
     let serving = state.get("backends").as_elements().unwrap_or_default();
     let serving = serving.iter().filter_map(|backend| backend.get("cluster").as_str()?.parse::<ClusterName>().ok());
-    Some(serving.filter(|cluster| cluster == client || entries.contains(&workload_entry_name(&hostname, cluster, 0))).collect())
+    Some(serving.filter(|cluster| cluster == client || is_called(cluster)).collect())
 }

@@ -62,9 +62,10 @@ impl IntentKind for VirtualDestination {
             ),
             Attribute::required(
                 "backends",
-                Kind::list(backend(Side::Argument)),
+                Kind::list(serving_backend()),
                 "Services that serve it: `data.gloo_service.<name>.backends`, several of them joined by `concat`, or the same shape written by hand. Namespace, name, ports and cluster domain may be others in each cluster. The order has no meaning; `failover` ranks.",
             ),
+            subsets(),
             Attribute::optional(
                 "clients",
                 Type::set(Type::String),
@@ -197,6 +198,10 @@ impl IntentKind for VirtualDestination {
         change::destination_replaced(prior, planned, given_up)
     }
 
+    fn transition(&self, before: &PerCluster, after: &Objects) -> Findings {
+        mesh_translate::check_subsets(before, after)
+    }
+
     fn guard(&self, prior: &Value, planned: &Value, before: &PerCluster, after: &Objects) -> Findings {
         change::backends_lost(prior, planned, before, after)
     }
@@ -229,6 +234,36 @@ fn written_identity(root: &Reader<'_>) -> Option<Identity> {
     };
     let name: IntentName = name.parse().ok()?;
     Some(identity(namespace.parse().ok()?, &name))
+}
+
+/// A Service that serves the destination, or some of its subsets.
+fn serving_backend() -> Vec<Attribute> {
+    let mut attributes = backend(Side::Argument);
+    attributes.push(Attribute::optional(
+        "subsets",
+        Type::set(Type::String),
+        "Subsets of the destination that it has pods of: `merge(<backend>, { subsets = [\"v1\"] })`. Default: all of them.",
+    ));
+    attributes
+}
+
+fn subsets() -> Attribute {
+    Attribute::optional(
+        "subsets",
+        Kind::map(vec![
+            Attribute::required(
+                "labels",
+                Type::map(Type::String),
+                "Labels of its pods in every cluster: `{ version = \"v2\" }`. No two subsets may have labels of which one's select the other's pods too.",
+            ),
+            Attribute::required(
+                "weight",
+                Type::Number,
+                "Percent of the requests, and of the connections of ports that carry no requests; those of all subsets are 100 together. 0: it is prepared everywhere and gets none, which is how a canary begins.",
+            ),
+        ]),
+        "Parts of the pods, by name, among which calls are split in every client cluster: a canary, or versions side by side. Each fails over by itself, to the same subset of other clusters. Ports of `tls` cannot be split. A subset comes with weight 0 and goes with weight 0: calls cannot leave one that goes and turn to one that comes in the same apply. Default: none.",
+    )
 }
 
 fn failover() -> Attribute {

@@ -20,5 +20,6 @@ mod residue;
 mod schemas;
 mod service;
 mod soak;
+mod subsets;
 mod support;
 mod verdicts;

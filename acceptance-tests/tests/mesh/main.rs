@@ -26,6 +26,7 @@ mod report;
 mod scenarios;
 mod services;
 mod start;
+mod subsets;
 mod timeline;
 mod traps;
 

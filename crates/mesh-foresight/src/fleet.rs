@@ -186,7 +186,7 @@ impl Gateway {
 
 impl Service {
     fn read(backend: &Backend, trust_domain: &str, domain: &str) -> Result<Self, Unforeseen> {
-        let Backend { cluster: _, namespace, service, ports, selector, canonical_name, service_accounts } = backend;
+        let Backend { cluster: _, namespace, service, ports, selector, canonical_name, service_accounts, subsets: _ } = backend;
         let mut labels = selector.clone();
         labels.insert(reserved::CANONICAL_NAME_LABEL.to_owned(), known(canonical_name)?.to_string());
         labels.insert(reserved::TLS_MODE_LABEL.to_owned(), "istio".to_owned());

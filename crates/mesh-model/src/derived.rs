@@ -8,7 +8,9 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-use crate::names::{ClusterName, Hostname, HostnameSuffix, InvalidName, LabelValue, Namespace, ObjectName, ServiceName};
+use crate::names::{
+    ClusterName, Hostname, HostnameSuffix, InvalidName, LabelValue, Namespace, ObjectName, PortNumber, ServiceName, SubsetName,
+};
 
 /// What every name of a virtual destination's objects begins with.
 pub const PREFIX: &str = "vd-";
@@ -21,7 +23,8 @@ pub const LABEL_LENGTH: usize = 63;
 /// Hex digits of a digest.
 const DIGEST_LENGTH: usize = 16;
 
-/// A name of this length, with `.<cluster>.<index>` behind it, is still written out.
+/// A name of this length, with `.<cluster>.<index>` behind it, is still written out; with a subset behind that, the name and
+/// the beginning of the cluster are.
 const NEVER_SHORTENED: usize = NAME_LENGTH - 1 - ".".len() - LABEL_LENGTH - ".".len() - 5;
 
 // `<Kind>-<name>.yaml` is a file name: 255 bytes at most on every file system in use. The longest kind's name is that of
@@ -55,13 +58,20 @@ pub fn destination_name(hostname: &Hostname) -> ObjectName {
     object_name(&format!("{PREFIX}{hostname}"))
 }
 
-/// The name by which gateways find what serves a destination whose Services differ: `gloo-serving.<hostname>`. No destination
-/// has such a hostname.
+/// The name by which gateways find what serves a destination whose Services differ, or that has subsets:
+/// `gloo-serving.<hostname>`. No destination has such a hostname.
 #[must_use]
 pub fn serving_host(hostname: &Hostname) -> Hostname {
     let text = format!("{SERVING_LABEL}.{hostname}");
     let text = text.parse().or_else(|_| format!("{SERVING_LABEL}.{}.internal", digest(hostname.as_str())).parse());
     text.expect("a label before a hostname, or labels of letters and digits, are a hostname")
+}
+
+/// The server name by which an `AUTO_PASSTHROUGH` gateway finds a port of a host, or of a subset of it (`._.`: of none).
+#[must_use]
+pub fn server_name(port: PortNumber, subset: Option<&SubsetName>, host: &str) -> String {
+    let subset = subset.map_or("", SubsetName::as_str);
+    format!("outbound_.{port}_.{subset}_.{host}")
 }
 
 /// Whether a name is one by which gateways find what serves.
@@ -106,29 +116,40 @@ pub fn exposure_name(
 }
 
 /// The name of a destination's entry for one way to a remote cluster: `vd-<hostname>.<cluster>`, and `.<index>` behind it from
-/// the second way on. A cluster begins with a letter, so no cluster looks like an index.
+/// the second way on; `vd-<hostname>.<cluster>.<index>-<subset>` for a subset. A cluster begins with a letter, so no cluster looks
+/// like an index.
 #[must_use]
-pub fn workload_entry_name(hostname: &Hostname, cluster: &ClusterName, index: usize) -> ObjectName {
-    match index {
-        0 => object_name(&format!("{PREFIX}{hostname}.{cluster}")),
-        _ => object_name(&format!("{PREFIX}{hostname}.{cluster}.{index}")),
+pub fn workload_entry_name(hostname: &Hostname, cluster: &ClusterName, subset: Option<&SubsetName>, index: usize) -> ObjectName {
+    match (subset, index) {
+        (Some(subset), _) => object_name(&format!("{PREFIX}{hostname}.{cluster}.{index}-{subset}")),
+        (None, 0) => object_name(&format!("{PREFIX}{hostname}.{cluster}")),
+        (None, _) => object_name(&format!("{PREFIX}{hostname}.{cluster}.{index}")),
     }
 }
 
 /// What the names of a destination's ServiceEntry, DestinationRule, VirtualService and WorkloadEntries have in common, and those
-/// of another destination have not: `vd-<hostname>`. `None`: the name is no such one, or so long that some of them are shortened.
+/// of another destination have not: `vd-<hostname>`. `None`: the name is no such one, or so long that some of them are shortened
+/// in what they have in common.
 #[must_use]
 pub fn destination_of<'n>(kind: &str, name: &'n ObjectName) -> Option<&'n str> {
     let mut common = name.as_str();
     if kind == "WorkloadEntry" {
         let (mut front, mut last) = common.rsplit_once('.')?;
-        if last.bytes().all(|byte| byte.is_ascii_digit()) {
+        // an index, or one with a subset; a cluster begins with a letter
+        if last.starts_with(|c: char| c.is_ascii_digit()) {
             (front, last) = front.rsplit_once('.')?;
         }
-        // a cluster begins with a letter
         common = if last.starts_with(|c: char| c.is_ascii_lowercase()) { front } else { return None };
     }
     (common.starts_with(PREFIX) && common.len() <= NEVER_SHORTENED).then_some(common)
+}
+
+/// The subset of an entry, by its name. `None`: it is one of no subset, or its name is shortened.
+#[must_use]
+pub fn subset_of(name: &ObjectName) -> Option<&str> {
+    let (_, last) = name.as_str().rsplit_once('.').filter(|_| name.as_str().len() < NAME_LENGTH)?;
+    let (index, subset) = last.split_once('-')?;
+    index.bytes().all(|byte| byte.is_ascii_digit()).then_some(subset)
 }
 
 /// The value of the label that ties a destination's entries to its ServiceEntry: the hostname.
@@ -210,8 +231,8 @@ mod tests {
     fn short_names_are_written_out() {
         let host = hostname("reviews.mesh.internal");
         assert_eq!(destination_name(&host).as_str(), "vd-reviews.mesh.internal");
-        assert_eq!(workload_entry_name(&host, &cluster("west"), 0).as_str(), "vd-reviews.mesh.internal.west");
-        assert_eq!(workload_entry_name(&host, &cluster("west"), 12).as_str(), "vd-reviews.mesh.internal.west.12");
+        assert_eq!(workload_entry_name(&host, &cluster("west"), None, 0).as_str(), "vd-reviews.mesh.internal.west");
+        assert_eq!(workload_entry_name(&host, &cluster("west"), None, 12).as_str(), "vd-reviews.mesh.internal.west.12");
         let (service, namespace) = ("reviews".parse().expect("a Service"), "bookinfo".parse().expect("a namespace"));
         let exposure =
             |labels: &[(&str, &str)]| exposure_name(&host, Some((&service, &namespace)), &selector(labels)).to_string();
@@ -221,23 +242,28 @@ mod tests {
 
     #[test]
     fn a_name_tells_its_destination_unless_some_are_shortened() {
-        let entry = |host: &str, target: &str, index| workload_entry_name(&hostname(host), &cluster(target), index);
+        let entry = |host: &str, target: &str, index| workload_entry_name(&hostname(host), &cluster(target), None, index);
         for host in ["reviews.mesh.internal", "reviews.bookinfo.svc.west.global", "a.west.1a", &long(118, 'c').to_string()] {
             let common = format!("vd-{host}");
             assert_eq!(destination_of("ServiceEntry", &destination_name(&hostname(host))), Some(common.as_str()));
             for (target, index) in [("west", 0), ("west", 12), ("w-1", 3), (&"w".repeat(63), 65535)] {
-                assert_eq!(
-                    destination_of("WorkloadEntry", &entry(host, target, index)),
-                    Some(common.as_str()),
-                    "{target} {index}"
-                );
+                let name = entry(host, target, index);
+                assert_eq!(destination_of("WorkloadEntry", &name), Some(common.as_str()), "{target} {index}");
+                assert_eq!(subset_of(&name), None, "{name}");
+                for subset in ["v1", "1", "1-2", &"v".repeat(63)] {
+                    let name = subset.parse().expect("a subset");
+                    let name = workload_entry_name(&hostname(host), &cluster(target), Some(&name), index);
+                    assert_eq!(destination_of("WorkloadEntry", &name), Some(common.as_str()), "{name}");
+                    let is_written_out = name.as_str().len() < NAME_LENGTH;
+                    assert_eq!(subset_of(&name), is_written_out.then_some(subset), "{name}");
+                }
             }
         }
         // one of length is told by none of its names, so that all its objects are judged alike
         let host = long(140, 'c');
         assert_eq!(destination_of("DestinationRule", &destination_name(&host)), None);
-        assert_eq!(destination_of("WorkloadEntry", &workload_entry_name(&host, &cluster("west"), 0)), None);
-        assert_eq!(destination_of("WorkloadEntry", &workload_entry_name(&host, &cluster(&"w".repeat(63)), 0)), None);
+        assert_eq!(destination_of("WorkloadEntry", &workload_entry_name(&host, &cluster("west"), None, 0)), None);
+        assert_eq!(destination_of("WorkloadEntry", &workload_entry_name(&host, &cluster(&"w".repeat(63)), None, 0)), None);
         for foreign in ["reviews", "reviews.west", "x-vd-a.b"] {
             assert_eq!(destination_of("WorkloadEntry", &foreign.parse().expect("an object name")), None, "{foreign}");
         }
@@ -306,7 +332,12 @@ mod tests {
     }
 
     fn names_of(host: &Hostname, clusters: &[ClusterName]) -> Vec<ObjectName> {
-        clusters.iter().flat_map(|cluster| (0..3).map(move |index| workload_entry_name(host, cluster, index))).collect()
+        let subsets = ["", "a", "1", "west"].map(|name| name.parse().ok());
+        let of = |cluster| {
+            let ways = (0..3).flat_map(|index| subsets.iter().map(move |subset| (subset.as_ref(), index)));
+            ways.map(move |(subset, index)| workload_entry_name(host, cluster, subset, index)).collect::<Vec<_>>()
+        };
+        clusters.iter().flat_map(of).collect()
     }
 
     /// How many hundreds of names, and the seed: `cargo xt soak` asks for more, of other ones.

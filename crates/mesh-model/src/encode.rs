@@ -58,7 +58,7 @@ fn gateway_facts(gateway: &GatewayFacts, root: &Namespace) -> Input {
 /// A backend, as an element of `data.gloo_service.x.backends`.
 #[must_use]
 pub fn backend(backend: &Backend) -> Input {
-    let Backend { cluster, namespace, service, ports, selector, canonical_name, service_accounts } = backend;
+    let Backend { cluster, namespace, service, ports, selector, canonical_name, service_accounts, subsets: _ } = backend;
     object([
         ("cluster", text(cluster)),
         ("namespace", text(namespace)),

@@ -1,13 +1,13 @@
 //! Facts: what is known about a cluster and a service without asking now. They come from data sources or are written by
 //! hand, and change slowly: no counts, no patch level, no endpoint.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::Leaf;
 use crate::names::{
     CanonicalName, ClusterDomain, ClusterName, Hostname, IstioMinor, Namespace, NetworkName, PortNumber, Region, Revision,
-    ServiceAccount, ServiceName, TrustDomain,
+    ServiceAccount, ServiceName, SubsetName, TrustDomain,
 };
 
 /// What translation needs to know of one cluster.
@@ -89,6 +89,16 @@ pub struct Backend {
     pub canonical_name: Leaf<CanonicalName>,
     /// service accounts of its pods
     pub service_accounts: Vec<Leaf<ServiceAccount>>,
+    /// subsets of the destination that it has pods of; `None`: all of them. No fact: whoever uses the backend says it
+    pub subsets: Option<BTreeSet<SubsetName>>,
+}
+
+impl Backend {
+    /// Whether it has pods of a subset of the destination.
+    #[must_use]
+    pub fn has_subset(&self, name: &SubsetName) -> bool {
+        self.subsets.as_ref().is_none_or(|subsets| subsets.contains(name))
+    }
 }
 
 /// A port of a Service.

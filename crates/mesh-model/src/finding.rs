@@ -264,6 +264,11 @@ codes! {
     ///
     /// Endpoints behind a hostname are ranked by localities, which tell the first rank from all others.
     RanksShared = "GM2026", Warning, "Ranks are shared behind a hostname";
+    /// No backend that a client reaches has a subset of the destination.
+    ///
+    /// The part of the calls that the weight of the subset says would be answered 503. A subset with weight 0 gets no calls yet,
+    /// and needs one backend somewhere.
+    SubsetWithoutBackend = "GM2027", Error, "Subset without a backend";
 
     /// Members of a mesh have different trust domains.
     ///
@@ -347,6 +352,11 @@ codes! {
     /// Envoy counts all endpoints of a host together, pods and gateways, and rounds down. What stays in keeps its share of the
     /// calls, and other clusters get the rest at most. `gloo_failover` says who gets what.
     EjectionPartial = "GM3021", Warning, "Not all pods can be ejected";
+    /// No pod of a serving cluster has the labels of a subset that gets calls.
+    ///
+    /// Other clusters send their part of the calls there when theirs fails, and nobody answers. Judged where pods behind the
+    /// destination are listed.
+    SubsetWithoutPods = "GM3022", Warning, "Subset without pods";
 
     // GM31nn: what discovery cannot tell, or refuses
     /// Nothing in the cluster shows Istio's version and settings, as with a control plane that somebody else runs.
@@ -449,6 +459,15 @@ codes! {
     /// hostnames, so two destinations of one namespace with the same hostname meet here. The second one that is planned is
     /// refused, and the finding names both by their claims. With `takeover_from` one may take what the other has.
     WantedTwice = "GM4022", Error, "Two resources want one object";
+    /// One update takes calls away from a subset that goes, and turns them to one that comes.
+    ///
+    /// No order of writes keeps every call served then. A subset comes with weight 0, and goes with weight 0: two applies.
+    SubsetsSwapped = "GM4023", Error, "Subsets come and go at once";
+    /// One update puts other pods behind a destination that has subsets, before it or after it.
+    ///
+    /// Another Service, another canonical name or other labels: no order of writes can tell whether the pods that come have the
+    /// labels of every subset that is called.
+    PodsOfSubsetsChanged = "GM4024", Error, "Pods of subsets change";
 
     // GM5nnn: refresh and apply
     /// Reading or writing failed in the operating system.

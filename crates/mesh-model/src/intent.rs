@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::facts::{Backend, ClusterFacts};
-use crate::names::{ClusterName, Hostname, HostnameSuffix, IntentName, Namespace, PortName, PortNumber, Region, TrustDomain};
+use crate::names::{
+    ClusterName, Hostname, HostnameSuffix, IntentName, Namespace, PortName, PortNumber, Region, SubsetName, TrustDomain,
+};
 use crate::{Code, Input, Leaf};
 
 /// `gloo_virtual_mesh`: a mesh, and what is written to its members.
@@ -91,6 +93,8 @@ pub struct VirtualDestination {
     pub ports: Vec<Port>,
     /// who serves it
     pub backends: Vec<Backend>,
+    /// parts of the backends' pods among which calls are split; empty: no parts
+    pub subsets: BTreeMap<SubsetName, Subset>,
     /// clusters whose workloads may call it
     pub clients: BTreeSet<ClusterName>,
     /// namespace of its objects in client-only clusters where it differs
@@ -128,6 +132,15 @@ pub struct Port {
     pub protocol: Protocol,
     /// port of the Services behind it
     pub service_port: ServicePort,
+}
+
+/// Pods of the backends that have some labels in common, and their share of all calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subset {
+    /// labels of the pods, at least one
+    pub labels: BTreeMap<String, String>,
+    /// percent of requests, and of connections where a port has no requests; those of all subsets are 100 together
+    pub weight: u8,
 }
 
 /// A port of the Services behind a destination.

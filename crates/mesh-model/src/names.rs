@@ -97,6 +97,9 @@ names! {
     /// The name of a port of a ServiceEntry.
     PortName, "port name", "http-9080",
         "lower-case letters, digits and '-', at most 63, beginning and ending with a letter or digit", is_label;
+    /// A subset of a destination: part of server names and of object names.
+    SubsetName, "subset name", "v1",
+        "lower-case letters, digits and '-', at most 63, beginning and ending with a letter or digit", is_label;
     /// Who a Terraform state acts for; field manager, label and claim.
     OwnerId, "owner", "platform/prod",
         "1 to 100 characters of a-z, 0-9, '.', '/' and '-', beginning and ending with a letter or digit, without '//'",

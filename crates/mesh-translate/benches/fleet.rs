@@ -118,6 +118,7 @@ fn intent(clusters: usize, serving: usize) -> VirtualDestination {
         selector: BTreeMap::from([("app".to_owned(), "cart".to_owned())]),
         canonical_name: Leaf::Known(name("cart")),
         service_accounts: vec![Leaf::Known(name("cart"))],
+        subsets: None,
     };
     VirtualDestination {
         mesh: VirtualMesh {
@@ -136,6 +137,7 @@ fn intent(clusters: usize, serving: usize) -> VirtualDestination {
             service_port: ServicePort::Number(port(9080)),
         }],
         backends: (0..serving).map(backend).collect(),
+        subsets: BTreeMap::new(),
         clients: names,
         client_namespace: BTreeMap::new(),
         failover: Failover { most_targets: Some(3), ..Failover::default() },

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use istio_objects::kinds::PortPolicies;
+use istio_objects::kinds::{HostSubset, PortPolicies};
 use istio_objects::{Object, ObjectKey, reserved};
 use mesh_model::names::{ClusterName, Namespace};
 
-use crate::ir::{ClientPlan, ClusterPlan, Entry, Exposure, Host, Policy, RemoteGateway, RouteTable, ServingHost};
+use crate::ir::{
+    ClientPlan, ClusterPlan, Entry, Exposure, Host, Policy, PortPolicy, RemoteGateway, RouteTable, ServingHost, ServingSubsets,
+    SubsetPolicy,
+};
 use crate::{Objects, merge};
 
 /// The objects of every cluster, by key.
@@ -24,10 +27,11 @@ struct Made<'p>(BTreeMap<(*const (), &'p Namespace), Keyed>);
 
 impl<'p> Made<'p> {
     fn cluster_objects(&mut self, plan: &'p ClusterPlan) -> Vec<Arc<Object>> {
-        let ClusterPlan { exposures, serving, client } = plan;
+        let ClusterPlan { exposures, serving, serving_subsets, client } = plan;
         let mut objects: Vec<Keyed> =
             exposures.iter().map(|exposure| self.once(exposure, &exposure.namespace, || gateway(exposure))).collect();
         objects.extend(serving.iter().map(|host| self.once(host, &host.namespace, || serving_entry(host))));
+        objects.extend(serving_subsets.iter().map(|subsets| self.once(subsets, &subsets.namespace, || serving_rule(subsets))));
         if let Some(client) = client {
             self.client_objects(client, &mut objects);
         }
@@ -68,22 +72,37 @@ fn serving_entry(host: &ServingHost) -> Object {
     merge::serving_entry(host).object(host.namespace.clone(), host.name.clone(), labels(&host.destination))
 }
 
+fn serving_rule(subsets: &ServingSubsets) -> Object {
+    merge::serving_rule(subsets).object(subsets.namespace.clone(), subsets.name.clone(), labels(&subsets.destination))
+}
+
 fn service_entry(host: &Host, namespace: &Namespace) -> Object {
     merge::service_entry(host).object(namespace.clone(), host.name.clone(), labels(&host.destination))
 }
 
 fn destination_rule(policy: &Policy, host: &Host, namespace: &Namespace) -> Object {
     let mut rule = merge::destination_rule(policy);
-    rule.traffic_policy = Some(match policy.ports.as_slice() {
+    rule.traffic_policy = Some(port_policies(&policy.ports));
+    let subset = |SubsetPolicy { name, labels, ports }: &SubsetPolicy| HostSubset {
+        name: name.clone(),
+        labels: labels.clone(),
+        traffic_policy: Some(port_policies(ports)),
+    };
+    rule.subsets = (!policy.subsets.is_empty()).then(|| policy.subsets.iter().map(subset).collect());
+    rule.object(namespace.clone(), host.name.clone(), labels(&host.destination))
+}
+
+fn port_policies(ports: &[PortPolicy]) -> PortPolicies {
+    match ports {
         [only] => PortPolicies::Only(Box::new(merge::traffic_policy(only))),
         ports => PortPolicies::Each(ports.iter().map(|port| (port.number, merge::traffic_policy(port))).collect()),
-    });
-    rule.object(namespace.clone(), host.name.clone(), labels(&host.destination))
+    }
 }
 
 fn virtual_service(table: &RouteTable, host: &Host, namespace: &Namespace) -> Object {
     let mut service = merge::virtual_service(table);
-    service.http = Some(table.routes.iter().map(merge::http_route).collect());
+    service.http = (!table.routes.is_empty()).then(|| table.routes.iter().map(merge::http_route).collect());
+    service.tcp = table.connections.as_ref().map(|route| vec![merge::tcp_route(route)]);
     service.object(namespace.clone(), host.name.clone(), labels(&host.destination))
 }
 

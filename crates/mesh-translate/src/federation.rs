@@ -60,6 +60,7 @@ fn destination(mesh: &VirtualMesh, federation: &Federation, export: &Export) -> 
         hostname: hostname.clone(),
         ports: ports.iter().map(|(_, port)| port.clone()).collect(),
         // its ports say what the Service's ports are: nothing contradicts them
+        subsets: BTreeMap::new(),
         backends: vec![Backend { ports: ports.into_iter().map(|(port, _)| port).collect(), ..backend.clone() }],
         clients: mesh.clusters.keys().cloned().collect(),
         client_namespace: client_namespace.iter().filter(is_client_alone).map(|(c, n)| (c.clone(), n.clone())).collect(),

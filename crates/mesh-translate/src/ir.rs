@@ -11,6 +11,7 @@ use mesh_model::facts::GatewayAddress;
 use mesh_model::intent::{LoadBalancer, OutlierDetection, Protocol, TcpKeepalive};
 use mesh_model::names::{
     CanonicalName, ClusterName, Hostname, Namespace, NetworkName, ObjectName, PortName, PortNumber, Region, ServiceAccount,
+    SubsetName,
 };
 use mesh_model::{Code, Leaf};
 
@@ -21,6 +22,8 @@ pub struct ClusterPlan {
     pub exposures: Vec<Arc<Exposure>>,
     /// what they know its pods by, where that is no Service's name
     pub serving: Option<Arc<ServingHost>>,
+    /// what tells them apart there
+    pub serving_subsets: Option<Arc<ServingSubsets>>,
     /// what its workloads need to call the destination; `None` where they are no clients
     pub client: Option<ClientPlan>,
 }
@@ -75,6 +78,24 @@ pub struct ServingHost {
     /// their canonical name, where `selector` alone may meet others
     pub canonical_name: Option<Leaf<CanonicalName>>,
     /// namespaces where gateways are, the only ones that see it
+    pub gateways: Vec<Namespace>,
+}
+
+/// The subsets by which gateways know the pods of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServingSubsets {
+    /// name of the object
+    pub name: ObjectName,
+    /// namespace of the pods
+    pub namespace: Namespace,
+    /// the [`ServingHost`]
+    pub hostname: Hostname,
+    /// the destination's label
+    pub destination: String,
+    /// labels by name: of all subsets, also where the cluster has no pods of one, so that no change of its backends takes away what
+    /// a call may still ask for
+    pub subsets: Vec<(SubsetName, BTreeMap<String, String>)>,
+    /// namespaces where gateways are, the only ones that see them
     pub gateways: Vec<Namespace>,
 }
 
@@ -138,6 +159,19 @@ pub struct Policy {
     pub export_to: Vec<Leaf<String>>,
     /// by port of the host, as many as it has
     pub ports: Vec<PortPolicy>,
+    /// of its subsets, each whole: a subset takes what it lacks from the policy of the host, server name included
+    pub subsets: Vec<SubsetPolicy>,
+}
+
+/// How clients connect to a subset and choose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubsetPolicy {
+    /// its name
+    pub name: SubsetName,
+    /// labels of its endpoints
+    pub labels: BTreeMap<String, String>,
+    /// by port of the host, as many as it has
+    pub ports: Vec<PortPolicy>,
 }
 
 /// How clients connect to a port and choose.
@@ -185,6 +219,26 @@ pub struct RouteTable {
     pub export_to: Vec<Leaf<String>>,
     /// routes; the first that matches counts
     pub routes: Vec<Route>,
+    /// of ports without requests, where they are split; otherwise they need none
+    pub connections: Option<ConnectionRoute>,
+}
+
+/// Who serves a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destinations {
+    /// the host
+    Host(Hostname),
+    /// subsets of the host that get calls, with percent
+    Subsets(Hostname, Vec<(SubsetName, u8)>),
+}
+
+/// A route of connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionRoute {
+    /// ports of the host
+    pub ports: Vec<PortNumber>,
+    /// who serves
+    pub destinations: Destinations,
 }
 
 /// A route.
@@ -194,8 +248,8 @@ pub struct Route {
     pub name: &'static str,
     /// methods that it takes; empty: all
     pub methods: &'static [&'static str],
-    /// the host that serves
-    pub hostname: Hostname,
+    /// who serves
+    pub destinations: Destinations,
     /// how often a request is tried again
     pub attempts: Leaf<u32>,
     /// limit of one try
@@ -258,6 +312,8 @@ pub struct Entry {
     pub cluster: ClusterName,
     /// the destination's label
     pub destination: String,
+    /// labels of the subset of its pods that it stands for; empty: of all
+    pub subset: BTreeMap<String, String>,
     /// how it is reached
     pub way: Way,
     /// names of the host's ports, all of which it serves

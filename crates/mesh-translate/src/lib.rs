@@ -24,7 +24,7 @@ mod overlay;
 
 pub use check::{Rights, check_inventory, looks_around};
 pub use mesh::{in_mesh, translate_mesh};
-pub use order::{order, pauses};
+pub use order::{check_subsets, order, pauses};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

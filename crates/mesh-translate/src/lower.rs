@@ -6,13 +6,13 @@ use std::sync::Arc;
 use mesh_model::Leaf;
 use mesh_model::derived;
 use mesh_model::facts::{ClusterFacts, GatewayFacts};
-use mesh_model::intent::Port;
-use mesh_model::names::{CanonicalName, ClusterName, Hostname, Namespace, PortNumber, Region, ServiceAccount};
+use mesh_model::intent::{Port, Subset};
+use mesh_model::names::{CanonicalName, ClusterName, Hostname, Namespace, PortNumber, Region, ServiceAccount, SubsetName};
 
 use crate::features::listening_port;
 use crate::ir::{
-    ClientPlan, ClusterPlan, Entry, Exposure, Host, HostPort, LocalPods, Policy, PortPolicy, RankedBy, Ranks, RemoteGateway,
-    Route, RouteTable, ServingHost, Way,
+    ClientPlan, ClusterPlan, ConnectionRoute, Destinations, Entry, Exposure, Host, HostPort, LocalPods, Policy, PortPolicy,
+    RankedBy, Ranks, RemoteGateway, Route, RouteTable, ServingHost, ServingSubsets, SubsetPolicy, Way,
 };
 use crate::link::{Client, Linked, Served, Serving, gateways};
 
@@ -42,8 +42,9 @@ pub(crate) fn lower<'a>(linked: &Linked<'a>, selection: Selection) -> BTreeMap<&
                 Served::Own(host) if is_called => Some(Arc::new(serving_host(linked, cluster, member.facts, host))),
                 Served::Own(_) | Served::Service(_) => None,
             };
+            let serving_subsets = serving.as_ref().and_then(|host| serving_subsets(linked, host)).map(Arc::new);
             let client = member.client.as_ref().map(|client| alike.client_plan(cluster, member.facts, client));
-            (*cluster, ClusterPlan { exposures, serving, client })
+            (*cluster, ClusterPlan { exposures, serving, serving_subsets, client })
         })
         .collect()
 }
@@ -82,13 +83,13 @@ struct Alike<'l> {
 
 impl<'l> Alike<'l> {
     fn new(linked: &'l Linked<'l>, selection: Selection) -> Self {
-        let has_requests = linked.ports.iter().any(|port| port.protocol.has_requests());
+        let is_routed = linked.ports.iter().any(|port| port.protocol.has_requests()) || !linked.intent.subsets.is_empty();
         Self {
             linked,
             selection,
             policies: BTreeMap::new(),
             remote_gateways: BTreeMap::new(),
-            route_table: has_requests.then(|| Arc::new(route_table(linked))),
+            route_table: is_routed.then(|| Arc::new(route_table(linked))),
             hosts: BTreeMap::new(),
             entries: BTreeMap::new(),
             exposures: BTreeMap::new(),
@@ -181,6 +182,20 @@ fn serving_host(linked: &Linked<'_>, cluster: &ClusterName, facts: &ClusterFacts
     }
 }
 
+/// The subsets of that name, if there are some.
+fn serving_subsets(linked: &Linked<'_>, host: &ServingHost) -> Option<ServingSubsets> {
+    let subsets: Vec<_> =
+        linked.intent.subsets.iter().map(|(name, Subset { labels, weight: _ })| (name.clone(), labels.clone())).collect();
+    (!subsets.is_empty()).then(|| ServingSubsets {
+        name: host.name.clone(),
+        namespace: host.namespace.clone(),
+        hostname: host.hostname.clone(),
+        destination: host.destination.clone(),
+        subsets,
+        gateways: host.gateways.clone(),
+    })
+}
+
 /// The ports of a host; without pods of the cluster gateways serve them.
 fn ports(linked: &Linked<'_>, target_ports: Option<&[Option<PortNumber>]>) -> Vec<HostPort> {
     let port = |(index, port): (usize, &&Port)| HostPort {
@@ -220,17 +235,30 @@ fn policy(linked: &Linked<'_>, by_locality: Option<&Leaf<Region>>) -> Policy {
         Some(from) => Ranks::Localities { from: from.clone() },
         None => Ranks::Labels { highest: linked.highest_rank },
     };
-    let ports = linked.ports.iter().enumerate().map(|(index, port)| PortPolicy {
-        number: port.number,
-        sni: linked.served.sni(index, port),
-        identities: linked.identities.clone(),
-        connect_timeout: intent.connect_timeout.clone(),
-        tcp_keepalive: intent.tcp_keepalive.clone(),
-        load_balancer: intent.load_balancer.clone(),
-        ranks: ranks.clone(),
-        outlier_detection: intent.outlier_detection.clone(),
-    });
-    Policy { hostname: intent.hostname.clone(), export_to: export_to(linked), ports: ports.collect() }
+    let of_ports = |subset: Option<&SubsetName>| -> Vec<PortPolicy> {
+        let of_port = |(index, port): (usize, &&Port)| PortPolicy {
+            number: port.number,
+            sni: linked.served.sni(index, port, subset),
+            identities: linked.identities.clone(),
+            connect_timeout: intent.connect_timeout.clone(),
+            tcp_keepalive: intent.tcp_keepalive.clone(),
+            load_balancer: intent.load_balancer.clone(),
+            ranks: ranks.clone(),
+            outlier_detection: intent.outlier_detection.clone(),
+        };
+        linked.ports.iter().enumerate().map(of_port).collect()
+    };
+    let of_subset = |(name, Subset { labels, weight: _ }): (&SubsetName, &Subset)| SubsetPolicy {
+        name: name.clone(),
+        labels: labels.clone(),
+        ports: of_ports(Some(name)),
+    };
+    Policy {
+        hostname: intent.hostname.clone(),
+        export_to: export_to(linked),
+        ports: of_ports(None),
+        subsets: intent.subsets.iter().map(of_subset).collect(),
+    }
 }
 
 /// Namespaces that see the host: sorted, each once, unknown ones last.
@@ -241,10 +269,11 @@ fn export_to(linked: &Linked<'_>) -> Vec<Leaf<String>> {
 /// Requests of safe methods are repeated when the answer is 503: a dead application behind a living sidecar looks like that.
 fn route_table(linked: &Linked<'_>) -> RouteTable {
     let intent = linked.intent;
+    let destinations = destinations(linked);
     let route = |name, methods: &'static [&'static str], retry_unavailable| Route {
         name,
         methods,
-        hostname: intent.hostname.clone(),
+        destinations: destinations.clone(),
         attempts: intent.retries.attempts.clone(),
         per_try_timeout: intent.retries.per_try_timeout.clone(),
         retry_unavailable,
@@ -255,7 +284,30 @@ fn route_table(linked: &Linked<'_>) -> RouteTable {
         route("safe-methods", SAFE_METHODS, Leaf::Known(true)),
         route("other-methods", &[], intent.retries.retry_unavailable.clone()),
     ];
-    RouteTable { hostname: intent.hostname.clone(), export_to: export_to(linked), routes }
+    let (with_requests, without): (Vec<&Port>, Vec<&Port>) = linked.ports.iter().partition(|port| port.protocol.has_requests());
+    let is_split = !intent.subsets.is_empty() && !without.is_empty();
+    RouteTable {
+        hostname: intent.hostname.clone(),
+        export_to: export_to(linked),
+        routes: if with_requests.is_empty() { Vec::new() } else { routes },
+        connections: is_split
+            .then(|| ConnectionRoute { ports: without.into_iter().map(|port| port.number).collect(), destinations }),
+    }
+}
+
+/// Who serves every route. What gets no calls is not named, so that it can come and go.
+fn destinations(linked: &Linked<'_>) -> Destinations {
+    let intent = linked.intent;
+    let shares: Vec<(SubsetName, u8)> = intent
+        .subsets
+        .iter()
+        .filter(|(_, subset)| subset.weight > 0)
+        .map(|(name, subset)| (name.clone(), subset.weight))
+        .collect();
+    match intent.subsets.is_empty() {
+        true => Destinations::Host(intent.hostname.clone()),
+        false => Destinations::Subsets(intent.hostname.clone(), shares),
+    }
 }
 
 /// Entries have the canonical name of the client's own pods, by which the host selects both.
@@ -275,12 +327,17 @@ fn entries(linked: &Linked<'_>, target: Target<'_>, selection: Selection) -> Vec
             gateways::addresses(facts).map(way).collect()
         }
     };
-    let entry = |(index, way)| {
+    let subsets: Vec<Option<(&SubsetName, &Subset)>> = match linked.intent.subsets.is_empty() {
+        true => vec![None],
+        false => linked.intent.subsets.iter().filter(|(name, _)| serving.has_subset(name)).map(Some).collect(),
+    };
+    let entry = |index: usize, way: &Way, subset: Option<(&SubsetName, &Subset)>| {
         Arc::new(Entry {
-            name: derived::workload_entry_name(&linked.intent.hostname, cluster, index),
+            name: derived::workload_entry_name(&linked.intent.hostname, cluster, subset.map(|(name, _)| name), index),
             cluster: cluster.clone(),
             destination: derived::destination_label(&linked.intent.hostname).to_string(),
-            way,
+            subset: subset.map(|(_, subset)| subset.labels.clone()).unwrap_or_default(),
+            way: way.clone(),
             port_names: linked.ports.iter().map(|port| port.name.clone()).collect(),
             rank: rank.clone(),
             ranked_by: if by_locality { RankedBy::Locality } else { RankedBy::Label { region: facts.region.clone() } },
@@ -288,7 +345,8 @@ fn entries(linked: &Linked<'_>, target: Target<'_>, selection: Selection) -> Vec
             service_account: service_account.clone(),
         })
     };
-    ways.into_iter().enumerate().map(entry).collect()
+    let of_way = |(index, way)| subsets.iter().map(move |subset| (index, way, *subset));
+    ways.iter().enumerate().flat_map(of_way).map(|(index, way, subset)| entry(index, way, subset)).collect()
 }
 
 /// Gateways of a target that stand for its network; named like its entries, which they stand for.
@@ -297,7 +355,7 @@ fn remote_gateways(linked: &Linked<'_>, target: &ClusterName) -> Vec<Arc<RemoteG
     let Some(Leaf::Known(network)) = &facts.network else { return Vec::new() };
     let gateway = |(index, gateway): (usize, &GatewayFacts)| {
         Arc::new(RemoteGateway {
-            name: derived::workload_entry_name(&linked.intent.hostname, target, index),
+            name: derived::workload_entry_name(&linked.intent.hostname, target, None, index),
             network: network.clone(),
             address: gateway.address.clone(),
             port: gateway.port.clone(),

@@ -1,7 +1,8 @@
 //! Merge: the slices of all features make one object.
 
 use istio_objects::kinds::{
-    Conflict, DestinationRule, Gateway, HttpRoute, RemoteGateway, ServiceEntry, TrafficPolicy, VirtualService, WorkloadEntry,
+    Conflict, DestinationRule, Gateway, HttpRoute, RemoteGateway, ServiceEntry, TcpRoute, TrafficPolicy, VirtualService,
+    WorkloadEntry,
 };
 
 use crate::features::{FEATURES, Slice};
@@ -27,6 +28,8 @@ merged! {
     gateway: Gateway, Exposure => Gateway;
     /// The ServiceEntry by which gateways know pods.
     serving_entry: ServingEntry, ServingHost => ServiceEntry;
+    /// The DestinationRule by which gateways tell them apart.
+    serving_rule: ServingRule, ServingSubsets => DestinationRule;
     /// The DestinationRule of a policy, still without the policies of its ports.
     destination_rule: DestinationRule, Policy => DestinationRule;
     /// The policy of a port.
@@ -35,6 +38,8 @@ merged! {
     virtual_service: VirtualService, RouteTable => VirtualService;
     /// A route.
     http_route: HttpRoute, Route => HttpRoute;
+    /// A route of connections.
+    tcp_route: TcpRoute, ConnectionRoute => TcpRoute;
     /// The WorkloadEntry of an entry.
     workload_entry: WorkloadEntry, Entry => WorkloadEntry;
     /// The Gateway for another network.

@@ -2,7 +2,10 @@
 //!
 //! Any cut between two changes leaves every cluster with old or new behaviour. Never so: a WorkloadEntry without the
 //! DestinationRule that ranks it (traffic would spread over all clusters at once), without the serving Gateway that it leads
-//! to, or with a rank that the rule does not list; a host that is missing although it was there before and is there after.
+//! to, or with a rank that the rule does not list; a route to a subset that the rule does not have; a host that is missing although
+//! it was there before and is there after.
+
+mod subsets;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,13 +14,18 @@ use mesh_model::derived;
 use mesh_model::names::{ClusterName, Namespace, ObjectName};
 use serde_json::Value;
 
+pub use subsets::check_subsets;
+use subsets::{SubsetChange, routed};
+
 /// When a change happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
     /// objects of kinds without a rule: others may need them. The mode of mutual TLS is one: calls between clusters are right
     /// with and without plain text besides, before a change and after it
     Prepare,
-    /// serving Gateways, and hosts by which they know pods: before anybody is sent there
+    /// VirtualServices that leave subsets: before the policies that drop these, and other pods behind a host of gateways
+    Leave,
+    /// serving Gateways, hosts by which they know pods, and their subsets: before anybody is sent there
     Expose,
     /// hosts that select their pods by another name, where entries change before the policy does
     Adopt,
@@ -37,6 +45,8 @@ enum Stage {
     Host,
     /// new hosts: they make the name appear with all that belongs to it
     Announce,
+    /// VirtualServices that turn to subsets: after their policies, and all that serves them
+    Split,
     /// entries of targets that are gone, after those that replace them
     Replace,
     /// routes of hosts that go
@@ -47,7 +57,7 @@ enum Stage {
     DropHost,
     /// objects of kinds without a rule
     Discard,
-    /// serving Gateways and their hosts: after every client's entry to them, in all clusters
+    /// serving Gateways, their hosts and subsets: after every client's entry to them, in all clusters
     Conceal,
 }
 
@@ -64,10 +74,15 @@ pub fn order(changes: Vec<Change>, goal: &BTreeMap<ClusterName, Vec<Manifest>>) 
         adding.iter().any(|destination| destination.is_none_or(|destination| derived::is_serving_name_of(name, destination)))
     };
     let stage = |change: &Change| match is_serving(change.key()) {
-        true => serving_stage(&change.operation, adds_server(&change.key().name)),
+        true if change.key().kind == "ServiceEntry" => serving_stage(&change.operation, adds_server(&change.key().name)),
+        true => Stage::Expose,
         false => stage(change, &places[&place(change)]),
     };
-    let stages: Vec<Stage> = changes.iter().map(stage).collect();
+    let mut stages: Vec<Stage> = changes.iter().map(stage).collect();
+    let turned_to = turned_to(&changes);
+    for (stage, change) in stages.iter_mut().zip(&changes).filter(|(_, change)| is_serving_rule(change.key())) {
+        *stage = serving_rule_stage(&change.operation, &turned_to);
+    }
     let mut waves: BTreeMap<Stage, Wave> = BTreeMap::new();
     for (stage, change) in stages.into_iter().zip(changes) {
         waves.entry(stage).or_default().push(change);
@@ -95,9 +110,32 @@ pub fn pauses(waves: &[Wave]) -> BTreeSet<usize> {
     let is_used_in = |waves: &[Wave]| waves.iter().flatten().any(is_in_use);
     let relies = |at: &usize| {
         let (before, after) = waves.split_at(*at);
+        if turns(before, &after[0]) {
+            return true;
+        }
         (before.last().is_some_and(has_way) && is_used_in(after)) || (has_way(&after[0]) && is_used_in(before))
     };
     (1..waves.len()).filter(relies).collect()
+}
+
+/// Whether a wave changes policies after routes left subsets of theirs, or turns routes to subsets after their policies changed: a
+/// proxy that is told both at once learns of the policy first, and takes a moment to know the endpoints of a new subset.
+fn turns(before: &[Wave], wave: &Wave) -> bool {
+    let earlier = |kind: &str, change: &Change| {
+        let mut all = before.iter().flatten().filter(|other| other.key().kind == kind && !is_serving(other.key()));
+        all.any(|other| place(other) == place(change) && !matches!(other.operation, Operation::Create(_)))
+    };
+    let relies = |change: &Change| match (change.key().kind.as_str(), &change.operation) {
+        ("DestinationRule", Operation::Update { old, new }) if !is_serving(new.key()) => {
+            !SubsetChange::between(&old.value(), &new.value()).dropped.is_empty() && earlier("VirtualService", change)
+        }
+        ("VirtualService", Operation::Update { old, new }) => {
+            !routed(&new.value()).keys().all(|name| routed(&old.value()).contains_key(name)) && earlier("DestinationRule", change)
+        }
+        ("VirtualService", Operation::Create(new)) => !routed(&new.value()).is_empty() && earlier("DestinationRule", change),
+        _ => false,
+    };
+    wave.iter().any(relies)
 }
 
 /// Whether an object is part of a way into a cluster.
@@ -105,9 +143,14 @@ fn is_way(key: &ObjectKey) -> bool {
     key.kind == "Gateway" || key.kind == "Gateway.gateway.networking.k8s.io" || is_serving(key)
 }
 
-/// Whether an object is a host by which gateways know pods.
+/// Whether an object is a host by which gateways know pods, or says what its subsets are.
 fn is_serving(key: &ObjectKey) -> bool {
-    key.kind == "ServiceEntry" && derived::is_serving_name(&key.name)
+    is_serving_rule(key) || (key.kind == "ServiceEntry" && derived::is_serving_name(&key.name))
+}
+
+/// Whether an object says what the subsets of such a host are.
+fn is_serving_rule(key: &ObjectKey) -> bool {
+    key.kind == "DestinationRule" && derived::is_serving_name(&key.name)
 }
 
 /// One destination in a namespace of a cluster. A resource may have several there, and one says nothing about another. A deletion
@@ -129,6 +172,10 @@ struct Situation {
     stays: bool,
     /// how the policy changes, where it does
     policy: Option<PolicyChange>,
+    /// how its subsets do
+    subsets: SubsetChange,
+    /// the host comes
+    is_announced: bool,
 }
 
 impl Situation {
@@ -263,14 +310,17 @@ fn situations<'c>(changes: &'c [Change], goal: &'c BTreeMap<ClusterName, Vec<Man
         let situation = places.entry(place(change)).or_default();
         match (change.key().kind.as_str(), &change.operation) {
             ("ServiceEntry", Operation::Delete(key)) if !is_serving(key) => situation.leaves = true,
+            ("ServiceEntry", Operation::Create(new)) if !is_serving(new.key()) => situation.is_announced = true,
             ("WorkloadEntry", Operation::Create(new)) => {
                 situation.connects = true;
                 situation.coming.push(ranks(new));
                 situation.coming_names.extend(label(&new.value(), LABELS, reserved::CANONICAL_NAME_LABEL));
             }
             ("WorkloadEntry", Operation::Update { .. }) => situation.connects = true,
-            ("DestinationRule", Operation::Update { old, new }) => {
-                situation.policy = Some(PolicyChange::between(&old.value(), &new.value()));
+            ("DestinationRule", Operation::Update { old, new }) if !is_serving(new.key()) => {
+                let (old, new) = (old.value(), new.value());
+                situation.policy = Some(PolicyChange::between(&old, &new));
+                situation.subsets = SubsetChange::between(&old, &new);
             }
             _ => {}
         }
@@ -283,7 +333,7 @@ fn stage(change: &Change, situation: &Situation) -> Stage {
     match (key.kind.as_str(), &change.operation) {
         ("Gateway", Operation::Create(_) | Operation::Update { .. }) => Stage::Expose,
         ("DestinationRule", Operation::Create(_) | Operation::Update { .. }) => Stage::Policy,
-        ("VirtualService", Operation::Create(_) | Operation::Update { .. }) => Stage::Route,
+        ("VirtualService", operation) => route_stage(operation, situation),
         ("ServiceEntry", Operation::Create(_)) => Stage::Announce,
         ("ServiceEntry", Operation::Update { old, new }) => host_stage(old, new, situation),
         ("WorkloadEntry", Operation::Create(new)) if situation.hurries() && situation.is_ranked(new) => Stage::Precede,
@@ -294,12 +344,57 @@ fn stage(change: &Change, situation: &Situation) -> Stage {
         ("WorkloadEntry", Operation::Delete(_)) if situation.retires() => Stage::Retire,
         // what replaces this entry comes first, be it another entry or pods
         ("WorkloadEntry", Operation::Delete(_)) => Stage::Replace,
-        ("VirtualService", Operation::Delete(_)) => Stage::DropRoute,
         ("DestinationRule", Operation::Delete(_)) => Stage::DropPolicy,
         ("ServiceEntry", Operation::Delete(_)) => Stage::DropHost,
         ("Gateway", Operation::Delete(_)) => Stage::Conceal,
         (_, Operation::Create(_) | Operation::Update { .. }) => Stage::Prepare,
         (_, Operation::Delete(_)) => Stage::Discard,
+    }
+}
+
+fn route_stage(operation: &Operation, situation: &Situation) -> Stage {
+    let SubsetChange { dropped, added: _ } = &situation.subsets;
+    let names = |service: &Manifest| -> BTreeSet<String> { routed(&service.value()).into_keys().collect() };
+    let (old, new) = match operation {
+        Operation::Create(_) if situation.is_announced => return Stage::Route,
+        Operation::Create(new) => (BTreeSet::new(), names(new)),
+        Operation::Update { old, new } => (names(old), names(new)),
+        // what it sent calls to is not told
+        Operation::Delete(_) if situation.leaves || dropped.is_empty() => return Stage::DropRoute,
+        Operation::Delete(_) => return Stage::Leave,
+    };
+    match (old.is_subset(&new), new.is_subset(&old)) {
+        _ if !old.is_disjoint(dropped) => Stage::Leave,
+        (_, false) => Stage::Split,
+        (false, true) => Stage::Leave,
+        (true, true) => Stage::Route,
+    }
+}
+
+/// Subsets to which clients will send calls.
+fn turned_to(changes: &[Change]) -> BTreeSet<String> {
+    let services = changes.iter().filter(|change| change.key().kind == "VirtualService");
+    let routes = services.filter_map(|change| match &change.operation {
+        Operation::Create(new) | Operation::Update { new, .. } => Some(routed(&new.value())),
+        Operation::Delete(_) => None,
+    });
+    routes.flat_map(BTreeMap::into_keys).collect()
+}
+
+/// Of the subsets of a host by which gateways know pods. What goes is needed until clients have left it. Where one write adds some
+/// and drops others, calls go to what is dropped or will go to what is added, but not both: see [`check_subsets`].
+fn serving_rule_stage(operation: &Operation, turned_to: &BTreeSet<String>) -> Stage {
+    match operation {
+        Operation::Create(_) => Stage::Expose,
+        Operation::Update { old, new } => {
+            let (old, new) = (old.value(), new.value());
+            let SubsetChange { dropped, added } = SubsetChange::between(&old, &new);
+            let [before, after] = [&old, &new].map(exported);
+            let loses = !dropped.is_empty() || !before.is_subset(&after);
+            let is_needed = !turned_to.is_disjoint(&added) || !after.is_subset(&before);
+            if loses && !is_needed { Stage::Conceal } else { Stage::Expose }
+        }
+        Operation::Delete(_) => Stage::Conceal,
     }
 }
 
@@ -354,7 +449,11 @@ fn by_loss<T: Ord>(old: &BTreeSet<T>, new: &BTreeSet<T>) -> Stage {
 
 /// Namespaces that see a host.
 fn exports(host: &Manifest) -> BTreeSet<String> {
-    strings(&host.value(), "/spec/exportTo").into_iter().map(str::to_owned).collect()
+    exported(&host.value())
+}
+
+fn exported(object: &Value) -> BTreeSet<String> {
+    strings(object, "/spec/exportTo").into_iter().map(str::to_owned).collect()
 }
 
 /// What a host selects.

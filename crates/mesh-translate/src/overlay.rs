@@ -9,7 +9,7 @@ use std::sync::Arc;
 use istio_objects::{Object, ObjectKey, Tree, reserved};
 use mesh_model::intent::Overlay;
 use mesh_model::names::ClusterName;
-use mesh_model::{AttributePath, Code, Finding, Findings, Input, Leaf, LeafPath};
+use mesh_model::{AttributePath, Code, Finding, Findings, Input, Leaf, LeafPath, derived};
 
 use crate::Objects;
 
@@ -50,11 +50,16 @@ fn matching<'a>(
     cluster: &ClusterName,
     object: &Object,
 ) -> impl Iterator<Item = (usize, &'a Overlay)> + use<'a> {
-    let (cluster, kind) = (cluster.clone(), object.kind.key_name());
-    overlays
-        .iter()
-        .enumerate()
-        .filter(move |(_, overlay)| overlay.kind == kind && overlay.cluster.as_ref().is_none_or(|only| *only == cluster))
+    let (cluster, kind) = (cluster.clone(), meant_as(object));
+    overlays.iter().enumerate().filter(move |(_, overlay)| {
+        kind.as_ref() == Some(&overlay.kind) && overlay.cluster.as_ref().is_none_or(|only| *only == cluster)
+    })
+}
+
+/// The kind by which overlays mean an object; none means the DestinationRule by which gateways tell subsets apart: it is no policy.
+pub(crate) fn meant_as(object: &Object) -> Option<String> {
+    let kind = object.kind.key_name();
+    (kind != "DestinationRule" || !derived::is_serving_name(&object.name)).then_some(kind)
 }
 
 /// The objects that an unknown patch is for. Objects of one key share a leaf only if they become the same whatever the patch

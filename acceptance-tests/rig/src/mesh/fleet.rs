@@ -34,8 +34,9 @@ pub struct Fleet {
 pub struct Backend([Echo; 4]);
 
 impl Backend {
-    fn start(spot: Spot) -> Result<Self> {
-        let [http, tcp, grpc, tls] = Speech::ALL.map(|speech| Echo::start(spot.name(), spot.backend(speech), speech));
+    fn start(spot: Spot, role: Role) -> Result<Self> {
+        let name = if role == Role::Canary { format!("{}-{}", spot.name(), role.version()) } else { spot.name().to_owned() };
+        let [http, tcp, grpc, tls] = Speech::ALL.map(|speech| Echo::start(&name, spot.backend(role, speech), speech));
         Ok(Self([http?, tcp?, grpc?, tls?]))
     }
 
@@ -58,13 +59,46 @@ impl Backend {
     }
 }
 
+/// A second version in a cluster: it names itself `<cluster>-v2`. Its proxy ends when it is dropped.
+#[derive(Debug)]
+pub struct Canary {
+    backend: Backend,
+    envoy: Envoy,
+}
+
+impl Canary {
+    /// Starts it and waits until its proxy has its configuration.
+    ///
+    /// # Errors
+    /// When an address is taken or the proxy has no configuration in time.
+    pub(crate) fn start(seat: Seat, binary: &Path, supervisor: &Arc<Supervisor>, bootstrap: &Value) -> Result<Self> {
+        let backend = Backend::start(seat.spot, seat.role)?;
+        let canary = Self { backend, envoy: Envoy::start(seat, binary, supervisor, bootstrap)? };
+        match is_so_by(Instant::now() + READY, || Ok(canary.envoy.is_live()))? {
+            true => Ok(canary),
+            false => Err(Problem::new(format!("the proxy {} is not live", seat.name()))),
+        }
+    }
+
+    /// Its backend.
+    pub fn backend(&self) -> &Backend {
+        &self.backend
+    }
+}
+
+impl Drop for Canary {
+    fn drop(&mut self) {
+        let _ = self.envoy.kill();
+    }
+}
+
 impl Fleet {
     /// Starts a backend in each of these clusters; proxies come later.
     ///
     /// # Errors
     /// When an address is taken.
     pub fn with_backends(spots: &[Spot]) -> Result<Self> {
-        let start = |spot: &Spot| Ok((spot.name().to_owned(), Backend::start(*spot)?));
+        let start = |spot: &Spot| Ok((spot.name().to_owned(), Backend::start(*spot, Role::Server)?));
         Ok(Self { envoys: BTreeMap::new(), backends: spots.iter().map(start).collect::<Result<_>>()? })
     }
 
@@ -170,7 +204,11 @@ pub fn seats(spot: Spot, has_backend: bool) -> impl Iterator<Item = Seat> {
 /// When nothing can be signed.
 pub fn secrets(root: &Authority, authority: &Authority, spot: Spot) -> Result<Secrets> {
     let identity = |seat: Seat| Ok((seat.ip().to_string(), authority.workload(&seat.spiffe())?));
-    Ok(Secrets { identities: seats(spot, true).map(identity).collect::<Result<_>>()?, root: root.certificate().to_owned() })
+    let canary = Seat { spot, role: Role::Canary };
+    Ok(Secrets {
+        identities: seats(spot, true).chain([canary]).map(identity).collect::<Result<_>>()?,
+        root: root.certificate().to_owned(),
+    })
 }
 
 /// Held as long as a mesh runs: its addresses are those of every mesh on this machine.

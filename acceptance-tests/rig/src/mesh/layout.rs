@@ -153,15 +153,16 @@ impl Spot {
         format!("10.{}.0.0/16", 200 + u16::from(self.number))
     }
 
-    /// Where the backend of its server listens for this.
-    pub fn backend(self, speech: Speech) -> SocketAddr {
+    /// Where the backend of its server, or of its second version, listens for this.
+    pub fn backend(self, role: Role, speech: Speech) -> SocketAddr {
         let member = match speech {
             Speech::Http => 1,
             Speech::Tcp => 2,
             Speech::Grpc => 3,
             Speech::Tls => 4,
         };
-        (Ipv4Addr::LOCALHOST, 19000 + 100 * u16::from(self.number) + member).into()
+        let version = if role == Role::Canary { 10 } else { 0 };
+        (Ipv4Addr::LOCALHOST, 19000 + 100 * u16::from(self.number) + version + member).into()
     }
 
     fn place(self) -> &'static Place {
@@ -176,12 +177,14 @@ pub enum Role {
     Client,
     /// Beside `reviews`, which only answers.
     Server,
+    /// Beside the second version of `reviews`, in cases that have one.
+    Canary,
     /// Between networks.
     Gateway,
 }
 
 impl Role {
-    /// All of a cluster.
+    /// All of every cluster.
     pub const ALL: [Self; 3] = [Self::Client, Self::Server, Self::Gateway];
 
     /// Name of the workload.
@@ -189,15 +192,26 @@ impl Role {
         match self {
             Self::Client => "productpage",
             Self::Server => "reviews",
+            Self::Canary => "reviews-v2",
             Self::Gateway => "istio-eastwestgateway",
         }
+    }
+
+    /// The Service in front of it.
+    pub fn service(self) -> &'static str {
+        if self == Self::Canary { Self::Server.app() } else { self.app() }
+    }
+
+    /// The value of its label `version`.
+    pub fn version(self) -> &'static str {
+        if self == Self::Canary { "v2" } else { "v1" }
     }
 
     /// Its service account.
     pub fn account(self) -> &'static str {
         match self {
             Self::Client => "bookinfo-productpage",
-            Self::Server => "bookinfo-reviews",
+            Self::Server | Self::Canary => "bookinfo-reviews",
             Self::Gateway => "istio-eastwestgateway",
         }
     }
@@ -207,6 +221,7 @@ impl Role {
         match self {
             Self::Client => spot.address(0, 5),
             Self::Server => spot.address(0, 21),
+            Self::Canary => spot.address(0, 22),
             Self::Gateway => spot.address(15, 1),
         }
     }
@@ -264,7 +279,10 @@ mod tests {
         let [east, west] = ["east", "west"].map(|name| Spot::of(name).expect("it is known"));
         assert_ne!(east.relay(), west.relay());
         assert_eq!(Role::Gateway.ip(west).to_string(), "127.2.15.1");
-        assert_eq!((west.name(), west.backend(Speech::Http).port(), west.backend(Speech::Tcp).port()), ("west", 19201, 19202));
+        assert_eq!(
+            (west.backend(Role::Server, Speech::Http).port(), west.backend(Role::Canary, Speech::Tcp).port()),
+            (19201, 19212)
+        );
         assert_eq!(Spot::of("nowhere"), None);
         assert!(Seat { spot: east, role: Role::Gateway }.node_id().starts_with("router~127.1.15.1~"));
         let south = Spot::of(FOREIGN).expect("it is known");

@@ -26,6 +26,7 @@ pub mod wire;
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,9 +37,9 @@ use xtask::{Problem, Result};
 
 use crate::Rig;
 use crate::content::Content;
-use crate::mesh::fleet::{Fleet, claim_addresses, seats, secrets};
+use crate::mesh::fleet::{Canary, Fleet, claim_addresses, seats, secrets};
 use crate::mesh::istiod::{Istiod, Program};
-use crate::mesh::layout::Spot;
+use crate::mesh::layout::{Role, Seat, Spot};
 use crate::mesh::names::Names;
 use crate::mesh::relay::Relay;
 use crate::wait::is_so_by;
@@ -89,6 +90,7 @@ pub struct Mesh {
     relays: BTreeMap<String, Relay>,
     istiods: BTreeMap<String, Istiod>,
     program: Program,
+    envoy: PathBuf,
     rig: Rig,
     _names: Option<Names>,
     // last: the addresses are free when everything else is gone
@@ -130,12 +132,24 @@ impl Mesh {
         for (name, istiod) in &istiods {
             istiod.validate(rig.cluster(name))?;
         }
-        Ok(Self { fleet, relays, istiods, program: program.clone(), rig, _names: names, _addresses: addresses })
+        Ok(Self { fleet, relays, istiods, program: program.clone(), envoy, rig, _names: names, _addresses: addresses })
     }
 
     /// Its API servers.
     pub fn rig(&self) -> &Rig {
         &self.rig
+    }
+
+    /// Adds a second version to what serves in a cluster.
+    ///
+    /// # Errors
+    /// When its objects are refused, or it does not start.
+    pub fn add_canary(&self, spot: Spot) -> Result<Canary> {
+        let api = self.rig.cluster(spot.name()).api();
+        seeds::canary(spot).iter().try_for_each(|object| api.apply(object).map(drop))?;
+        let seat = Seat { spot, role: Role::Canary };
+        let bootstrap = envoy::bootstrap(seat, &self.program.version);
+        Canary::start(seat, &self.envoy, &self.rig.shared.supervisor, &bootstrap)
     }
 
     /// Its proxies and backends.

@@ -119,9 +119,9 @@ fn account(seat: Seat) -> Value {
 pub fn deployment(seat: Seat) -> Value {
     let role = seat.role;
     let container =
-        json!({ "name": role.app(), "image": format!("example/{}", role.app()), "ports": [{ "containerPort": PORT }] });
-    let labels = json!({ "app": role.app(), "version": "v1" });
-    template(&format!("{}-v1", role.app()), seat.namespace(), &labels, role.account(), json!({}), container)
+        json!({ "name": role.service(), "image": format!("example/{}", role.service()), "ports": [{ "containerPort": PORT }] });
+    let labels = json!({ "app": role.service(), "version": role.version() });
+    template(&format!("{}-{}", role.service(), role.version()), seat.namespace(), &labels, role.account(), json!({}), container)
 }
 
 /// Nothing runs it; it says what pods would be.
@@ -156,8 +156,8 @@ fn service(seat: Seat) -> Value {
 /// Labels that the injector gives to a pod of this workload.
 pub fn labels(role: Role) -> Value {
     json!({
-        "app": role.app(), "version": "v1", "security.istio.io/tlsMode": "istio",
-        "service.istio.io/canonical-name": role.app(), "service.istio.io/canonical-revision": "v1",
+        "app": role.service(), "version": role.version(), "security.istio.io/tlsMode": "istio",
+        "service.istio.io/canonical-name": role.service(), "service.istio.io/canonical-revision": role.version(),
     })
 }
 
@@ -166,7 +166,10 @@ pub fn workload(seat: Seat) -> Value {
     let Seat { spot, role } = seat;
     json!({
         "apiVersion": "networking.istio.io/v1", "kind": "WorkloadEntry",
-        "metadata": { "name": format!("{}-v1-{}", role.app(), spot.name()), "namespace": seat.namespace(), "labels": labels(role) },
+        "metadata": {
+            "name": format!("{}-{}-{}", role.service(), role.version(), spot.name()),
+            "namespace": seat.namespace(), "labels": labels(role),
+        },
         "spec": {
             "address": seat.ip().to_string(), "labels": labels(role), "serviceAccount": role.account(), "weight": 1,
             "network": spot.name(), "locality": format!("{}/{}", spot.region(), spot.zone()),
@@ -195,26 +198,40 @@ pub fn pod(seat: Seat, is_ready: bool) -> Value {
     })
 }
 
+/// What a cluster holds besides where it has a second version: its workload, and listeners of their own for both.
+pub fn canary(spot: Spot) -> Vec<Value> {
+    let listeners = [Role::Server, Role::Canary].map(|role| {
+        let mut sidecar = sidecar(Seat { spot, role });
+        sidecar["spec"]["workloadSelector"]["labels"]["version"] = role.version().into();
+        sidecar
+    });
+    let seat = Seat { spot, role: Role::Canary };
+    listeners.into_iter().chain([deployment(seat), workload(seat)]).collect()
+}
+
 /// No traffic is captured here, so every listener is told its own address.
 fn sidecar(seat: Seat) -> Value {
     let Seat { spot, role } = seat;
     let ip = role.ip(spot).to_string();
     let port = |speech: Speech| json!({ "number": speech.port(), "name": speech.name(), "protocol": speech.name().to_ascii_uppercase() });
     let inward = |speech: Speech| {
-        let backend = spot.backend(speech).to_string();
+        let backend = spot.backend(role, speech).to_string();
         json!({ "port": port(speech), "bind": ip, "captureMode": "NONE", "defaultEndpoint": backend })
     };
     let outward = |speech: Speech, bind: &str| {
         let host = if speech == Speech::Http { "*" } else { PORTS_HOST };
         json!({ "port": port(speech), "bind": bind, "captureMode": "NONE", "hosts": [format!("*/{host}")] })
     };
-    let selector = json!({ "labels": { "app": role.app() } });
+    let selector = json!({ "labels": { "app": role.service() } });
     let spec = match role {
-        Role::Server => json!({
-            "workloadSelector": selector,
-            "ingress": Speech::ALL.map(inward),
-            "egress": [outward(Speech::Http, &spot.address(0, 121).to_string())],
-        }),
+        Role::Server | Role::Canary => {
+            let outside = spot.address(0, if role == Role::Server { 121 } else { 122 });
+            json!({
+                "workloadSelector": selector,
+                "ingress": Speech::ALL.map(inward),
+                "egress": [outward(Speech::Http, &outside.to_string())],
+            })
+        }
         Role::Client | Role::Gateway => json!({
             "workloadSelector": selector,
             "egress": Speech::ALL.map(|speech| outward(speech, &ip)),

@@ -1,10 +1,11 @@
 //! `DestinationRule` of `networking.istio.io`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mesh_model::Leaf;
 use mesh_model::intent::{LoadBalancer, TcpKeepalive};
-use mesh_model::names::{Hostname, PortNumber, Region};
+use mesh_model::names::{Hostname, PortNumber, Region, SubsetName};
 
 use super::macros::{fields, kind};
 use super::value::ToTree;
@@ -19,6 +20,8 @@ kind! {
         export_to: Vec<Leaf<String>> => "spec.exportTo",
         /// how, for its ports
         traffic_policy: PortPolicies => "spec.trafficPolicy",
+        /// parts of its endpoints
+        subsets: Vec<HostSubset> => "spec.subsets",
     }
 }
 
@@ -35,6 +38,24 @@ fields! {
         locality: LocalitySetting => "policy.loadBalancer.localityLbSetting",
         /// ejection
         outlier_detection: OutlierDetection => "policy.outlierDetection",
+    }
+}
+
+/// Endpoints of a host that have these labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostSubset {
+    /// its name
+    pub name: SubsetName,
+    /// the labels
+    pub labels: BTreeMap<String, String>,
+    /// how clients connect to them and choose; `None`: as to all
+    pub traffic_policy: Option<PortPolicies>,
+}
+
+impl ToTree for HostSubset {
+    fn to_tree(&self) -> Tree {
+        let Self { name, labels, traffic_policy } = self;
+        Tree::map([("name", name.to_tree()), ("labels", labels.to_tree()), ("trafficPolicy", traffic_policy.to_tree())])
     }
 }
 

@@ -17,14 +17,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use destination_rule::{
-    ClientTls, ConnectionPool, DestinationRule, LocalitySetting, OutlierDetection, PortPolicies, TrafficPolicy,
+    ClientTls, ConnectionPool, DestinationRule, HostSubset, LocalitySetting, OutlierDetection, PortPolicies, TrafficPolicy,
 };
 pub use gateway::{Gateway, PassthroughServer};
 pub use peer_authentication::{MutualTlsMode, PeerAuthentication};
 pub use remote_gateway::{PassthroughListener, RemoteAddress, RemoteGateway};
 pub use service_entry::{Location, Resolution, ServiceEntry, ServicePort, WorkloadSelector};
 pub use value::duration_text;
-pub use virtual_service::{HttpMatch, HttpRetries, HttpRoute, RouteDestination, VirtualService};
+pub use virtual_service::{HttpMatch, HttpRetries, HttpRoute, PortMatches, RouteDestination, TcpRoute, VirtualService};
 pub use workload_entry::{RankLabel, WorkloadEntry};
 
 use mesh_model::names::{Namespace, ObjectName};

@@ -54,7 +54,7 @@ macro_rules! names {
     };
 }
 
-names!(Hostname, CanonicalName, NetworkName, Region, ServiceAccount, PortName);
+names!(SubsetName, Hostname, CanonicalName, NetworkName, Region, ServiceAccount, PortName);
 
 impl ToTree for mesh_model::names::PortNumber {
     fn to_tree(&self) -> Tree {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mesh_model::Leaf;
-use mesh_model::names::Hostname;
+use mesh_model::names::{Hostname, PortNumber, SubsetName};
 
 use super::macros::{fields, kind};
 use super::value::ToTree;
@@ -18,6 +18,8 @@ kind! {
         export_to: Vec<Leaf<String>> => "spec.exportTo",
         /// routes; the first that matches counts
         http: Vec<HttpRoute> => "spec.http",
+        /// routes of ports without requests
+        tcp: Vec<TcpRoute> => "spec.tcp",
     }
 }
 
@@ -28,7 +30,7 @@ fields! {
         name: String => "route.name",
         /// requests that it takes, any of these; absent: all
         matches: Vec<HttpMatch> => "route.match",
-        /// host that serves them
+        /// who serves them
         destination: RouteDestination => "route.route",
         /// what is tried again
         retries: Leaf<HttpRetries> => "route.retries",
@@ -43,17 +45,51 @@ impl ToTree for HttpRoute {
     }
 }
 
-/// The host that serves the requests of a route.
+fields! {
+    /// A route for connections.
+    TcpRoute {
+        /// ports of the host that it takes
+        ports: PortMatches => "route.match",
+        /// who serves them
+        destination: RouteDestination => "route.route",
+    }
+}
+
+impl ToTree for TcpRoute {
+    fn to_tree(&self) -> Tree {
+        self.members().part("route")
+    }
+}
+
+/// Connections to any of these ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RouteDestination {
-    /// the host
-    pub host: Hostname,
+pub struct PortMatches(pub Vec<PortNumber>);
+
+impl ToTree for PortMatches {
+    fn to_tree(&self) -> Tree {
+        Tree::list(self.0.iter().map(|port| Tree::map([("port", port.to_tree())])))
+    }
+}
+
+/// What serves the calls of a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteDestination {
+    /// a host
+    Host(Hostname),
+    /// subsets of a host, each with its percent of the calls
+    Subsets(Hostname, Vec<(SubsetName, u8)>),
 }
 
 impl ToTree for RouteDestination {
     fn to_tree(&self) -> Tree {
-        let Self { host } = self;
-        Tree::list([Tree::map([("destination", Tree::map([("host", host.to_tree())]))])])
+        let (host, shares) = match self {
+            Self::Host(host) => return Tree::list([Tree::map([("destination", Tree::map([("host", host.to_tree())]))])]),
+            Self::Subsets(host, shares) => (host, shares),
+        };
+        Tree::list(shares.iter().map(|(subset, weight)| {
+            let destination = Tree::map([("host", host.to_tree()), ("subset", subset.to_tree())]);
+            Tree::map([("destination", destination), ("weight", Tree::from(i64::from(*weight)))])
+        }))
     }
 }
 

@@ -31,6 +31,8 @@ kind! {
         tls_mode: String => "spec.labels[security.istio.io/tlsMode]",
         /// the destination that it serves
         destination: String => "spec.labels[gloo-terraform/destination]",
+        /// the subset of the destination that it serves, by its labels
+        subset: BTreeMap<String, String> => "spec.labels[*]",
         /// failover rank
         rank: RankLabel => "spec.labels[gloo-terraform-rank/*]",
     }

@@ -146,6 +146,7 @@ impl<'f, 'a, 'c> Found<'f, 'a, 'c> {
             selector: self.selector.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
             canonical_name: Leaf::Known(canonical_name?),
             service_accounts: service_accounts?.into_iter().map(Leaf::Known).collect(),
+            subsets: None,
         };
         Some(ServiceFacts { backend, subsets: self.subsets(), observed: self.observed() })
     }

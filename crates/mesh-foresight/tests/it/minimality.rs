@@ -12,8 +12,8 @@ use mesh_model::{Leaf, derived};
 use mesh_translate::{Objects, translate};
 use proptest::prelude::*;
 
+use crate::named;
 use crate::ranks::request;
-use crate::{fleet, named};
 
 /// Every address of the gateways of a cluster.
 fn addresses(intent: &VirtualDestination, cluster: &ClusterName) -> BTreeSet<Address> {
@@ -94,7 +94,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_object_makes_a_difference(intent in prop_oneof![fleet::destination(), named::destination()]) {
+    fn every_object_makes_a_difference(intent in prop_oneof![named::addressed(), named::destination()]) {
         let objects = translate(&intent).objects;
         for (cluster, all) in &objects {
             for object in all {

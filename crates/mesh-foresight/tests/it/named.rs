@@ -1,4 +1,4 @@
-//! Random fleets in which some gateways are reached by hostnames.
+//! Random fleets as they are modelled: without subsets, and some in which gateways are reached by hostnames.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +11,16 @@ use proptest::prelude::*;
 
 use crate::fleet;
 
+/// A destination that translates without an error.
+pub(crate) fn addressed() -> impl Strategy<Value = VirtualDestination> {
+    fleet::destination().prop_map(fleet::whole)
+}
+
 /// A destination that translates without an error, in a fleet in which some gateways have hostnames.
 pub(crate) fn destination() -> impl Strategy<Value = VirtualDestination> {
     let named = prop::collection::vec(prop::bool::weighted(0.4), 10);
     let shared = prop::sample::subsequence(&["east", "north", "west"][..], 0..=2);
-    (fleet::destination(), named, shared)
+    (addressed(), named, shared)
         .prop_map(|(mut intent, named, shared)| {
             let mut named = named.into_iter();
             for (cluster, facts) in &mut intent.mesh.clusters {

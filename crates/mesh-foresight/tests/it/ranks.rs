@@ -9,7 +9,7 @@ use mesh_model::names::ClusterName;
 use mesh_translate::translate;
 use proptest::prelude::*;
 
-use crate::{fleet, named};
+use crate::named;
 
 /// The translated destination, read back.
 pub(crate) fn foresee(intent: &VirtualDestination) -> Fleet {
@@ -92,7 +92,7 @@ fn ways(intent: &VirtualDestination, client: &ClusterName, cluster: &ClusterName
 }
 
 fn destinations() -> impl Strategy<Value = VirtualDestination> {
-    prop_oneof![2 => fleet::destination(), 1 => named::destination()]
+    prop_oneof![2 => named::addressed(), 1 => named::destination()]
 }
 
 proptest! {

@@ -132,6 +132,7 @@ fn backend(name: &str) -> Backend {
         selector: BTreeMap::from([("app".to_owned(), "reviews".to_owned())]),
         canonical_name: Leaf::Known("reviews".parse().expect("a name")),
         service_accounts: vec![Leaf::Known("bookinfo-reviews".parse().expect("an account"))],
+        subsets: None,
     }
 }
 

@@ -7,9 +7,9 @@ use mesh_model::Leaf;
 use proptest::prelude::*;
 use serde_json::json;
 
+use crate::named;
 use crate::ranks::foresee;
 use crate::rig::{HOST, Rig, cluster};
-use crate::{fleet, named};
 
 const TABLE: &str = "\
 reviews.mesh.internal:9080
@@ -110,7 +110,7 @@ proptest! {
 
     /// Whatever the fleet: every client has its rows, the same ones every time, and a diagram has no more than its own lines.
     #[test]
-    fn every_client_has_its_rows(intent in prop_oneof![fleet::destination(), named::destination()], pods in 0..4_u32) {
+    fn every_client_has_its_rows(intent in prop_oneof![named::addressed(), named::destination()], pods in 0..4_u32) {
         let (foresight, world) = (foresee(&intent), World { usual: pods, ..World::default() });
         let (host, port) = (intent.hostname.as_str(), intent.ports[0].number.get());
         let table = foresight.table(&world, host, port, None);

@@ -9,6 +9,7 @@ use super::mesh::{check_member, check_outside_clusters, decode_argument, decode_
 use super::reader::{Object, Read, Sink, Value, all, check_unique, shown, sound};
 use super::scalars::{decode_duration, decode_port, decode_visibility};
 use super::shapes::{OUTLIER_DETECTION, OVERLAY, PORT, RETRIES, TCP_KEEPALIVE, VIRTUAL_DESTINATION};
+use super::subsets::{check_backends, check_ports, check_server_names, decode_subsets};
 use super::{MAX_BACKENDS, MAX_CLUSTERS, MAX_LIST, MAX_PORTS};
 use crate::facts::{Backend, ClusterFacts};
 use crate::finding::Code;
@@ -38,6 +39,17 @@ pub(super) fn decode_destination(value: &Value<'_>, sink: &mut Sink) -> Read<Vir
     let hostname = decode_hostname(&destination.get("hostname"), &name, &namespace, &mesh, sink);
     let ports = decode_ports(&destination.get("ports"), sink);
     let backends = decode_backends(&destination.get("backends"), members, sink);
+    let subsets_value = destination.get("subsets");
+    let subsets = optional(&subsets_value, sink, decode_subsets).map(Option::unwrap_or_default);
+    if let (Ok(backends), Ok(subsets)) = (&backends, &subsets) {
+        check_backends(&destination.get("backends"), backends, subsets, sink);
+    }
+    if let (Ok(ports), Ok(hostname), Ok(subsets)) = (&ports, &hostname, &subsets)
+        && !subsets.is_empty()
+    {
+        check_ports(&destination.get("ports"), ports, sink);
+        check_server_names(&subsets_value, hostname, ports, subsets, sink);
+    }
     let clients_value = destination.get("clients");
     let clients = optional(&clients_value, sink, |value, sink| decode_clients(value, members, sink));
 
@@ -74,6 +86,7 @@ pub(super) fn decode_destination(value: &Value<'_>, sink: &mut Sink) -> Read<Vir
         hostname: hostname?,
         ports: ports?,
         backends: backends?,
+        subsets: subsets?,
         clients,
         client_namespace: client_namespace?.unwrap_or_default(),
         failover: failover?,

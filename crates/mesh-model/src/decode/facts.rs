@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::reader::{Read, Sink, Value, all, check_unique, sound};
 use super::scalars::{decode_address, decode_backend_protocol, decode_exposed_host, decode_port, decode_selector};
 use super::shapes::{BACKEND, BACKEND_PORT, CLUSTER_FACTS, GATEWAY};
+use super::subsets::decode_backend_subsets;
 use super::{MAX_GATEWAYS, MAX_LIST, MAX_PORTS};
 use crate::facts::{Backend, BackendPort, ClusterFacts, GatewayAddress, GatewayFacts};
 use crate::finding::Code;
@@ -133,6 +134,7 @@ pub(super) fn decode_backend(value: &Value<'_>, members: Option<&BTreeSet<Cluste
         check_unique(sink, known, "Each service account is one identity of the pods.")?;
         all(accounts)
     });
+    let subsets = decode_backend_subsets(&backend.get("subsets"), sink);
     Ok(Backend {
         cluster: cluster?,
         namespace: namespace?,
@@ -141,6 +143,7 @@ pub(super) fn decode_backend(value: &Value<'_>, members: Option<&BTreeSet<Cluste
         selector: selector?,
         canonical_name: canonical_name?,
         service_accounts: service_accounts?,
+        subsets: subsets?,
     })
 }
 

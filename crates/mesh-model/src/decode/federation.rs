@@ -62,7 +62,12 @@ fn decode_exports(
 ) -> Read<Vec<Export>> {
     let items = value.list(sink, usize::MAX)?;
     let decode = |(backend, item): (Backend, &Value<'_>), sink: &mut Sink| {
-        let Backend { service, namespace, cluster, .. } = &backend;
+        let Backend { service, namespace, cluster, subsets, .. } = &backend;
+        if subsets.is_some() {
+            let what = format!("Export {namespace}/{service} of cluster {cluster} names subsets.");
+            let why = "An export is called as a whole; a gloo_virtual_destination has subsets.";
+            sink.report(Code::Unsupported, item.path().attribute("subsets"), what, why, "Remove `subsets`.");
+        }
         let hostname = federated_hostname(service, namespace, cluster, suffix).map_err(|error| {
             let what = format!(
                 "The name of this export, <service>.<namespace>.svc.<cluster>.{suffix}, has {} characters.",

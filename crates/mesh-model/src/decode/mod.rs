@@ -13,6 +13,7 @@ mod number;
 mod reader;
 mod scalars;
 mod shapes;
+mod subsets;
 
 use crate::facts::{Backend, ClusterFacts};
 use crate::finding::Findings;
@@ -31,6 +32,8 @@ pub const MAX_PORTS: usize = 256;
 pub const MAX_GATEWAYS: usize = 64;
 /// Most labels of a selector.
 pub const MAX_LABELS: usize = 64;
+/// Most subsets of a destination.
+pub const MAX_SUBSETS: usize = 100;
 /// Most elements of any other list.
 pub const MAX_LIST: usize = 1_000;
 

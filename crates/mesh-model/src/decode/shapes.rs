@@ -90,6 +90,7 @@ pub(super) static BACKEND: Shape = Shape {
         ("selector", "{ app = \"reviews\" }"),
         ("canonical_name", "\"reviews\""),
         ("service_accounts", "[\"bookinfo-reviews\"]"),
+        ("subsets", "[\"v1\"]"),
     ],
 };
 
@@ -104,6 +105,10 @@ pub(super) static VIRTUAL_DESTINATION: Shape = Shape {
         ("hostname", "\"reviews.mesh.internal\""),
         ("ports", "[{ number = 9080 }]"),
         ("backends", "data.gloo_service.reviews.backends"),
+        (
+            "subsets",
+            "{ v1 = { labels = { version = \"v1\" }, weight = 90 }, v2 = { labels = { version = \"v2\" }, weight = 10 } }",
+        ),
         ("clients", "[\"east\", \"west\"]"),
         ("client_namespace", "{ west = \"frontend\" }"),
         ("failover", "{ order = [\"east\", \"west\"] }"),
@@ -119,6 +124,8 @@ pub(super) static VIRTUAL_DESTINATION: Shape = Shape {
         ("ignore_findings", "{ GM2013 = \"CoreDNS answers for the hostname\" }"),
     ],
 };
+
+pub(super) static SUBSET: Shape = Shape { attributes: &[("labels", "{ version = \"v1\" }"), ("weight", "90")] };
 
 pub(super) static OVERLAY: Shape = Shape {
     attributes: &[

@@ -240,7 +240,7 @@ fn unsupported_protocols() {
     refused("/ports/0/protocol", [json!("udp")], Code::Unsupported, "ports[0].protocol");
     let values = ["grpc-web", "https", "mongo", "mysql", "redis"].map(|name| json!(name));
     refused("/ports/0/protocol", values, Code::InvalidValue, "ports[0].protocol");
-    accepted("/ports/0/protocol", ["http", "http2", "grpc", "tls", "tcp"].map(|name| json!(name)));
+    accepted("/ports/0/protocol", ["http", "http2", "grpc", "tcp"].map(|name| json!(name)));
 }
 
 #[test]
@@ -280,7 +280,7 @@ fn unknown_arguments() {
 #[test]
 fn wrong_types_everywhere() {
     fn walk(document: &Value, pointer: &str, path: &str, out: &mut Vec<(String, String)>) {
-        let is_map = ["clusters", "accepted_trust_domains", "selector", "client_namespace", "per_client"]
+        let is_map = ["clusters", "accepted_trust_domains", "selector", "client_namespace", "per_client", "subsets", "labels"]
             .iter()
             .any(|name| path.ends_with(name));
         match document {

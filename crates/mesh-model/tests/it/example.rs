@@ -51,7 +51,11 @@ pub(crate) fn destination() -> Value {
             { "number": 81, "protocol": null, "name": null, "service_port": null, "service_port_name": null },
             { "number": 82, "service_port_name": "grpc" },
         ],
-        "backends": [backend("east"), backend("west")],
+        "backends": [backend("east"), with(backend("west"), "/subsets", json!(["v1"]))],
+        "subsets": {
+            "v1": { "labels": { "version": "v1" }, "weight": 90 },
+            "v2": { "labels": { "version": "v2", "example.com/track": "canary" }, "weight": 10 },
+        },
         "clients": ["east", "north", "west"],
         "client_namespace": { "north": "frontend" },
         "failover": { "order": ["west", "east"], "locality": null, "only": true, "per_client": { "east": ["west", "north"] } },

@@ -6,4 +6,5 @@ mod errors;
 mod example;
 mod mesh;
 mod properties;
+mod subsets;
 mod unknown;

@@ -282,6 +282,7 @@ prop_compose! {
         Backend {
             cluster, namespace, service, ports: ports.collect(), selector, canonical_name,
             service_accounts: service_accounts.into_iter().map(account).collect(),
+            subsets: None,
         }
     }
 }

@@ -61,7 +61,7 @@ pub(crate) fn hcl(path: &[String]) -> String {
     let mut out = String::new();
     for (position, step) in path.iter().enumerate() {
         let is_key = position > 0
-            && ["clusters", "accepted_trust_domains", "selector", "client_namespace", "per_client"]
+            && ["clusters", "accepted_trust_domains", "selector", "client_namespace", "per_client", "subsets", "labels"]
                 .contains(&path[position - 1].as_str());
         match step.parse::<usize>() {
             Ok(index) => out.push_str(&format!("[{index}]")),

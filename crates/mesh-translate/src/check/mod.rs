@@ -16,6 +16,7 @@ mod planned;
 mod pods;
 mod roots;
 mod serving;
+mod subsets;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -80,6 +81,7 @@ pub fn check_inventory(objects: &Objects, rights: &Rights<'_>, inventories: &BTr
                 behind::check(&planned, &pods, &inventory, &mut findings);
                 serving::check(&planned, &pods, &inventory, &mut findings);
                 ejection::check(&planned, &pods, &inventory, &mut findings);
+                subsets::check(&planned, &pods, &inventory, &mut findings);
             }
         }
         if hosts.iter().any(|(hostname, _, objects)| hostname.is_some() && objects.contains_key(cluster)) {

@@ -10,7 +10,7 @@ use mesh_model::{AttributePath, Code, Finding, Findings, derived};
 
 use super::live::listed;
 use super::planned::{elements, members, strings};
-use crate::Objects;
+use crate::{Objects, overlay};
 
 /// What an object must not have, or lack, for failover to work, and why.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -58,7 +58,7 @@ pub(crate) fn check(intent: &VirtualDestination, objects: &Objects) -> Findings 
         let host = objects.iter().find(|object| object.kind.is_istio("ServiceEntry") && !derived::is_serving_name(&object.name));
         for object in objects {
             let is_for = |kind: &str, only: Option<&ClusterName>| {
-                *kind == object.kind.key_name() && only.is_none_or(|only| only == cluster)
+                overlay::meant_as(object).as_deref() == Some(kind) && only.is_none_or(|only| only == cluster)
             };
             let Some(index) = intent.overlays.iter().position(|overlay| is_for(&overlay.kind, overlay.cluster.as_ref())) else {
                 continue;
@@ -95,9 +95,14 @@ fn undone(object: &Object, host: Option<&Object>) -> Vec<Undone> {
 }
 
 fn of_rule(rule: &Object, host: Option<&Object>) -> Vec<(bool, Undone)> {
-    let policy = rule.at(&["spec", "trafficPolicy"]);
-    let ports = policy.map_or(&[][..], |policy| members(policy, "portLevelSettings"));
-    let policies: Vec<Option<&Tree>> = if ports.is_empty() { vec![policy] } else { ports.iter().map(Some).collect() };
+    let subsets = rule.at(&["spec"]).map_or(&[][..], |spec| members(spec, "subsets"));
+    let of_subsets = subsets.iter().map(|subset| subset.member("trafficPolicy"));
+    fn of_ports(policy: Option<&Tree>) -> Vec<Option<&Tree>> {
+        let ports = policy.map_or(&[][..], |policy| members(policy, "portLevelSettings"));
+        if ports.is_empty() { vec![policy] } else { ports.iter().map(Some).collect() }
+    }
+    let policies: Vec<Option<&Tree>> =
+        std::iter::once(rule.at(&["spec", "trafficPolicy"])).chain(of_subsets).flat_map(of_ports).collect();
     let of = |path: [&'static str; 2]| policies.iter().map(move |policy| (*policy)?.member(path[0])?.member(path[1]));
     let has_two_orders = of(["loadBalancer", "localityLbSetting"]).flatten().any(|setting| {
         let has = |name: &str| !elements(setting.member(name)).is_empty();

@@ -25,11 +25,15 @@ pub(super) struct Common {
     pub(super) service_ports: BTreeSet<String>,
     /// SPIFFE ids that clients accept; `None` where they are not all known
     pub(super) identities: Option<BTreeSet<String>>,
+    /// subsets that get calls
+    pub(super) routed: BTreeSet<String>,
+    /// clusters that others call for a subset
+    pub(super) entries: BTreeSet<(String, String)>,
 }
 
 impl Common {
     pub(super) fn of(objects: &Objects) -> Self {
-        let Some(rule) = objects.values().flatten().find(|object| object.kind.is_istio("DestinationRule")) else {
+        let Some(rule) = objects.values().flatten().find(|object| is_of_clients(object)) else {
             return Self::default();
         };
         let ports = server_names(rule)
@@ -37,8 +41,31 @@ impl Common {
             .map(|(port, _)| port.to_owned());
         let identities = transport(rule).flat_map(|tls| members(tls, "subjectAltNames")).map(|id| id.text().map(str::to_owned));
         let identities: Option<BTreeSet<String>> = identities.collect();
-        Self { service_ports: ports.collect(), identities: identities.filter(|all| !all.is_empty()) }
+        let of_kind = |kind: &'static str| objects.values().flatten().filter(move |object| object.kind.is_istio(kind));
+        let entry = |entry: &Arc<Object>| {
+            let name = entry.name.as_str().strip_prefix(derived::destination_of("WorkloadEntry", &entry.name)?)?;
+            let cluster = name.strip_prefix('.')?.split('.').next()?;
+            Some((cluster.to_owned(), derived::subset_of(&entry.name)?.to_owned()))
+        };
+        Self {
+            service_ports: ports.collect(),
+            identities: identities.filter(|all| !all.is_empty()),
+            routed: of_kind("VirtualService").flat_map(|service| routed(service)).map(str::to_owned).collect(),
+            entries: of_kind("WorkloadEntry").filter_map(entry).collect(),
+        }
     }
+}
+
+/// Subsets to which a VirtualService sends calls.
+fn routed(service: &Object) -> impl Iterator<Item = &str> {
+    let of = |member| service.at(&["spec"]).map_or(&[][..], |spec| members(spec, member));
+    let destinations = of("http").iter().chain(of("tcp")).flat_map(|route| members(route, "route"));
+    destinations.filter_map(|route| route.member("destination")?.member("subset")?.text())
+}
+
+/// Whether it is a DestinationRule of clients, not of gateways.
+fn is_of_clients(object: &Object) -> bool {
+    object.kind.is_istio("DestinationRule") && !derived::is_serving_name(&object.name)
 }
 
 /// How clients of each port encrypt.
@@ -86,6 +113,11 @@ impl<'a> Planned<'a> {
         self.of_kind("ServiceEntry").find(|host| strings(host, HOSTS).any(|name| name == self.hostname))
     }
 
+    /// The DestinationRule by which the cluster's gateways tell subsets apart.
+    pub(super) fn of_gateways(&self) -> Option<&'a Object> {
+        self.of_kind("DestinationRule").find(|rule| !is_of_clients(rule))
+    }
+
     /// What tells the cluster's own pods, if they serve.
     pub(super) fn behind(&self) -> Option<Behind<'a>> {
         let is_serving = |host: &&Object| strings(host, HOSTS).any(derived::is_serving_host);
@@ -94,7 +126,7 @@ impl<'a> Planned<'a> {
         }
         let exposed = self.of_kind("Gateway").find_map(gateway_server).map(|server| server.host);
         let host = exposed.or_else(|| {
-            let mut rules = self.of_kind("DestinationRule").filter(|_| self.serves());
+            let mut rules = self.of_kind("DestinationRule").filter(|rule| is_of_clients(rule) && self.serves());
             rules.find_map(|rule| server_names(rule).next()?.split_once("_._.").map(|(_, host)| host))
         })?;
         if derived::is_serving_host(host) {

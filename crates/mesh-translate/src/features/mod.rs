@@ -14,6 +14,7 @@ mod remote_gateway;
 mod retries;
 mod routing;
 mod serving;
+mod subsets;
 mod timeout;
 mod visibility;
 
@@ -23,7 +24,7 @@ mod tests;
 pub(crate) use exposure::listening_port;
 pub(crate) use failover::RANKS_BY_LOCALITY;
 use istio_objects::kinds::{
-    DestinationRule, Gateway, HttpRoute, RemoteGateway, ServiceEntry, TrafficPolicy, VirtualService, WorkloadEntry,
+    DestinationRule, Gateway, HttpRoute, RemoteGateway, ServiceEntry, TcpRoute, TrafficPolicy, VirtualService, WorkloadEntry,
 };
 
 use crate::ir;
@@ -42,6 +43,8 @@ pub enum Slice {
     Gateway(fn(&ir::Exposure) -> Gateway, &'static [&'static str]),
     /// of the ServiceEntry by which its gateways know its pods
     ServingEntry(fn(&ir::ServingHost) -> ServiceEntry, &'static [&'static str]),
+    /// of the DestinationRule by which they tell them apart
+    ServingRule(fn(&ir::ServingSubsets) -> DestinationRule, &'static [&'static str]),
     /// of a client cluster's DestinationRule
     DestinationRule(fn(&ir::Policy) -> DestinationRule, &'static [&'static str]),
     /// of the policy of each port there
@@ -50,6 +53,8 @@ pub enum Slice {
     VirtualService(fn(&ir::RouteTable) -> VirtualService, &'static [&'static str]),
     /// of each route there
     HttpRoute(fn(&ir::Route) -> HttpRoute, &'static [&'static str]),
+    /// of its route for connections
+    TcpRoute(fn(&ir::ConnectionRoute) -> TcpRoute, &'static [&'static str]),
     /// of each of its WorkloadEntries
     WorkloadEntry(fn(&ir::Entry) -> WorkloadEntry, &'static [&'static str]),
     /// of each of its Gateways for other networks
@@ -72,6 +77,7 @@ pub const FEATURES: &[Feature] = &[
     retries::FEATURE,
     routing::FEATURE,
     serving::FEATURE,
+    subsets::FEATURE,
     timeout::FEATURE,
     visibility::FEATURE,
 ];

@@ -1,14 +1,14 @@
 //! # What it does
-//! Gives the pods of a serving cluster a name by which its gateways know them, where the Services differ: clients send one
-//! server name, which has to lead to the pods in every cluster.
+//! Gives the pods of a serving cluster a name by which its gateways know them, where the Services differ, or pods have subsets:
+//! clients send one server name, which has to lead to the pods in every cluster.
 //!
 //! # Renders
 //! A ServiceEntry that only the gateways' namespaces see. It selects pods by the labels of their Service, which no entry of
 //! another cluster has, so that a gateway never sends a call on to another one. Where one Service has the same name, namespace,
-//! ports and domain everywhere, its own name does, and nothing is written.
+//! ports and domain everywhere, and there are no subsets, its own name does, and nothing is written.
 //!
 //! # Interacts with
-//! `exposure`, which passes the name through; `mutual_tls`, whose server name it is.
+//! `exposure`, which passes the name through; `mutual_tls`, whose server name it is; `subsets`, which tells the pods apart.
 
 use istio_objects::kinds::{ServiceEntry, WorkloadSelector};
 use mesh_model::Leaf;

@@ -9,8 +9,8 @@ use mesh_model::intent::{LoadBalancer, OutlierDetection, Protocol};
 
 use super::{FEATURES, Slice};
 use crate::ir::{
-    Entry, Exposure, Host, HostPort, LocalPods, Policy, PortPolicy, RankedBy, Ranks, RemoteGateway, Route, RouteTable,
-    ServingHost, Way,
+    ConnectionRoute, Destinations, Entry, Exposure, Host, HostPort, LocalPods, Policy, PortPolicy, RankedBy, Ranks,
+    RemoteGateway, Route, RouteTable, ServingHost, ServingSubsets, Way,
 };
 
 fn name<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
@@ -25,15 +25,21 @@ fn everybody() -> Vec<Leaf<String>> {
     vec![Leaf::Known("*".to_owned())]
 }
 
+fn version(version: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([("version".to_owned(), version.to_owned())])
+}
+
 /// A plan of every sort, with everything set.
 struct Plans {
     exposure: Exposure,
     serving: ServingHost,
+    serving_subsets: ServingSubsets,
     host: Host,
     policy: Policy,
     port_policy: PortPolicy,
     table: RouteTable,
     route: Route,
+    connections: ConnectionRoute,
     entry: Entry,
     remote_gateway: RemoteGateway,
 }
@@ -58,6 +64,14 @@ fn plans() -> Plans {
             canonical_name: None,
             gateways: vec![name("istio-system")],
         },
+        serving_subsets: ServingSubsets {
+            name: name("vd-gloo-serving.reviews.mesh.internal"),
+            namespace: name("bookinfo"),
+            hostname: name("gloo-serving.reviews.mesh.internal"),
+            destination: destination.clone(),
+            subsets: vec![(name("v1"), version("v1"))],
+            gateways: vec![name("istio-system")],
+        },
         host: Host {
             name: name("vd-reviews.mesh.internal"),
             hostname: name("reviews.mesh.internal"),
@@ -73,7 +87,12 @@ fn plans() -> Plans {
             export_to: everybody(),
             ignored: BTreeMap::from([(mesh_model::Code::DnsCaptureOff, "DNS is ours".to_owned())]),
         },
-        policy: Policy { hostname: name("reviews.mesh.internal"), export_to: everybody(), ports: Vec::new() },
+        policy: Policy {
+            hostname: name("reviews.mesh.internal"),
+            export_to: everybody(),
+            ports: Vec::new(),
+            subsets: Vec::new(),
+        },
         port_policy: PortPolicy {
             number: port(9080),
             sni: "outbound_.9080_._.reviews.bookinfo.svc.cluster.local".to_owned(),
@@ -84,11 +103,20 @@ fn plans() -> Plans {
             ranks: Ranks::Labels { highest: 2 },
             outlier_detection: OutlierDetection::default(),
         },
-        table: RouteTable { hostname: name("reviews.mesh.internal"), export_to: everybody(), routes: Vec::new() },
+        table: RouteTable {
+            hostname: name("reviews.mesh.internal"),
+            export_to: everybody(),
+            routes: Vec::new(),
+            connections: None,
+        },
+        connections: ConnectionRoute {
+            ports: vec![port(5432)],
+            destinations: Destinations::Subsets(name("reviews.mesh.internal"), vec![(name("v1"), 100)]),
+        },
         route: Route {
             name: "safe-methods",
             methods: &["GET"],
-            hostname: name("reviews.mesh.internal"),
+            destinations: Destinations::Host(name("reviews.mesh.internal")),
             attempts: Leaf::Known(3),
             per_try_timeout: None,
             retry_unavailable: Leaf::Known(true),
@@ -106,6 +134,7 @@ fn plans() -> Plans {
             name: name("vd-reviews.mesh.internal.west"),
             cluster: name("west"),
             destination,
+            subset: version("v1"),
             way: Way::Address {
                 address: Leaf::Known("203.0.113.20".parse().expect("an address")),
                 port: Leaf::Known(port(15443)),
@@ -124,10 +153,12 @@ fn written(slice: &Slice, plans: &Plans) -> (&'static str, &'static [&'static st
     match slice {
         Slice::Gateway(give, fields) => ("Gateway", fields, give(&plans.exposure).given()),
         Slice::ServingEntry(give, fields) => ("ServingEntry", fields, give(&plans.serving).given()),
+        Slice::ServingRule(give, fields) => ("ServingRule", fields, give(&plans.serving_subsets).given()),
         Slice::DestinationRule(give, fields) => ("DestinationRule", fields, give(&plans.policy).given()),
         Slice::TrafficPolicy(give, fields) => ("TrafficPolicy", fields, give(&plans.port_policy).given()),
         Slice::VirtualService(give, fields) => ("VirtualService", fields, give(&plans.table).given()),
         Slice::HttpRoute(give, fields) => ("HttpRoute", fields, give(&plans.route).given()),
+        Slice::TcpRoute(give, fields) => ("TcpRoute", fields, give(&plans.connections).given()),
         // by an address, and by a network
         Slice::WorkloadEntry(give, fields) => {
             let by_network = Entry { way: Way::Network(name("net-west")), ..plans.entry.clone() };

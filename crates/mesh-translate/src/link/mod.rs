@@ -9,6 +9,7 @@ pub(crate) mod ranks;
 mod releases;
 mod served;
 mod services;
+mod subsets;
 mod timeouts;
 mod trust;
 mod visibility;
@@ -123,6 +124,7 @@ pub(crate) fn link(intent: &VirtualDestination) -> (Option<Linked<'_>>, Findings
     hostnames::check(&scope, &ranked, &named, &mut findings);
     outlier::check(&scope, &ports, &ranked, &mut findings);
     ports::check(&scope, &ports, &mut findings);
+    subsets::check(&scope, &ranked, &mut findings);
     timeouts::check(&scope, &ports, &ranked, &mut findings);
     trust::check(&scope, &ranked, &mut findings);
     visibility::check(&scope, &mut findings);

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use mesh_model::intent::{OutlierDetection, Port};
-use mesh_model::names::ClusterName;
+use mesh_model::names::{ClusterName, SubsetName};
 use mesh_model::{AttributePath, Code, Finding, Findings, Leaf};
 
 use super::Scope;
 use super::ranks::Ranked;
+use super::subsets;
 use crate::link::gateways;
 
 pub(super) fn check(scope: &Scope<'_>, ports: &[&Port], ranked: &Ranked<'_>, findings: &mut Findings) {
@@ -37,15 +38,13 @@ fn check_limit(scope: &Scope<'_>, ranked: &Ranked<'_>, findings: &mut Findings) 
         return;
     }
     let endpoints = endpoints(scope);
-    let never: Vec<String> = ranked
-        .targets
-        .iter()
-        .filter_map(|(client, targets)| {
-            let remote: u32 = targets.keys().map(|target| endpoints[target]).sum();
+    let never: Vec<String> = of_parts(scope)
+        .filter_map(|(client, part)| {
+            let remote: u32 = targets(scope, ranked, client, part).map(|target| endpoints[target]).sum();
             // counts of pods are no facts: one pod is the fewest that serves
-            let total = remote + u32::from(scope.serving.contains_key(client));
+            let total = remote + u32::from(subsets::serves(scope, client, part));
             (total > 1 && u32::from(percent) * total < 100)
-                .then(|| format!("{client} ({total} endpoints with one pod of its own)"))
+                .then(|| format!("{client} ({total} endpoints{} with one pod of its own)", of_subset(part)))
         })
         .collect();
     if !never.is_empty() {
@@ -71,13 +70,12 @@ fn check_only_targets(scope: &Scope<'_>, ports: &[&Port], ranked: &Ranked<'_>, f
         return;
     };
     let endpoints = endpoints(scope);
-    let lonely: Vec<String> = ranked
-        .targets
-        .iter()
-        .filter(|(client, targets)| targets.len() == 1 && !scope.serving.contains_key(*client))
-        .filter_map(|(client, targets)| {
-            let (only, _) = targets.first_key_value().filter(|(only, _)| u32::from(*percent) * endpoints[*only] >= 100)?;
-            Some(format!("{client} ({only})"))
+    let lonely: Vec<String> = of_parts(scope)
+        .filter(|(client, part)| !subsets::serves(scope, client, *part))
+        .filter_map(|(client, part)| {
+            let mut targets = targets(scope, ranked, client, part);
+            let only = targets.next().filter(|only| u32::from(*percent) * endpoints[*only] >= 100)?;
+            targets.next().is_none().then(|| format!("{client} ({only}{})", of_subset(part)))
         })
         .collect();
     if !lonely.is_empty() {
@@ -123,4 +121,26 @@ fn check_connections(scope: &Scope<'_>, ports: &[&Port], ranked: &Ranked<'_>, fi
 fn endpoints<'a>(scope: &Scope<'a>) -> BTreeMap<&'a ClusterName, u32> {
     let count = |cluster| u32::try_from(gateways::count(scope.facts(cluster))).unwrap_or(u32::MAX);
     scope.serving.keys().map(|cluster| (*cluster, count(cluster))).collect()
+}
+
+/// Every client, with every part of what serves.
+fn of_parts<'s>(scope: &'s Scope<'_>) -> impl Iterator<Item = (&'s ClusterName, Option<&'s SubsetName>)> {
+    let parts = subsets::parts(scope);
+    scope.clients.keys().flat_map(move |client| parts.clone().into_iter().map(move |part| (*client, part)))
+}
+
+/// What is meant, where it is not all.
+fn of_subset(part: Option<&SubsetName>) -> String {
+    part.map_or_else(String::new, |name| format!(" of subset {name}"))
+}
+
+/// The other clusters where a part serves a client.
+fn targets<'r>(
+    scope: &'r Scope<'_>,
+    ranked: &'r Ranked<'_>,
+    client: &ClusterName,
+    part: Option<&'r SubsetName>,
+) -> impl Iterator<Item = &'r ClusterName> {
+    let targets = ranked.targets.get(client).into_iter().flat_map(BTreeMap::keys).copied();
+    targets.filter(move |target| subsets::serves(scope, target, part))
 }

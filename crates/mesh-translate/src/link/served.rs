@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use mesh_model::derived;
 use mesh_model::intent::Port;
-use mesh_model::names::{ClusterDomain, Hostname, Namespace, PortNumber, ServiceName};
+use mesh_model::names::{ClusterDomain, Hostname, Namespace, PortNumber, ServiceName, SubsetName};
 
 use super::Scope;
 
@@ -12,7 +12,8 @@ use super::Scope;
 pub(crate) enum Served<'a> {
     /// the Service's own: it is the same in every serving cluster
     Service(Service<'a>),
-    /// one of the destination's, under which every serving cluster knows its own pods, because the Services differ
+    /// one of the destination's, under which every serving cluster knows its own pods, because the Services differ, or because they
+    /// have subsets: those of a Service's own name would be seen by whoever calls the Service
     Own(Hostname),
 }
 
@@ -46,7 +47,7 @@ impl<'a> Served<'a> {
             .collect();
         let mut services = services.into_iter();
         match (services.next(), services.next()) {
-            (Some(only), None) => Self::Service(only),
+            (Some(only), None) if scope.intent.subsets.is_empty() => Self::Service(only),
             _ => Self::Own(derived::serving_host(&scope.intent.hostname)),
         }
     }
@@ -60,12 +61,12 @@ impl<'a> Served<'a> {
     }
 
     /// The server name for a port of the destination, by which an `AUTO_PASSTHROUGH` gateway finds what serves: the Service's
-    /// own port, not the destination's, and no subset (`._.`).
-    pub(crate) fn sni(&self, index: usize, port: &Port) -> String {
+    /// own port, not the destination's.
+    pub(crate) fn sni(&self, index: usize, port: &Port, subset: Option<&SubsetName>) -> String {
         let number = match self {
             Self::Service(service) => service.ports[index],
             Self::Own(_) => port.number,
         };
-        format!("outbound_.{number}_._.{}", self.host())
+        derived::server_name(number, subset, &self.host())
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use istio_objects::reserved;
 use mesh_model::facts::{Backend, BackendPort};
 use mesh_model::intent::Port;
-use mesh_model::names::{CanonicalName, ClusterName, Namespace, PortNumber, ServiceAccount};
+use mesh_model::names::{CanonicalName, ClusterName, Namespace, PortNumber, ServiceAccount, SubsetName};
 use mesh_model::{AttributePath, Code, Finding, Findings, Leaf};
 
 use super::{Scope, ports};
@@ -58,6 +58,11 @@ impl<'a> Serving<'a> {
     /// Service accounts of the pods, each once.
     pub(crate) fn accounts(&self) -> BTreeSet<&'a Leaf<ServiceAccount>> {
         self.backends.iter().flat_map(|(_, backend)| &backend.service_accounts).collect()
+    }
+
+    /// Whether some of the pods may be of a subset.
+    pub(crate) fn has_subset(&self, name: &SubsetName) -> bool {
+        self.backends.iter().any(|(_, backend)| backend.has_subset(name))
     }
 
     /// Labels that all pods have.

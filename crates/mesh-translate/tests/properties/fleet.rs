@@ -9,9 +9,9 @@ use mesh_model::derived::federated_hostname;
 use mesh_model::facts::{Backend, BackendPort, ClusterFacts, GatewayAddress, GatewayFacts};
 use mesh_model::intent::{
     Export, Failover, Federation, LoadBalancer, LocalityRule, ManagedMesh, MutualTls, OutlierDetection, Port, Protocol, Ranking,
-    Retries, ServicePort, VirtualDestination, VirtualMesh,
+    Retries, ServicePort, Subset, VirtualDestination, VirtualMesh,
 };
-use mesh_model::names::{ClusterName, HostnameSuffix, PortNumber};
+use mesh_model::names::{ClusterName, HostnameSuffix, PortNumber, SubsetName};
 use mesh_model::{Code, Leaf};
 use mesh_translate::{Translation, translate};
 use proptest::prelude::*;
@@ -98,6 +98,7 @@ fn backend(cluster: &'static str) -> impl Strategy<Value = Backend> {
         selector: BTreeMap::from([("app".to_owned(), "reviews".to_owned())]),
         canonical_name: Leaf::Known(name("reviews")),
         service_accounts: accounts.into_iter().map(|account| Leaf::Known(name(account))).collect(),
+        subsets: None,
     })
 }
 
@@ -147,6 +148,32 @@ fn make_different(backend: &mut Backend) {
     backend.canonical_name = backend.canonical_name.map(|canonical| name(&format!("{canonical}-own")));
 }
 
+/// Subsets: none, or up to three, some of them without calls. One may have other labels than usual.
+pub(crate) fn subsets() -> impl Strategy<Value = BTreeMap<SubsetName, Subset>> {
+    let weights = prop::sample::select(&[[100, 0, 0], [90, 10, 0], [0, 0, 100], [60, 30, 10]][..]).prop_shuffle();
+    let names = prop::sample::subsequence(&["v1", "v2", "v3"][..], 1..=3);
+    let some = (names, weights, prop::bool::weighted(0.2)).prop_map(|(names, weights, other)| {
+        let last = names.len() - 1;
+        let rest: u8 = 100 - weights.iter().take(last).sum::<u8>();
+        let subset = |(index, text): (usize, &&str)| {
+            let version = if other && index == last { format!("{text}-other") } else { (*text).to_owned() };
+            let weight = if index == last { rest } else { weights[index] };
+            (name(text), Subset { labels: BTreeMap::from([("version".to_owned(), version)]), weight })
+        };
+        names.iter().enumerate().map(subset).collect()
+    });
+    prop_oneof![1 => Just(BTreeMap::new()), 1 => some]
+}
+
+/// Gives each backend some of the subsets, or all.
+fn spread(backends: &mut [Backend], subsets: &BTreeMap<SubsetName, Subset>, seed: usize) {
+    for (index, backend) in backends.iter_mut().enumerate() {
+        let chosen = subsets.keys().enumerate().filter(|(place, _)| (seed >> (index * 3 + place)) & 1 == 1);
+        let chosen: BTreeSet<SubsetName> = chosen.map(|(_, name)| name.clone()).collect();
+        backend.subsets = (!chosen.is_empty()).then_some(chosen);
+    }
+}
+
 /// A destination that translates without an error.
 pub(crate) fn destination() -> impl Strategy<Value = VirtualDestination> {
     let facts = CLUSTERS.iter().enumerate().map(|(index, cluster)| facts(index).prop_map(|facts| (name(cluster), facts)));
@@ -163,13 +190,14 @@ pub(crate) fn destination() -> impl Strategy<Value = VirtualDestination> {
         prop::sample::subsequence(&[Protocol::Grpc, Protocol::Tcp][..], 0..=2).prop_shuffle(),
         prop_oneof![3 => Just(Vec::new()), 2 => prop::sample::subsequence(&CLUSTERS[..], 1..=2)],
     );
-    (facts, backends, clients, failover(), knobs)
+    (facts, backends, clients, failover(), (subsets(), any::<usize>()), knobs)
         .prop_map(
             |(
                 clusters,
                 backends,
                 clients,
                 failover,
+                (subsets, seed),
                 (hostname, number, moved, port_name, service, canonical_name, more, different),
             )| {
                 let mut backends: Vec<Backend> = backends.into_iter().flatten().collect();
@@ -181,6 +209,7 @@ pub(crate) fn destination() -> impl Strategy<Value = VirtualDestination> {
                         make_different(backend);
                     }
                 }
+                spread(&mut backends, &subsets, seed);
                 let serving: BTreeSet<&ClusterName> = backends.iter().map(|backend| &backend.cluster).collect();
                 let client_only = clients.iter().filter(|client| !serving.contains(client));
                 let client_namespace =
@@ -197,6 +226,7 @@ pub(crate) fn destination() -> impl Strategy<Value = VirtualDestination> {
                     hostname: name(hostname),
                     ports: ports(number, port_name, moved || !different.is_empty(), &more),
                     backends,
+                    subsets,
                     clients,
                     client_namespace,
                     failover,
@@ -215,6 +245,13 @@ pub(crate) fn destination() -> impl Strategy<Value = VirtualDestination> {
         .prop_filter("a destination that is refused has no objects", |intent| !translate(intent).objects.is_empty())
 }
 
+/// The same with all pods of a cluster alike.
+pub(crate) fn whole(mut destination: VirtualDestination) -> VirtualDestination {
+    destination.subsets.clear();
+    destination.backends.iter_mut().for_each(|backend| backend.subsets = None);
+    destination
+}
+
 /// A mesh that exports what serves a destination, translates without an error, and may name a mode of mutual TLS.
 pub(crate) fn managed_mesh() -> impl Strategy<Value = ManagedMesh> {
     let mutual_tls = prop::option::of(prop::sample::select(&MutualTls::ALL[..]));
@@ -224,7 +261,7 @@ pub(crate) fn managed_mesh() -> impl Strategy<Value = ManagedMesh> {
 /// A mesh that exports what serves a destination, and translates without an error.
 pub(crate) fn exporting_mesh() -> impl Strategy<Value = ManagedMesh> {
     (destination(), prop::bool::ANY, prop::bool::ANY).prop_map(|(destination, moved, overruled)| {
-        let VirtualDestination { mesh, backends, .. } = destination;
+        let VirtualDestination { mesh, backends, .. } = whole(destination);
         let suffix = HostnameSuffix::global();
         let export = |backend: Backend| {
             let Backend { service, namespace, cluster, .. } = &backend;

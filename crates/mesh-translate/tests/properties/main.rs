@@ -4,6 +4,7 @@ mod fleet;
 mod leaves;
 mod mesh;
 mod order;
+mod routes;
 mod touched;
 mod translation;
 mod world;

@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use istio_objects::{Change, Manifest, ObjectKey, Operation, Wave, reserved};
 use mesh_model::derived;
-use mesh_model::intent::{ManagedMesh, VirtualDestination};
+use mesh_model::intent::{ManagedMesh, Subset, VirtualDestination};
 use mesh_model::names::ClusterName;
-use mesh_translate::{order, pauses, translate_mesh};
+use mesh_translate::{check_subsets, order, pauses, translate, translate_mesh};
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::fleet;
 use crate::world::{
-    At, State, TRIED, World, apply, changes, hosts, is_host, label, live, of_kind, policy, ports, ranks, rule_of, servers,
+    At, Live, State, TRIED, World, apply, changes, hosts, is_host, label, live, of_kind, policy, ports, ranks, rule_of, servers,
     service_of, state, texts,
 };
+use crate::{fleet, routes};
 
 struct Move {
     old: State,
@@ -24,7 +24,8 @@ struct Move {
 
 impl Move {
     fn between(old: Option<&VirtualDestination>, new: Option<&VirtualDestination>) -> Self {
-        let backends = new.iter().chain(&old).flat_map(|intent| &intent.backends);
+        let intents = [new, old].into_iter().flatten();
+        let backends = intents.flat_map(|intent| intent.backends.iter().map(move |backend| (backend, &intent.subsets)));
         let clusters = [old, new].into_iter().flatten().flat_map(|intent| intent.mesh.clusters.values());
         Self { old: state(old), new: state(new), world: World::of(backends, clusters) }
     }
@@ -39,7 +40,9 @@ impl Move {
         let exports = || [new, old].into_iter().flat_map(|mesh| mesh.federation.iter().flat_map(|all| &all.exports));
         let hostnames: BTreeSet<&str> = exports().map(|export| export.hostname.as_str()).collect();
         let of_export = |hostname: &str| {
-            let backends = exports().filter(|export| export.hostname.as_str() == hostname).map(|export| &export.backend);
+            let backends = exports().filter(|export| export.hostname.as_str() == hostname);
+            let none = BTreeMap::new();
+            let backends = backends.map(|export| (&export.backend, &none)).collect::<Vec<_>>();
             let clusters = [old, new].into_iter().flat_map(|mesh| mesh.mesh.clusters.values());
             Self { old: of(&before, hostname), new: of(&after, hostname), world: World::of(backends, clusters) }
         };
@@ -58,8 +61,8 @@ impl Move {
             if host(&self.old) && host(&self.new) && !host(now) {
                 return Some(format!("{cluster}: the host is gone in between"));
             }
-            let wrong = self
-                .misled(now, cluster)
+            let wrong = routes::lost(now, cluster)
+                .or_else(|| self.misled(now, cluster))
                 .or_else(|| self.led_nowhere(now, cluster))
                 .or_else(|| self.stray_port(now, cluster))
                 .or_else(|| self.lost_host(now, cluster))
@@ -115,17 +118,23 @@ impl Move {
                 let leads = |state: &State| {
                     let same = of_kind(state, cluster, "WorkloadEntry").find(|other| other["metadata"] == entry["metadata"]);
                     same.is_none_or(|same| {
-                        let rule = rule_of(state, cluster, same);
-                        rule.is_some_and(|rule| self.world.leads(state, policy(rule, &number), &number, same))
+                        rule_of(state, cluster, same).is_some_and(|rule| self.leads(state, cluster, rule, &number, same))
                     })
                 };
-                let is_led = self.world.leads(now, policy(rule, &number), &number, entry);
+                let is_led = self.leads(now, cluster, rule, &number, entry);
                 if !is_swapped && leads(&self.old) && leads(&self.new) && !is_led {
                     return Some(format!("{cluster}: entry {name} leads to a gateway which exposes nothing"));
                 }
             }
         }
         None
+    }
+
+    /// Whether calls of every part to which an entry belongs, and that gets some, end at servers that the policy accepts.
+    fn leads(&self, state: &State, cluster: &ClusterName, rule: &Value, number: &Value, entry: &Value) -> bool {
+        let parts = routes::parts(state, cluster, entry);
+        let mut its = parts.iter().filter(|part| routes::is_of(entry, rule, part));
+        its.all(|part| self.world.leads(state, routes::policy(rule, part, number), number, entry))
     }
 
     /// Ports that the host of an entry or a host has, before and after where it is there.
@@ -158,7 +167,8 @@ impl Move {
             };
             let stays = |number: &Value| has(after, number) && (!is_moved || has(before, number));
             for number in ports(host).iter().map(|port| &port["number"]).filter(|number| stays(number)) {
-                if service_of(policy(rule, number), number).is_none() {
+                let lacks = |part: &routes::Part| service_of(routes::policy(rule, part, number), number).is_none();
+                if routes::all_parts(rule).any(|part| lacks(&part)) {
                     return Some(format!("{cluster}: port {number} is there without a policy"));
                 }
             }
@@ -175,7 +185,7 @@ impl Move {
     }
 
     /// Whether no write of the name by which gateways know pods suits clients of before and of after, as far as an entry's gateway
-    /// is concerned: other pods, while clients accept the ones or the others; a port that goes with its last clients; gateways that
+    /// is concerned: other pods, while clients accept the ones or the others, or call other subsets of them; a port that goes with its last clients; gateways that
     /// leave a namespace for another one, or while other pods or a port come.
     fn swaps_what_serves(&self, cluster: &ClusterName, entry: &Value, number: &Value) -> bool {
         let target = fleet::owner_of(entry["spec"]["address"].as_str().expect("entries have an address"));
@@ -184,6 +194,7 @@ impl Move {
             of_kind(state, &target, "ServiceEntry").find(is_serving)
         });
         let Some((before, after)) = before.zip(after) else { return false };
+        let served_by = before["spec"]["hosts"][0].as_str();
         let has_other_pods = before["spec"]["workloadSelector"] != after["spec"]["workloadSelector"];
         let [old, new] = [before, after].map(|host| texts(&host["spec"]["exportTo"]));
         let loses_gateways = !old.is_subset(&new);
@@ -193,9 +204,16 @@ impl Move {
         let lacks_port = |host: &Value| ports(host).iter().all(|port| port["number"] != *number);
         let (gains_port, loses_port) = (lacks_port(before), lacks_port(after));
         let gains_gateways = !new.is_subset(&old);
-        (loses_gateways && (has_other_pods || gains_port || gains_gateways))
+        let [old_parts, new_parts] = [&self.old, &self.new].map(|state| {
+            let rule = served_by.and_then(|name| crate::world::serving_rule(state, &target, name));
+            rule.map(|rule| rule["spec"]["subsets"].as_array().cloned().unwrap_or_default()).unwrap_or_default()
+        });
+        let gains_subset = new_parts.iter().any(|part| !old_parts.contains(part));
+        let versions = |host: &Value| self.world.versions(&target, &host["spec"]["workloadSelector"]["labels"]);
+        let has_other_subsets = old_parts != new_parts || versions(before) != versions(after);
+        (loses_gateways && (has_other_pods || gains_port || gains_gateways || gains_subset))
             || (has_other_pods && gains_gateways)
-            || (has_other_pods && (leaves || swaps_servers))
+            || (has_other_pods && (leaves || swaps_servers || has_other_subsets))
             || (loses_port && leaves)
     }
 
@@ -258,12 +276,22 @@ impl Move {
             return false;
         }
         let mut now = self.old.clone();
-        let is_exposure =
-            |key: &ObjectKey| key.kind == "Gateway" || (key.kind == "ServiceEntry" && derived::is_serving_name(&key.name));
-        let gateways = self.new.iter().filter(|((_, key), _)| is_exposure(key));
+        let is_exposure = |key: &ObjectKey| key.kind == "Gateway" || derived::is_serving_name(&key.name);
+        // subsets that go do so last
+        let drops_subset = |at: &At, live: &Live| {
+            let old = self.old.get(at).filter(|_| at.1.kind == "DestinationRule");
+            old.is_some_and(|old| {
+                !routes::all_parts(&old.value).all(|part| routes::all_parts(&live.value).any(|other| other == part))
+            })
+        };
+        let gateways = self.new.iter().filter(|(at, live)| is_exposure(&at.1) && !drops_subset(at, live));
         now.extend(gateways.map(|(at, live)| (at.clone(), live.clone())));
+        let host = &self.old[at].value;
+        let is_turned = routes::weights(&self.old, &at.0, host).keys().ne(routes::weights(&self.new, &at.0, host).keys());
         let around = changes(&self.old, &self.new).into_iter().filter(|change| {
-            change.cluster == at.0 && change.key().namespace == at.1.namespace && change.key().kind != "VirtualService"
+            change.cluster == at.0
+                && change.key().namespace == at.1.namespace
+                && (is_turned || change.key().kind != "VirtualService")
         });
         let around: Vec<Change> = around.filter(|change| !is_exposure(change.key())).collect();
         let is_policy = |change: &Change| change.key().kind == "DestinationRule";
@@ -288,7 +316,8 @@ impl Move {
                 }
                 let mut next = now.clone();
                 apply(&mut next, change);
-                if self.misled(&next, &at.0).is_none() && self.world.serves(&next, at, number) {
+                let is_right = routes::lost(&next, &at.0).is_none() && self.misled(&next, &at.0).is_none();
+                if is_right && self.world.serves(&next, at, number) {
                     open.push((done, next));
                 }
             }
@@ -306,7 +335,13 @@ impl Move {
     }
 }
 
+/// Whether the plan refuses a change: one that no order of writes carries.
+fn is_refused(old: &VirtualDestination, new: &VirtualDestination) -> bool {
+    !check_subsets(&fleet::manifests(old), &translate(new).objects).is_empty()
+}
+
 fn check(old: Option<&VirtualDestination>, new: Option<&VirtualDestination>, shuffle: &[usize]) -> Result<(), TestCaseError> {
+    prop_assume!(!old.zip(new).is_some_and(|(old, new)| is_refused(old, new)));
     check_together(&[Move::between(old, new)], shuffle)
 }
 
@@ -362,6 +397,7 @@ enum Late {
 
 /// The same with proxies that follow a write only when the apply waits for them.
 fn check_late(old: &VirtualDestination, new: &VirtualDestination, late: Late) -> Result<(), TestCaseError> {
+    prop_assume!(!is_refused(old, new));
     let step = Move::between(Some(old), Some(new));
     let waves = step.waves();
     let pauses = pauses(&waves);
@@ -385,6 +421,35 @@ fn check_late(old: &VirtualDestination, new: &VirtualDestination, late: Late) ->
                 &change.cluster,
                 change.key()
             );
+        }
+    }
+    Ok(())
+}
+
+/// What a proxy is told between two pauses may reach it at once, policies before routes or routes before policies.
+fn check_at_once(old: &VirtualDestination, new: &VirtualDestination, policies_first: bool) -> Result<(), TestCaseError> {
+    prop_assume!(!is_refused(old, new));
+    let step = Move::between(Some(old), Some(new));
+    let waves = step.waves();
+    let pauses = pauses(&waves);
+    let (mut now, mut behind) = (step.old.clone(), Vec::new());
+    for (number, wave) in waves.iter().enumerate() {
+        if pauses.contains(&number) {
+            behind.drain(..).for_each(|change| apply(&mut now, change));
+        }
+        for change in wave {
+            // where a host comes or goes nobody calls it yet, or any more
+            let is_its =
+                |(at, _): &(&At, &Live)| at.0 == change.cluster && at.1.namespace == change.key().namespace && is_host(at);
+            let is_lasting = step.old.iter().find(is_its).is_some_and(|(at, _)| step.new.contains_key(at));
+            let is_policy = change.key().kind == "DestinationRule";
+            if is_lasting && routes::is_told_at_once(change) && is_policy != policies_first {
+                behind.push(change);
+            } else {
+                apply(&mut now, change);
+            }
+            let lost = routes::lost(&now, &change.cluster);
+            prop_assert_eq!(lost.filter(|_| is_lasting), None, "wave {}, after {}: {}", number, &change.cluster, change.key());
         }
     }
     Ok(())
@@ -425,6 +490,42 @@ proptest! {
     }
 
     #[test]
+    fn no_route_is_lost_when_a_proxy_is_told_much_at_once(old in fleet::destination(), new in fleet::destination(), policies_first in any::<bool>()) {
+        check_at_once(&old, &new, policies_first)?;
+    }
+
+    #[test]
+    fn no_cut_is_forbidden_when_only_subsets_change(old in fleet::destination(), other in fleet::destination(), shuffle in permutation()) {
+        let mut new = old.clone();
+        new.subsets = other.subsets;
+        for backend in &mut new.backends {
+            let same = other.backends.iter().find(|same| same.cluster == backend.cluster);
+            backend.subsets = same.and_then(|same| same.subsets.clone());
+        }
+        prop_assume!(!translate(&new).objects.is_empty());
+        check(Some(&old), Some(&new), &shuffle)?;
+        check_late(&old, &new, Late::Gateways)?;
+        check_late(&old, &new, Late::Clients)?;
+    }
+
+    /// What is refused is carried by two steps: the subsets of both, those that come without weight.
+    #[test]
+    fn what_is_refused_goes_in_two_steps(old in fleet::destination(), subsets in fleet::subsets()) {
+        let mut new = old.clone();
+        new.subsets = subsets;
+        new.backends.iter_mut().for_each(|backend| backend.subsets = None);
+        let is_same = |(name, subset): (&_, &Subset)| old.subsets.get(name).is_none_or(|other| other.labels == subset.labels);
+        prop_assume!(!new.subsets.is_empty() && !old.subsets.is_empty() && new.subsets.iter().all(is_same));
+        let mut between = new.clone();
+        between.subsets.values_mut().for_each(|subset| subset.weight = 0);
+        between.subsets.extend(old.subsets.clone());
+        for (from, to) in [(&old, &between), (&between, &new)] {
+            prop_assume!(!translate(to).objects.is_empty());
+            prop_assert!(!is_refused(from, to));
+        }
+    }
+
+    #[test]
     fn no_cut_is_forbidden_when_several_destinations_of_a_namespace_change(
         intents in prop::collection::vec((prop::option::weighted(0.8, fleet::destination()), prop::option::weighted(0.8, fleet::destination())), 2..=3),
         shuffle in permutation(),
@@ -432,6 +533,8 @@ proptest! {
         let intents = intents.into_iter().enumerate();
         let moves = intents.map(|(number, (old, new))| {
             let [old, new] = [old, new].map(|intent| intent.map(|intent| renamed(intent, number)));
+            // one that is refused is no change
+            let new = if old.as_ref().zip(new.as_ref()).is_some_and(|(old, new)| is_refused(old, new)) { old.clone() } else { new };
             Move::between(old.as_ref(), new.as_ref())
         });
         check_together(&moves.collect::<Vec<_>>(), &shuffle)?;

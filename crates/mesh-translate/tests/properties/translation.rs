@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use mesh_model::derived;
 use mesh_model::facts::GatewayAddress;
 use mesh_model::finding::Severity;
 use mesh_model::intent::VirtualDestination;
 use mesh_translate::translate;
 use proptest::prelude::*;
 
-use crate::fleet;
+use crate::world::{self, World};
+use crate::{fleet, routes};
 
 /// All strings of a JSON value.
 fn strings(value: &serde_json::Value, found: &mut Vec<String>) {
@@ -73,15 +75,44 @@ proptest! {
     fn a_port_is_in_objects_that_name_ports(intent in fleet::destination()) {
         prop_assume!(intent.ports.len() > 1);
         let mut fewer = intent.clone();
-        fewer.ports.pop();
+        let gone = fewer.ports.pop().expect("there are several");
+        let is_routed_apart = !intent.subsets.is_empty() && !gone.protocol.has_requests();
         let [more, fewer] = [&intent, &fewer].map(|intent| {
             let manifests = fleet::manifests(intent).into_iter();
             manifests.flat_map(|(cluster, all)| all.into_iter().map(move |one| ((cluster.clone(), one.key().clone()), one))).collect::<BTreeMap<_, _>>()
         });
         prop_assert!(more.keys().eq(fewer.keys()), "no object comes or goes");
         for ((cluster, key), manifest) in &more {
-            let names_ports = ["ServiceEntry", "DestinationRule", "WorkloadEntry"].contains(&key.kind.as_str());
+            let names_ports = match key.kind.as_str() {
+                "ServiceEntry" | "WorkloadEntry" => true,
+                "DestinationRule" => !derived::is_serving_name(&key.name),
+                "VirtualService" => is_routed_apart,
+                _ => false,
+            };
             prop_assert_eq!(*manifest != fewer[&(cluster.clone(), key.clone())], names_ports, "{} {}", cluster, key);
+        }
+    }
+
+    /// Each client splits its calls as the intent says, and finds what each part of them asks for: a policy with a server name that
+    /// gateways know, and pods.
+    #[test]
+    fn calls_are_split_as_the_weights_say(intent in fleet::destination()) {
+        let state = world::state(Some(&intent));
+        let backends = intent.backends.iter().map(|backend| (backend, &intent.subsets));
+        let world = World::of(backends, intent.mesh.clusters.values());
+        let weights = intent.subsets.iter().filter(|(_, subset)| subset.weight > 0);
+        let weights: BTreeMap<String, u64> = weights.map(|(name, subset)| (name.to_string(), subset.weight.into())).collect();
+        for (at, host) in state.iter().filter(|(at, _)| world::is_host(at)) {
+            prop_assert_eq!(&routes::weights(&state, &at.0, &host.value), &weights);
+            prop_assert_eq!(routes::lost(&state, &at.0), None);
+            let rule = world::rule_of(&state, &at.0, &host.value).expect("hosts have a policy");
+            for number in world::ports(&host.value).iter().map(|port| &port["number"]) {
+                prop_assert!(world.serves(&state, at, number), "{}: port {}", &at.1, number);
+                for part in routes::all_parts(rule) {
+                    let server = world::service_of(routes::policy(rule, &part, number), number);
+                    prop_assert_eq!(server.map(|(_, asked)| asked), Some(part));
+                }
+            }
         }
     }
 

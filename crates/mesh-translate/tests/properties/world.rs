@@ -5,12 +5,13 @@ use std::rc::Rc;
 
 use istio_objects::{Change, Manifest, ObjectKey, Operation, reserved};
 use mesh_model::facts::{Backend, ClusterFacts, GatewayAddress};
-use mesh_model::intent::VirtualDestination;
-use mesh_model::names::{ClusterName, ServiceAccount};
+use mesh_model::intent::{Subset, VirtualDestination};
+use mesh_model::names::{ClusterName, ServiceAccount, SubsetName};
 use mesh_model::{Leaf, derived};
 use serde_json::Value;
 
 use crate::fleet;
+use crate::routes::{self, Part};
 
 /// Where an object is.
 pub(crate) type At = (ClusterName, ObjectKey);
@@ -87,10 +88,14 @@ pub(crate) struct Pods {
     pub(crate) servers: BTreeSet<String>,
     /// labels that they have, which their Service selects
     pub(crate) labels: BTreeMap<String, String>,
+    /// labels that some of them have besides, by which subsets know them
+    pub(crate) versions: Vec<BTreeMap<String, String>>,
 }
 
-impl From<&Backend> for Pods {
-    fn from(backend: &Backend) -> Self {
+impl Pods {
+    /// Pods behind a backend of a destination.
+    fn of(backend: &Backend, subsets: &BTreeMap<SubsetName, Subset>) -> Self {
+        let has = |(name, subset): (&SubsetName, &Subset)| backend.has_subset(name).then(|| subset.labels.clone());
         let known = |leaf: &Leaf<ServiceAccount>| leaf.known().expect("every leaf is known").to_string();
         let servers = backend.service_accounts.iter().map(known);
         Self {
@@ -98,7 +103,13 @@ impl From<&Backend> for Pods {
             canonical_name: backend.canonical_name.known().expect("every leaf is known").to_string(),
             servers: servers.map(|account| format!("spiffe://cluster.local/ns/{}/sa/{account}", backend.namespace)).collect(),
             labels: backend.selector.clone(),
+            versions: subsets.iter().filter_map(has).collect(),
         }
+    }
+
+    /// Whether there are some of a subset; of none: any.
+    fn has(&self, labels: &BTreeMap<String, String>) -> bool {
+        labels.is_empty() || self.versions.iter().any(|version| labels.iter().all(|(key, value)| version.get(key) == Some(value)))
     }
 }
 
@@ -123,15 +134,17 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn of<'a>(
-        backends: impl IntoIterator<Item = &'a Backend>,
+        backends: impl IntoIterator<Item = (&'a Backend, &'a BTreeMap<SubsetName, Subset>)>,
         clusters: impl IntoIterator<Item = &'a ClusterFacts>,
     ) -> Self {
         let mut world = Self::default();
-        for backend in backends {
+        for (backend, subsets) in backends {
             let pods = world.pods.entry(backend.cluster.clone()).or_default();
-            let there = Pods::from(backend);
-            if pods.iter().all(|pods| pods.service != there.service) {
-                pods.push(there);
+            let there = Pods::of(backend, subsets);
+            match pods.iter_mut().find(|pods| pods.service == there.service) {
+                // those of one version do not go because others come
+                Some(pods) => pods.versions.extend(there.versions),
+                None => pods.push(there),
             }
         }
         for gateway in clusters.into_iter().flat_map(|facts| &facts.gateways) {
@@ -148,7 +161,7 @@ impl World {
     }
 
     /// Whether the gateway behind an address passes calls of a host on, which it knows: a Service it does by itself.
-    pub(crate) fn exposes(&self, now: &State, address: &str, service: &str) -> bool {
+    pub(crate) fn exposes(&self, now: &State, address: &str, service: &str, part: &Part) -> bool {
         let target = fleet::owner_of(address);
         let ours = |workload: &Workload| {
             of_kind(now, &target, "Gateway").any(|gateway| {
@@ -157,10 +170,16 @@ impl World {
                     && gateway["spec"]["servers"][0]["hosts"][0] == service
             })
         };
+        let is_seen = |object: Option<&Value>, workload: &Workload| {
+            object.is_some_and(|object| texts(&object["spec"]["exportTo"]).contains(workload.namespace.as_str()))
+        };
+        let knows = |name: &str, workload: &Workload| {
+            let rule = serving_rule(now, &target, service);
+            is_seen(rule, workload) && rule.is_some_and(|rule| routes::subset(rule, name).is_some())
+        };
         let sees = |workload: &Workload| {
-            !derived::is_serving_host(service)
-                || serving_host(now, &target, service)
-                    .is_some_and(|host| texts(&host["spec"]["exportTo"]).contains(workload.namespace.as_str()))
+            (!derived::is_serving_host(service) || is_seen(serving_host(now, &target, service), workload))
+                && part.as_deref().is_none_or(|name| knows(name, workload))
         };
         let covers = |workload: &Workload| workload.covered && service.ends_with(".local");
         self.gateways[address].iter().any(|workload| sees(workload) && (covers(workload) || ours(workload)))
@@ -173,11 +192,25 @@ impl World {
         meant.peek().is_some() && meant.all(|pods| pods.servers.iter().all(|server| listed.contains(server.as_str())))
     }
 
-    /// Whether a port of a host is served: by pods of its cluster, or by an entry whose gateway passes the call to servers that
-    /// the policy accepts.
+    /// The subsets of pods of a cluster that have these labels.
+    pub(crate) fn versions(&self, cluster: &ClusterName, labels: &Value) -> BTreeSet<&BTreeMap<String, String>> {
+        let pods = self.pods.get(cluster).into_iter().flatten();
+        pods.filter(|pods| *labels == serde_json::json!(pods.labels)).flat_map(|pods| &pods.versions).collect()
+    }
+
+    /// Whether a port of a host is served, wherever its calls go.
     pub(crate) fn serves(&self, now: &State, at: &At, number: &Value) -> bool {
         let Some(host) = now.get(at).map(|live| &live.value) else { return false };
-        let Some(policy) = rule_of(now, &at.0, host).map(|rule| policy(rule, number)) else { return false };
+        routes::parts(now, &at.0, host).iter().all(|part| self.serves_part(now, at, number, part))
+    }
+
+    /// Whether a part is served there: by pods of its cluster, or by an entry whose gateway passes the call to servers that
+    /// the policy accepts.
+    fn serves_part(&self, now: &State, at: &At, number: &Value, part: &Part) -> bool {
+        let Some(host) = now.get(at).map(|live| &live.value) else { return false };
+        let Some(rule) = rule_of(now, &at.0, host) else { return false };
+        let Some(labels) = routes::labels(rule, part) else { return false };
+        let policy = routes::policy(rule, part, number);
         let Some(port) = ports(host).iter().find(|port| port["number"] == *number) else { return false };
         let selector = host["spec"]["workloadSelector"]["labels"].as_object().expect("hosts select");
         let name = selector.get(reserved::CANONICAL_NAME_LABEL);
@@ -185,46 +218,55 @@ impl World {
             Some(name) => selector.len() == 1 && name == &pods.canonical_name,
             None => host["spec"]["workloadSelector"]["labels"] == serde_json::json!(pods.labels),
         };
-        let by_pods = self.accepts(policy, &at.0, selects);
+        let by_pods = self.accepts(policy, &at.0, |pods| selects(pods) && pods.has(&labels));
         by_pods
             || of_kind(now, &at.0, "WorkloadEntry").any(|entry| {
                 let is_selected = entry["metadata"]["namespace"] == host["metadata"]["namespace"]
                     && selector.iter().all(|(key, value)| entry["spec"]["labels"].get(key) == Some(value));
                 let reached = entry["spec"]["ports"].get(port["name"].as_str().expect("ports have names"));
-                is_selected && reached.unwrap_or(&port["targetPort"]) == 15443 && self.leads(now, policy, number, entry)
+                let is_its = is_selected && routes::is_of(entry, rule, part);
+                is_its && reached.unwrap_or(&port["targetPort"]) == 15443 && self.leads(now, policy, number, entry)
             })
     }
 
     /// Whether calls of a port to an entry end at servers that the policy accepts.
     pub(crate) fn leads(&self, now: &State, policy: &Value, number: &Value, entry: &Value) -> bool {
         let address = entry["spec"]["address"].as_str().expect("entries have an address");
-        let Some(service) = service_of(policy, number) else { return false };
+        let Some((service, part)) = service_of(policy, number) else { return false };
         let target = fleet::owner_of(address);
         let is_meant = |pods: &Pods| match serving_host(now, &target, service) {
             Some(host) => {
                 let labels = host["spec"]["workloadSelector"]["labels"].as_object().expect("hosts select");
                 labels.iter().all(|(key, value)| pods.labels.get(key).is_some_and(|label| value == label))
                     && ports(host).iter().any(|port| port["number"] == *number)
+                    && match serving_rule(now, &target, service) {
+                        Some(rule) => routes::labels(rule, &part).is_some_and(|labels| pods.has(&labels)),
+                        None => part.is_none(),
+                    }
             }
             None => pods.service == service,
         };
-        self.exposes(now, address, service) && self.accepts(policy, &target, is_meant)
+        self.exposes(now, address, service, &part) && self.accepts(policy, &target, is_meant)
     }
 }
 
-/// What a rule says of a port.
+/// What a rule says of a port of the whole host.
 pub(crate) fn policy<'v>(rule: &'v Value, number: &Value) -> &'v Value {
-    let all = &rule["spec"]["trafficPolicy"];
-    let Some(each) = all["portLevelSettings"].as_array() else { return all };
-    each.iter().find(|policy| policy["port"]["number"] == *number).unwrap_or(&Value::Null)
+    routes::policy(rule, &None, number)
 }
 
-/// The host to which a policy leads calls of a port; none where it leads to another port of it.
-pub(crate) fn service_of<'v>(policy: &'v Value, number: &Value) -> Option<&'v str> {
-    let (port, host) = policy["tls"]["sni"].as_str()?.strip_prefix("outbound_.")?.split_once("_._.")?;
+/// The host, and the part of it, to which a policy leads calls of a port; none where it leads to another port of it.
+pub(crate) fn service_of<'v>(policy: &'v Value, number: &Value) -> Option<(&'v str, Part)> {
+    let (port, rest) = policy["tls"]["sni"].as_str()?.strip_prefix("outbound_.")?.split_once("_.")?;
+    let (subset, host) = rest.split_once("_.")?;
     let own = number.to_string();
     let meant = if derived::is_serving_host(host) { &[own.as_str()] } else { fleet::service_ports(number) };
-    meant.contains(&port).then_some(host)
+    meant.contains(&port).then(|| (host, (!subset.is_empty()).then(|| subset.to_owned())))
+}
+
+/// What gateways of a cluster know as subsets of a host.
+pub(crate) fn serving_rule<'s>(now: &'s State, cluster: &'s ClusterName, name: &str) -> Option<&'s Value> {
+    of_kind(now, cluster, "DestinationRule").find(|rule| rule["spec"]["host"] == name && derived::is_serving_host(name))
 }
 
 /// The host of this name by which gateways of a cluster know its pods.
@@ -271,5 +313,6 @@ pub(crate) fn servers(state: &State) -> BTreeSet<&str> {
 /// The policy of a host or an entry.
 pub(crate) fn rule_of<'s>(now: &'s State, cluster: &'s ClusterName, object: &Value) -> Option<&'s Value> {
     of_kind(now, cluster, "DestinationRule")
+        .filter(|rule| !rule["spec"]["host"].as_str().is_some_and(derived::is_serving_host))
         .find(|rule| label(rule) == label(object) && rule["metadata"]["namespace"] == object["metadata"]["namespace"])
 }
