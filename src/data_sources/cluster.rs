@@ -1,9 +1,10 @@
 //! `gloo_cluster`: what translation needs to know of a cluster, found in it.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::sync::Arc;
 
-use mesh_model::names::ClusterName;
+use mesh_model::names::{ClusterName, InvalidName, Revision};
 use tf_server::{Applied, BoxFuture, Cx, DataSource};
 use tf_value::schema::{Attribute, Kind, Schema};
 use tf_value::{Diagnostics, Path, Reader, Tf, Type, Value};
@@ -25,9 +26,9 @@ impl ClusterData {
 
     async fn find(&self, config: &Value) -> Result<(Value, Diagnostics), Diagnostics> {
         let session = self.configured.session()?;
-        let name = name(config)?;
+        let (name, revision) = asked(config)?;
         let objects = inventory(&session, &name, &Path::of("name"), FACTS_BY_HAND).await?;
-        let found = mesh_discovery::cluster_facts(&objects, &name, Some(&session.settings.owner));
+        let found = mesh_discovery::cluster_facts(&objects, &name, Some(&session.settings.owner), revision.as_ref());
         let mut diagnostics = Diagnostics::new();
         diagnostics.extend(found.findings.iter().map(|finding| crate::cook::cook(finding, &self.schema().ty())));
         let Some(found) = found.value else { return Err(diagnostics) };
@@ -44,6 +45,7 @@ impl ClusterData {
         let state = Value::map([
             ("name", Value::string(name.as_str())),
             ("id", Value::string(name.as_str())),
+            ("revision", revision.map_or(Value::Null, |revision| Value::string(revision.as_str()))),
             (
                 "facts",
                 crate::input::conform(
@@ -63,24 +65,29 @@ pub(crate) fn counts(counts: BTreeMap<String, usize>) -> Value {
     Value::map(counts.into_iter().map(|(key, count)| (key, Value::int(i64::try_from(count).unwrap_or(i64::MAX)))))
 }
 
-fn name(config: &Value) -> Result<ClusterName, Diagnostics> {
+/// The cluster, and the revision of which facts are asked for.
+fn asked(config: &Value) -> Result<(ClusterName, Option<Revision>), Diagnostics> {
+    let root = Reader::root(config);
     let mut diagnostics = Diagnostics::new();
-    let name = Reader::root(config).attribute("name");
-    match name.string() {
-        Tf::Known(text) => match text.parse() {
-            Ok(name) => return Ok(name),
-            Err(error) => {
-                let error: mesh_model::names::InvalidName = error;
-                diagnostics.error(
-                    &name.path,
-                    "Invalid cluster name",
-                    format!("{error}.\n\nIt takes a key of `clusters` in the provider block."),
-                );
-            }
-        },
-        Tf::Null | Tf::Unknown => {}
+    let keys = "It takes a key of `clusters` in the provider block.";
+    let name = parsed(&root.attribute("name"), "Invalid cluster name", keys, &mut diagnostics);
+    let revisions = "It takes a revision of Istio, or a tag that stands for one.";
+    let revision = parsed(&root.attribute("revision"), "Invalid revision", revisions, &mut diagnostics);
+    match name {
+        Some(name) if diagnostics.is_empty() => Ok((name, revision)),
+        _ => Err(diagnostics),
     }
-    Err(diagnostics)
+}
+
+fn parsed<T: FromStr<Err = InvalidName>>(
+    reader: &Reader<'_>,
+    summary: &str,
+    takes: &str,
+    diagnostics: &mut Diagnostics,
+) -> Option<T> {
+    let Tf::Known(text) = reader.string() else { return None };
+    let parsed = text.parse();
+    parsed.map_err(|error| diagnostics.error(&reader.path, summary, format!("{error}.\n\n{takes}"))).ok()
 }
 
 impl DataSource for ClusterData {
@@ -101,6 +108,11 @@ impl DataSource for ClusterData {
             description: "What there is to know of a cluster: its Istio, its network and region, and its east-west gateways. Read during plan and pinned in it.".to_owned(),
             attributes: vec![
                 Attribute::required("name", Type::String, "A key of `clusters` in the provider block."),
+                Attribute::optional(
+                    "revision",
+                    Type::String,
+                    "Revision of the control plane whose facts are taken, or a tag that stands for it, where several run in the cluster. Default: what the tag `default` stands for, else `default`, else the only one; `istio_version` is then the oldest of all, since each of them reads every object.",
+                ),
                 Attribute::computed("id", Type::String, "The name."),
                 Attribute::computed(
                     "facts",
@@ -118,7 +130,7 @@ impl DataSource for ClusterData {
     }
 
     fn validate(&self, config: &Value) -> Diagnostics {
-        name(config).err().unwrap_or_default()
+        asked(config).err().unwrap_or_default()
     }
 
     fn read<'a>(&'a self, _cx: &'a Cx, config: Value) -> BoxFuture<'a, Applied> {

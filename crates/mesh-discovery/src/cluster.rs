@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::Discovered;
 use crate::gateways::gateways;
 use crate::inventory::{Inventory, Kind};
-use crate::istio::{ControlPlane, control_plane, tags};
+use crate::istio::{ControlPlane, NETWORK, control_plane, tags};
 use crate::nodes;
 use crate::read;
 use crate::verdict::{Verdicts, facts_by_hand, kubectl_get};
@@ -47,9 +47,11 @@ pub struct ClusterObserved {
 /// The facts that the objects of a cluster show.
 ///
 /// - Control plane: istiod (a container `discovery` of an image `pilot`, or labelled as istiod), else the ConfigMaps
-///   `istio` and `istio-<revision>`, else the injection webhooks, else the proxies in pods. Of several revisions the one of
-///   tag `default`, else `default`, else the only one.
-/// - Release: tag of istiod's image, else its version labels, else the oldest of the proxies. Only the minor is a fact.
+///   `istio` and `istio-<revision>`, else the injection webhooks, else the proxies in pods. Of several revisions the one that
+///   is asked for by `revision` (or a tag of it), else that of tag `default`, else `default`, else the only one. Unless it is
+///   asked for, a finding says in which facts others differ.
+/// - Release: tag of istiod's image, else its version labels, else the oldest of the proxies. Only the minor is a fact; unless
+///   one is asked for, the oldest of all control planes, because each of them reads every object.
 /// - Trust domain, root namespace, DNS capture: the mesh configuration (and the shared one that istiod names) with Istio's
 ///   defaults; without one, the environment of the proxies.
 /// - Network: label `topology.istio.io/network` of the control plane's namespace, else of gateways' Services or pods.
@@ -57,13 +59,18 @@ pub struct ClusterObserved {
 /// - Cluster domain: istiod's `--domain`, else the one that proxies were given, else `cluster.local`.
 /// - Gateways: [`crate::gateways`].
 #[must_use]
-pub fn cluster_facts(objects: &[Value], cluster: &ClusterName, owner: Option<&OwnerId>) -> Discovered<ClusterFound> {
+pub fn cluster_facts(
+    objects: &[Value],
+    cluster: &ClusterName,
+    owner: Option<&OwnerId>,
+    revision: Option<&Revision>,
+) -> Discovered<ClusterFound> {
     let inventory = Inventory::new(objects, owner);
     let mut verdicts = Verdicts::new(cluster);
     check_inventory(&inventory, &mut verdicts);
     let members = members(&inventory, None);
-    let value =
-        control_plane(&inventory, &members, &mut verdicts).and_then(|istio| found(&inventory, &members, &istio, &mut verdicts));
+    let value = control_plane(&inventory, &members, revision, &mut verdicts)
+        .and_then(|istio| found(&inventory, &members, &istio, &mut verdicts));
     let value = if verdicts.has_error() { None } else { value };
     Discovered { value, findings: verdicts.into_findings() }
 }
@@ -132,8 +139,6 @@ fn setting<T: FromStr<Err: fmt::Display>>(what: &str, text: &str, verdicts: &mut
 }
 
 fn network<'a>(inventory: &Inventory<'a>, members: &[Member<'a>], istio: &ControlPlane<'a>) -> Option<&'a str> {
-    const NETWORK: &str = "topology.istio.io/network";
-    let namespace = inventory.get(Kind::Namespace, "", istio.namespace).and_then(|namespace| namespace.label(NETWORK));
     let gateways = || members.iter().filter(|member| member.has_proxy(Role::Gateway));
     let services = || {
         let labelled = inventory.all(Kind::Service).filter_map(|service| Some((service, service.label(NETWORK)?)));
@@ -145,7 +150,7 @@ fn network<'a>(inventory: &Inventory<'a>, members: &[Member<'a>], istio: &Contro
             .map(|(_, network)| network)
             .min()
     };
-    namespace.or_else(services).or_else(|| gateways().filter_map(|pod| pod.labels.get(NETWORK).copied()).min())
+    istio.network.or_else(services).or_else(|| gateways().filter_map(|pod| pod.labels.get(NETWORK).copied()).min())
 }
 
 /// What is wrong with an inventory as such.

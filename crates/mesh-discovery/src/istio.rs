@@ -3,19 +3,24 @@
 use std::collections::BTreeSet;
 
 use mesh_model::Code;
-use mesh_model::names::IstioMinor;
+use mesh_model::names::{IstioMinor, Revision};
 use serde_json::Value;
 
 use crate::inventory::{Inventory, Kind};
 use crate::mesh_config::{MeshConfig, config_map_name};
 use crate::read;
+use crate::revisions;
 use crate::verdict::{Verdicts, facts_by_hand, kubectl_get};
 use crate::workload::{Image, Member, Role, environment, flag};
+
+/// The label that names a network.
+pub(crate) const NETWORK: &str = "topology.istio.io/network";
 
 /// What is known of the control plane whose facts are taken.
 pub(crate) struct ControlPlane<'a> {
     pub(crate) namespace: &'a str,
     pub(crate) revision: String,
+    /// the release that objects are written for
     pub(crate) minor: IstioMinor,
     /// the release as it is written: `1.28.1-distroless`
     pub(crate) release: String,
@@ -23,6 +28,8 @@ pub(crate) struct ControlPlane<'a> {
     /// trust domains that are accepted beside it
     pub(crate) accepted_trust_domains: Vec<String>,
     pub(crate) root_namespace: String,
+    /// as its namespace says
+    pub(crate) network: Option<&'a str>,
     pub(crate) dns_capture: Option<bool>,
     pub(crate) cluster_domain: Option<String>,
     /// selectors of the namespaces that it looks at; none: all of them
@@ -36,71 +43,101 @@ struct Sign<'a> {
     namespace: &'a str,
 }
 
-/// Finds the control plane and reads it; `None` after an error finding.
+/// Finds the control plane and reads it: the one of the revision that is `asked` for, or the default one, with the oldest release
+/// of all. `None` after an error finding.
 pub(crate) fn control_plane<'a>(
     inventory: &Inventory<'a>,
     members: &[Member<'a>],
+    asked: Option<&Revision>,
     verdicts: &mut Verdicts<'_>,
 ) -> Option<ControlPlane<'a>> {
     let istiods: Vec<(&Member<'a>, &'a Value)> =
         members.iter().filter_map(|member| Some((member, discovery_container(member)?))).collect();
-    let proxies = Proxies::of(members);
-    let signs = signs(inventory, &istiods, &proxies);
-    if signs.is_empty() || (istiods.is_empty() && proxies.containers.is_empty()) {
+    let seen = Seen { inventory, istiods: &istiods, proxies: &Proxies::of(members) };
+    let signs = signs(inventory, seen.istiods, seen.proxies);
+    if signs.is_empty() || (seen.istiods.is_empty() && seen.proxies.containers.is_empty()) {
         not_found(inventory, verdicts);
         return None;
     }
+    if let Some(asked) = asked {
+        let sign = asked_for(inventory, asked, &signs, verdicts)?;
+        return seen.read(sign, verdicts);
+    }
     let sign = choose(inventory, &signs, verdicts)?;
-    let chosen: Vec<(&Member<'a>, &'a Value)> = istiods
-        .into_iter()
-        .filter(|(member, container)| member.namespace == sign.namespace && revision_of(member, container) == sign.revision)
-        .collect();
-    let (minor, release) = release(&chosen, &proxies, &sign, verdicts)?;
-    let shared = chosen.iter().find_map(|(_, container)| environment(container, "SHARED_MESH_CONFIG"));
-    let config = match MeshConfig::read(inventory, sign.namespace, &sign.revision, shared) {
-        Ok(config) => config,
-        Err((object, error)) => {
-            verdicts.object(
-                Code::UnreadableSetting,
-                &object,
-                format!("The key `mesh` of {object} cannot be read: {error}."),
-                "The trust domain and the DNS settings of the mesh stand there.",
-                "Correct the ConfigMap in the inventory; istiod could not read it either.",
-            );
-            return None;
-        }
-    };
-    let cluster_domain = chosen
-        .iter()
-        .find_map(|(_, container)| flag(container, "--domain"))
-        .map(str::to_owned)
-        .or_else(|| if chosen.is_empty() { proxies.agreed(proxy_domain) } else { None });
-    let discovery_selectors = config.as_ref().map_or_else(Vec::new, MeshConfig::discovery_selectors);
-    let accepted_trust_domains =
-        config.as_ref().map_or_else(Vec::new, |config| config.accepted_trust_domains().map(str::to_owned).collect());
-    let (trust_domain, root_namespace, dns_capture) = match config {
-        Some(config) => (config.trust_domain().to_owned(), config.root_namespace().to_owned(), Some(config.dns_capture())),
-        None => {
-            let Some(trust_domain) = proxies.agreed(|container| environment(container, "TRUST_DOMAIN")) else {
-                no_mesh_config(inventory, &sign, minor, verdicts);
+    let mut plane = seen.read(sign.clone(), verdicts)?;
+    // what is wrong with another one is the business of who asks for it
+    let mut elsewhere = Verdicts::new(verdicts.cluster);
+    let others = signs.into_iter().filter(|other| *other != sign);
+    let others: Vec<ControlPlane<'a>> = others.filter_map(|other| seen.read(other, &mut elsewhere)).collect();
+    revisions::check(&plane, &others, verdicts);
+    // objects are of no revision: every control plane reads them
+    plane.minor = others.iter().map(|other| other.minor).fold(plane.minor, IstioMinor::min);
+    Some(plane)
+}
+
+/// Where control planes are read.
+struct Seen<'s, 'a> {
+    inventory: &'s Inventory<'a>,
+    istiods: &'s [(&'s Member<'a>, &'a Value)],
+    proxies: &'s Proxies<'a>,
+}
+
+impl<'a> Seen<'_, 'a> {
+    fn read(&self, sign: Sign<'a>, verdicts: &mut Verdicts<'_>) -> Option<ControlPlane<'a>> {
+        let Self { inventory, istiods, proxies } = *self;
+        let is_its = |member: &Member<'a>, container| {
+            member.namespace == sign.namespace && revision_of(member, container) == sign.revision
+        };
+        let chosen: Vec<(&Member<'a>, &'a Value)> =
+            istiods.iter().copied().filter(|(member, container)| is_its(member, container)).collect();
+        let (minor, release) = release(&chosen, proxies, &sign, verdicts)?;
+        let shared = chosen.iter().find_map(|(_, container)| environment(container, "SHARED_MESH_CONFIG"));
+        let config = match MeshConfig::read(inventory, sign.namespace, &sign.revision, shared) {
+            Ok(config) => config,
+            Err((object, error)) => {
+                verdicts.object(
+                    Code::UnreadableSetting,
+                    &object,
+                    format!("The key `mesh` of {object} cannot be read: {error}."),
+                    "The trust domain and the DNS settings of the mesh stand there.",
+                    "Correct the ConfigMap in the inventory; istiod could not read it either.",
+                );
                 return None;
-            };
-            (trust_domain, sign.namespace.to_owned(), proxies.dns_capture())
-        }
-    };
-    let namespace = sign.namespace;
-    Some(ControlPlane {
-        namespace,
-        revision: sign.revision,
-        minor,
-        release,
-        trust_domain,
-        accepted_trust_domains,
-        root_namespace,
-        dns_capture,
-        cluster_domain,
-        discovery_selectors,
-    })
+            }
+        };
+        let cluster_domain = chosen
+            .iter()
+            .find_map(|(_, container)| flag(container, "--domain"))
+            .map(str::to_owned)
+            .or_else(|| if chosen.is_empty() { proxies.agreed(proxy_domain) } else { None });
+        let discovery_selectors = config.as_ref().map_or_else(Vec::new, MeshConfig::discovery_selectors);
+        let accepted_trust_domains =
+            config.as_ref().map_or_else(Vec::new, |config| config.accepted_trust_domains().map(str::to_owned).collect());
+        let (trust_domain, root_namespace, dns_capture) = match config {
+            Some(config) => (config.trust_domain().to_owned(), config.root_namespace().to_owned(), Some(config.dns_capture())),
+            None => {
+                let Some(trust_domain) = proxies.agreed(|container| environment(container, "TRUST_DOMAIN")) else {
+                    no_mesh_config(inventory, &sign, minor, verdicts);
+                    return None;
+                };
+                (trust_domain, sign.namespace.to_owned(), proxies.dns_capture())
+            }
+        };
+        let home = inventory.get(Kind::Namespace, "", sign.namespace);
+        Some(ControlPlane {
+            namespace: sign.namespace,
+            revision: sign.revision,
+            minor,
+            release,
+            trust_domain,
+            accepted_trust_domains,
+            root_namespace,
+            network: home.and_then(|namespace| namespace.label(NETWORK)),
+            dns_capture,
+            cluster_domain,
+            discovery_selectors,
+        })
+    }
 }
 
 /// Revision tags and the revisions that they stand for.
@@ -173,9 +210,36 @@ fn choose<'a>(inventory: &Inventory<'a>, signs: &BTreeSet<Sign<'a>>, verdicts: &
         format!("Several control planes run in cluster {}: {}.", verdicts.cluster, names.join(", ")),
         "Facts are those of one control plane, and no tag `default` says which.",
         format!(
-            "Name the default with `istioctl tag set default --revision {first}`, or write the facts by hand:\n\n{}",
-            facts_by_hand(verdicts.cluster, &[("revision", first)])
+            "Name the default with `istioctl tag set default --revision {first}`, or choose one:\n\n{}",
+            revisions::chosen(verdicts.cluster, first)
         ),
+    );
+    None
+}
+
+/// The control plane of a revision, or of a tag that stands for it.
+fn asked_for<'a>(
+    inventory: &Inventory<'a>,
+    asked: &Revision,
+    signs: &BTreeSet<Sign<'a>>,
+    verdicts: &mut Verdicts<'_>,
+) -> Option<Sign<'a>> {
+    let tagged = tags(inventory).into_iter().find(|(tag, _)| *tag == asked.as_str()).map(|(_, revision)| revision);
+    let revision = tagged.unwrap_or(asked.as_str());
+    let mut found = signs.iter().filter(|sign| sign.revision == revision);
+    if let (Some(only), None) = (found.next(), found.next()) {
+        return Some(only.clone());
+    }
+    let there: Vec<String> = signs.iter().map(|sign| format!("{} in {}", sign.revision, sign.namespace)).collect();
+    verdicts.cluster(
+        Code::SeveralControlPlanes,
+        format!(
+            "Revision {asked} names none of the control planes of cluster {}, or several: {}.",
+            verdicts.cluster,
+            there.join(", ")
+        ),
+        "Facts are those of one control plane.",
+        "Name one of these revisions, or leave `revision` out for the default one.",
     );
     None
 }

@@ -23,6 +23,7 @@ mod mesh_config;
 mod nodes;
 mod ports;
 mod read;
+mod revisions;
 mod service;
 mod verdict;
 mod workload;

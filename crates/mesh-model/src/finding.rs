@@ -395,6 +395,11 @@ codes! {
     OpenPassthrough = "GM3115", Warning, "Gateway passes every host through";
     /// Without a control plane to ask, proxies of several minor releases leave its release open; the oldest counts.
     ProxiesDiffer = "GM3116", Warning, "Proxies of several Istio releases";
+    /// Several control planes run in the cluster, as while one release follows another, and their settings differ.
+    ///
+    /// Objects are of no revision: every control plane reads them. Facts are those of the default one, or of the one that
+    /// `revision` of the data source names.
+    RevisionsDiffer = "GM3117", Warning, "Control planes differ";
 
     // GM4nnn: preflight
     /// A cluster gave no answer. Nothing is written anywhere while one of the clusters concerned is silent.

@@ -56,7 +56,7 @@ impl<'a> Found<'_, 'a, '_> {
         // what is wrong with the control plane is the business of the cluster's facts
         let mut elsewhere = Verdicts::new(self.verdicts.cluster);
         let everybody = members(self.inventory, None);
-        let Some(istio) = control_plane(self.inventory, &everybody, &mut elsewhere) else { return };
+        let Some(istio) = control_plane(self.inventory, &everybody, None, &mut elsewhere) else { return };
         let (object, namespace, cluster) = (self.object(), self.namespace, self.verdicts.cluster);
         let Some(known) = self.inventory.get(Kind::Namespace, "", namespace.as_str()) else {
             if !istio.discovery_selectors.is_empty() {

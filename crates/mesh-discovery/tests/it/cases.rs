@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use mesh_discovery::{Asked, Discovered, cluster_facts, service};
-use mesh_model::names::{ClusterName, OwnerId, ServiceName};
+use mesh_model::names::{ClusterName, OwnerId, Revision, ServiceName};
 use mesh_model::{Finding, Severity};
 use serde_json::{Map, Value};
 
@@ -17,6 +17,7 @@ pub(crate) struct Case {
     pub(crate) folder: PathBuf,
     cluster: ClusterName,
     owner: Option<OwnerId>,
+    revision: Option<Revision>,
     asks_facts: bool,
     services: Vec<String>,
     /// Services that serve together with each of these
@@ -44,7 +45,7 @@ pub(crate) fn folder(folder: &Path) -> Vec<Value> {
 impl Case {
     fn read(folder_path: &Path) -> Self {
         let case = documents(&folder_path.join("case.yaml")).remove(0);
-        let known = ["about", "cluster", "owner", "facts", "services", "together_with", "with", "inventory"];
+        let known = ["about", "cluster", "owner", "revision", "facts", "services", "together_with", "with", "inventory"];
         for key in case.as_object().unwrap().keys() {
             assert!(known.contains(&key.as_str()), "{}: case.yaml has no key {key}", folder_path.display());
         }
@@ -63,6 +64,7 @@ impl Case {
             folder: folder_path.to_owned(),
             cluster: case.get("cluster").and_then(Value::as_str).unwrap_or("east").parse().unwrap(),
             owner: case.get("owner").and_then(Value::as_str).map(|owner| owner.parse().unwrap()),
+            revision: case.get("revision").and_then(Value::as_str).map(|revision| revision.parse().unwrap()),
             asks_facts: case.get("facts").and_then(Value::as_bool).unwrap_or(true),
             services: texts("services"),
             together_with: texts("together_with").iter().map(|name| name.parse().unwrap()).collect(),
@@ -96,7 +98,7 @@ impl Case {
         let mut out = Map::new();
         let mut findings = String::new();
         if self.asks_facts {
-            let found = cluster_facts(objects, &self.cluster, self.owner.as_ref());
+            let found = cluster_facts(objects, &self.cluster, self.owner.as_ref(), self.revision.as_ref());
             report(&mut findings, "cluster", &found);
             out.insert("cluster".to_owned(), found.value.as_ref().map_or(Value::Null, shape::cluster));
         }

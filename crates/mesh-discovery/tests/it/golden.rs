@@ -51,7 +51,7 @@ fn facts_of_a_cluster_take_at_most_300_bytes() {
         let inventory = folder(
             &Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../examples/quickstart/clusters/{cluster}/inventory")),
         );
-        let facts = cluster_facts(&inventory, &cluster.parse().unwrap(), None).value.unwrap().facts;
+        let facts = cluster_facts(&inventory, &cluster.parse().unwrap(), None, None).value.unwrap().facts;
         let bytes = shape::attributes(&encode::cluster_facts(&facts)).to_string().len();
         assert!(bytes <= 300, "{bytes} bytes");
     }
@@ -69,7 +69,7 @@ fn own_objects_are_ignored() {
             }
         }
         let owner = owner.map(|owner| owner.parse().unwrap());
-        let found = cluster_facts(&objects, &"east".parse().unwrap(), owner.as_ref()).value.unwrap();
+        let found = cluster_facts(&objects, &"east".parse().unwrap(), owner.as_ref(), None).value.unwrap();
         (found.facts.gateways[0].exposed_hosts.clone(), found.observed.other_owners.into_iter().collect::<Vec<_>>())
     };
     let none = || (Vec::<String>::new(), Vec::<String>::new());

@@ -84,7 +84,7 @@ proptest! {
     #[test]
     fn arbitrary_values_never_panic(objects in prop::collection::vec(odd(), 0..8)) {
         let cluster = "east".parse().unwrap();
-        prop_assert!(cluster_facts(&objects, &cluster, None).value.is_none());
+        prop_assert!(cluster_facts(&objects, &cluster, None, None).value.is_none());
         let (namespace, name) = ("bookinfo".parse().unwrap(), "reviews".parse().unwrap());
         let asked = Asked { namespace: &namespace, name: &name, together_with: &BTreeSet::new() };
         let found = service(&objects, &cluster, asked, None);
