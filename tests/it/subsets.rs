@@ -59,6 +59,20 @@ async fn other_pods_behind_subsets_are_refused() {
 }
 
 #[tokio::test]
+async fn a_cluster_begins_and_ends_to_serve_subsets() {
+    let world = World::new().await;
+    let subsets = split(&[("v1", 90), ("v2", 10)]);
+    let mut instance = world.create(DESTINATION, subsets.clone()).await;
+    let clusters =
+        |names: &[&str]| set(subsets.clone(), "/backends", Json::Array(names.iter().map(|cluster| backend(cluster)).collect()));
+    // north has called until now
+    for names in [&["east", "west", "north"][..], &["west", "north"], &["east", "west"]] {
+        let plan = world.core.plan(DESTINATION, Some(&instance), clusters(names)).await.unwrap();
+        instance = world.core.apply(&plan).await.success().unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
 async fn protection_sees_the_backends_of_subsets() {
     let world = World::new().await;
     let base = set(split(&[("v1", 100)]), "/deletion_protection", json!(true));

@@ -65,6 +65,13 @@ fn subsets(stage: &Stage) {
     dies_and_comes_back(stage, &canaries[0], &traffic[0]);
     change(stage, &world, &of(&[("v1", 50), ("v2", 50)]), &traffic, "50 to 50");
     is_split(stage, &traffic, "50 to 50", 40..=60);
+    let fewer = |backends: &[&str]| destination(backends, &split(&[("v1", 50), ("v2", 50)]));
+    for (what, backends) in
+        [("north ends to serve", &["east", "west"][..]), ("only north serves", &["north"]), ("all do again", &ALL)]
+    {
+        change(stage, &world, &fewer(backends), &traffic, what);
+    }
+    is_split(stage, &traffic, "50 to 50 again", 40..=60);
     change(stage, &world, &of(&[("v1", 0), ("v2", 100)]), &traffic, "0 to 100");
     is_split(stage, &traffic, "0 to 100", 100..=100);
     change(stage, &world, &of(&[("v2", 100)]), &traffic, "the first version goes");

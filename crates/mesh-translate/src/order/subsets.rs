@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use istio_objects::{Manifest, Object, Tree};
+use istio_objects::{Manifest, Object, Tree, reserved};
 use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings};
 use serde_json::{Map, Value};
@@ -54,8 +54,9 @@ pub(super) fn routed(service: &Value) -> BTreeMap<String, u64> {
     destinations.filter_map(share).collect()
 }
 
-/// Refuses a change of one destination's objects that puts other pods behind subsets, in one cluster at least, and one that takes calls away from one subset and turns them to a new one, in whatever
-/// clusters: each rule that has the one before and the other after has them in one write.
+/// Refuses a change of one destination's objects that puts other pods behind subsets, in one cluster at least, and one that takes
+/// calls away from one subset and turns them to a new one, in whatever clusters: each rule that has the one before and the other after
+/// has them in one write.
 #[must_use]
 pub fn check_subsets(before: &BTreeMap<ClusterName, Vec<Manifest>>, after: &Objects) -> Findings {
     let services = before.values().flatten().filter(|manifest| manifest.key().kind == "VirtualService");
@@ -92,8 +93,11 @@ fn other_pods(before: &BTreeMap<ClusterName, Vec<Manifest>>, after: &Objects) ->
         let key = host.key();
         let old = before.get(cluster)?.iter().find(|manifest| *manifest.key() == key)?.value();
         let new = spec(host.body.get("spec"));
-        let [old, new] = [&old, &new].map(|host| host.pointer("/spec/workloadSelector").cloned());
-        (old != new).then(|| {
+        let [old, new] = [&old, &new].map(|host| host.pointer("/spec/workloadSelector/labels").cloned());
+        // where pods begin to serve beside entries, or end to, none take the place of others
+        let selects_pods =
+            |labels: &Option<Value>| labels.as_ref().is_some_and(|labels| labels.get(reserved::DESTINATION_LABEL).is_none());
+        (old != new && selects_pods(&old) && selects_pods(&new)).then(|| {
             Finding::new(
                 Code::PodsOfSubsetsChanged,
                 AttributePath::of("backends"),

@@ -148,11 +148,11 @@ fn make_different(backend: &mut Backend) {
     backend.canonical_name = backend.canonical_name.map(|canonical| name(&format!("{canonical}-own")));
 }
 
-/// Subsets: none, or up to three, some of them without calls. One may have other labels than usual.
-pub(crate) fn subsets() -> impl Strategy<Value = BTreeMap<SubsetName, Subset>> {
+/// Up to three subsets, some of them without calls. One may have other labels than usual.
+pub(crate) fn some_subsets() -> impl Strategy<Value = BTreeMap<SubsetName, Subset>> {
     let weights = prop::sample::select(&[[100, 0, 0], [90, 10, 0], [0, 0, 100], [60, 30, 10]][..]).prop_shuffle();
     let names = prop::sample::subsequence(&["v1", "v2", "v3"][..], 1..=3);
-    let some = (names, weights, prop::bool::weighted(0.2)).prop_map(|(names, weights, other)| {
+    (names, weights, prop::bool::weighted(0.2)).prop_map(|(names, weights, other)| {
         let last = names.len() - 1;
         let rest: u8 = 100 - weights.iter().take(last).sum::<u8>();
         let subset = |(index, text): (usize, &&str)| {
@@ -161,8 +161,17 @@ pub(crate) fn subsets() -> impl Strategy<Value = BTreeMap<SubsetName, Subset>> {
             (name(text), Subset { labels: BTreeMap::from([("version".to_owned(), version)]), weight })
         };
         names.iter().enumerate().map(subset).collect()
-    });
-    prop_oneof![1 => Just(BTreeMap::new()), 1 => some]
+    })
+}
+
+/// None, or some.
+fn subsets() -> impl Strategy<Value = BTreeMap<SubsetName, Subset>> {
+    prop_oneof![1 => Just(BTreeMap::new()), 1 => some_subsets()]
+}
+
+/// A destination that has some.
+pub(crate) fn with_subsets() -> impl Strategy<Value = VirtualDestination> {
+    destination().prop_filter("it has none", |intent| !intent.subsets.is_empty())
 }
 
 /// Gives each backend some of the subsets, or all.

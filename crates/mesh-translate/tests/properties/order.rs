@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use istio_objects::{Change, Manifest, ObjectKey, Operation, Wave, reserved};
 use mesh_model::derived;
-use mesh_model::intent::{ManagedMesh, Subset, VirtualDestination};
+use mesh_model::intent::{ManagedMesh, VirtualDestination};
 use mesh_model::names::ClusterName;
 use mesh_translate::{check_subsets, order, pauses, translate, translate_mesh};
 use proptest::prelude::*;
 use serde_json::Value;
 
+use crate::routes::Part;
 use crate::world::{
     At, Live, State, TRIED, World, apply, changes, hosts, is_host, label, live, of_kind, policy, ports, ranks, rule_of, servers,
     service_of, state, texts,
@@ -115,14 +116,17 @@ impl Move {
                     || self.is_awaited(cluster, entry, &number)
                     || self.swaps_what_serves(cluster, entry, &number);
                 // of an entry that is there before and after, both must hold
-                let leads = |state: &State| {
+                let leads = |state: &State, part: &Part| {
                     let same = of_kind(state, cluster, "WorkloadEntry").find(|other| other["metadata"] == entry["metadata"]);
                     same.is_none_or(|same| {
-                        rule_of(state, cluster, same).is_some_and(|rule| self.leads(state, cluster, rule, &number, same))
+                        let rule = rule_of(state, cluster, same);
+                        rule.is_some_and(|rule| self.leads(state, rule, part, &number, same))
                     })
                 };
-                let is_led = self.leads(now, cluster, rule, &number, entry);
-                if !is_swapped && leads(&self.old) && leads(&self.new) && !is_led {
+                let is_led = |part: &Part| {
+                    !leads(&self.old, part) || !leads(&self.new, part) || self.leads(now, rule, part, &number, entry)
+                };
+                if !is_swapped && !routes::parts(now, cluster, entry).iter().all(is_led) {
                     return Some(format!("{cluster}: entry {name} leads to a gateway which exposes nothing"));
                 }
             }
@@ -130,11 +134,9 @@ impl Move {
         None
     }
 
-    /// Whether calls of every part to which an entry belongs, and that gets some, end at servers that the policy accepts.
-    fn leads(&self, state: &State, cluster: &ClusterName, rule: &Value, number: &Value, entry: &Value) -> bool {
-        let parts = routes::parts(state, cluster, entry);
-        let mut its = parts.iter().filter(|part| routes::is_of(entry, rule, part));
-        its.all(|part| self.world.leads(state, routes::policy(rule, part, number), number, entry))
+    /// Whether calls of a part end at servers that the policy accepts, if an entry belongs to it.
+    fn leads(&self, state: &State, rule: &Value, part: &Part, number: &Value, entry: &Value) -> bool {
+        !routes::is_of(entry, rule, part) || self.world.leads(state, routes::policy(rule, part, number), number, entry)
     }
 
     /// Ports that the host of an entry or a host has, before and after where it is there.
@@ -167,7 +169,7 @@ impl Move {
             };
             let stays = |number: &Value| has(after, number) && (!is_moved || has(before, number));
             for number in ports(host).iter().map(|port| &port["number"]).filter(|number| stays(number)) {
-                let lacks = |part: &routes::Part| service_of(routes::policy(rule, part, number), number).is_none();
+                let lacks = |part: &Part| service_of(routes::policy(rule, part, number), number).is_none();
                 if routes::all_parts(rule).any(|part| lacks(&part)) {
                     return Some(format!("{cluster}: port {number} is there without a policy"));
                 }
@@ -185,8 +187,9 @@ impl Move {
     }
 
     /// Whether no write of the name by which gateways know pods suits clients of before and of after, as far as an entry's gateway
-    /// is concerned: other pods, while clients accept the ones or the others, or call other subsets of them; a port that goes with its last clients; gateways that
-    /// leave a namespace for another one, or while other pods or a port come.
+    /// is concerned: other pods, while clients accept the ones or the others, or call other subsets of them; a port that goes with its
+    /// last clients; gateways that leave a namespace for another one, or while other pods, a port or a subset come; gateways that come
+    /// while the last clients of a subset go.
     fn swaps_what_serves(&self, cluster: &ClusterName, entry: &Value, number: &Value) -> bool {
         let target = fleet::owner_of(entry["spec"]["address"].as_str().expect("entries have an address"));
         let [before, after] = [&self.old, &self.new].map(|state| {
@@ -199,6 +202,9 @@ impl Move {
         let [old, new] = [before, after].map(|host| texts(&host["spec"]["exportTo"]));
         let loses_gateways = !old.is_subset(&new);
         let leaves = rule_of(&self.new, cluster, entry).is_none();
+        // of another subset, whose pods those that come may lack
+        let parts = !routes::is_whole(entry);
+        let goes = parts && of_kind(&self.new, cluster, "WorkloadEntry").all(|other| other["metadata"] != entry["metadata"]);
         let [old_servers, new_servers] = [&self.old, &self.new].map(servers);
         let swaps_servers = !(old_servers.is_subset(&new_servers) || new_servers.is_subset(&old_servers));
         let lacks_port = |host: &Value| ports(host).iter().all(|port| port["number"] != *number);
@@ -208,12 +214,14 @@ impl Move {
             let rule = served_by.and_then(|name| crate::world::serving_rule(state, &target, name));
             rule.map(|rule| rule["spec"]["subsets"].as_array().cloned().unwrap_or_default()).unwrap_or_default()
         });
+        let loses_subset = old_parts.iter().any(|part| !new_parts.contains(part));
         let gains_subset = new_parts.iter().any(|part| !old_parts.contains(part));
         let versions = |host: &Value| self.world.versions(&target, &host["spec"]["workloadSelector"]["labels"]);
         let has_other_subsets = old_parts != new_parts || versions(before) != versions(after);
         (loses_gateways && (has_other_pods || gains_port || gains_gateways || gains_subset))
             || (has_other_pods && gains_gateways)
-            || (has_other_pods && (leaves || swaps_servers || has_other_subsets))
+            || (has_other_pods && (leaves || swaps_servers || has_other_subsets || goes))
+            || (loses_subset && gains_gateways && leaves)
             || (loses_port && leaves)
     }
 
@@ -510,12 +518,16 @@ proptest! {
 
     /// What is refused is carried by two steps: the subsets of both, those that come without weight.
     #[test]
-    fn what_is_refused_goes_in_two_steps(old in fleet::destination(), subsets in fleet::subsets()) {
+    fn what_is_refused_goes_in_two_steps(old in fleet::with_subsets(), subsets in fleet::some_subsets()) {
         let mut new = old.clone();
         new.subsets = subsets;
+        for (name, subset) in &mut new.subsets {
+            // one with other labels gets another name
+            if let Some(same) = old.subsets.get(name) {
+                subset.labels.clone_from(&same.labels);
+            }
+        }
         new.backends.iter_mut().for_each(|backend| backend.subsets = None);
-        let is_same = |(name, subset): (&_, &Subset)| old.subsets.get(name).is_none_or(|other| other.labels == subset.labels);
-        prop_assume!(!new.subsets.is_empty() && !old.subsets.is_empty() && new.subsets.iter().all(is_same));
         let mut between = new.clone();
         between.subsets.values_mut().for_each(|subset| subset.weight = 0);
         between.subsets.extend(old.subsets.clone());

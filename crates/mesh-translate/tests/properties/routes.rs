@@ -73,6 +73,12 @@ pub(crate) fn is_of(entry: &Value, rule: &Value, part: &Part) -> bool {
     labels.is_some_and(|labels| labels.iter().all(|(key, value)| entry["spec"]["labels"][key] == *value))
 }
 
+/// Whether an entry stands for all pods of its cluster.
+pub(crate) fn is_whole(entry: &Value) -> bool {
+    let name = entry["metadata"]["name"].as_str().and_then(|name| name.parse().ok());
+    name.is_none_or(|name| derived::subset_of(&name).is_none())
+}
+
 /// A route to a subset that its rule does not have.
 pub(crate) fn lost(now: &State, cluster: &ClusterName) -> Option<String> {
     let has = |service: &Value, part: &Part| match rule_of(now, cluster, service) {
