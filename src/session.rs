@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
-use std::time::Instant;
 
 use istio_objects::{Claim, Manifest, ObjectKey};
 use kube_apply::{DirectoryCluster, Fleet, Member, Standing};
 use kube_cluster::{KubeCluster, Limits};
 use mesh_model::names::ClusterName;
 use tf_value::Diagnostics;
+use tokio::time::Instant;
 
 use crate::connection::Connection;
 use crate::lifecycle::{Goals, HandOvers};
@@ -108,35 +108,40 @@ impl Session {
 pub(crate) type PerCluster = BTreeMap<ClusterName, Vec<Manifest>>;
 
 /// Live objects by cluster.
-pub(crate) type Inventories = BTreeMap<ClusterName, Vec<serde_json::Value>>;
+pub(crate) type Inventories = BTreeMap<ClusterName, Vec<Arc<serde_json::Value>>>;
 
 /// What the resources of one apply are about to write. Two new resources that aim at one host are not in any cluster yet
 /// when both are checked; here the second one meets the first.
 #[derive(Default)]
-struct Announced(Mutex<BTreeMap<Claim, PerCluster>>);
+struct Announced(Mutex<BTreeMap<Claim, BTreeMap<ClusterName, Vec<(ObjectKey, Arc<serde_json::Value>)>>>>);
 
 impl Announced {
     fn announce(&self, claim: &Claim, goal: &PerCluster, near: bool) -> Inventories {
         let mut announced = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut others = Inventories::new();
-        for (_, theirs) in announced.iter().filter(|(other, _)| *other != claim) {
-            for (cluster, manifests) in theirs {
-                let ours = goal.get(cluster).into_iter().flatten();
-                let keys: BTreeSet<&ObjectKey> = ours.filter(|_| near).map(Manifest::key).collect();
-                let told = manifests.iter().filter(|manifest| !near || keys.contains(manifest.key()));
-                let told: Vec<_> = told.map(Manifest::value).collect();
-                if !told.is_empty() {
-                    others.entry(cluster.clone()).or_default().extend(told);
-                }
-            }
+        for (cluster, ours) in goal {
+            let keys: BTreeSet<&ObjectKey> = ours.iter().map(Manifest::key).collect();
+            let theirs = announced.iter().filter(|(other, _)| *other != claim).filter_map(|(_, theirs)| theirs.get(cluster));
+            let told = theirs.flatten().filter(|(key, _)| !near || keys.contains(key));
+            others.insert(cluster.clone(), told.map(|(_, object)| Arc::clone(object)).collect());
         }
-        announced.insert(claim.clone(), goal.clone());
+        announced.insert(claim.clone(), parsed(goal));
         others
     }
 
     fn withdraw(&self, claim: &Claim) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(claim);
     }
+}
+
+/// The objects of manifests. What several clusters shall hold alike is one object.
+fn parsed(goal: &PerCluster) -> BTreeMap<ClusterName, Vec<(ObjectKey, Arc<serde_json::Value>)>> {
+    let mut objects: BTreeMap<&str, Arc<serde_json::Value>> = BTreeMap::new();
+    let mut object = |manifest| {
+        let object = objects.entry(Manifest::json(manifest)).or_insert_with(|| Arc::new(manifest.value()));
+        (manifest.key().clone(), Arc::clone(object))
+    };
+    goal.iter().map(|(cluster, manifests)| (cluster.clone(), manifests.iter().map(&mut object).collect())).collect()
 }
 
 /// What was announced, and is taken back when this is dropped: nobody shall meet what a refused resource did not write.

@@ -1,5 +1,7 @@
 //! What both data sources do: ask clusters, and fail rather than give a shorter answer.
 
+use std::sync::Arc;
+
 use kube_apply::Standing;
 use kube_apply::port::Kinds;
 use mesh_model::Input;
@@ -39,7 +41,7 @@ pub(crate) async fn inventory(
     cluster: &ClusterName,
     path: &Path,
     by_hand: &str,
-) -> Result<Vec<serde_json::Value>, Diagnostics> {
+) -> Result<Vec<Arc<serde_json::Value>>, Diagnostics> {
     if let Some(answer) = session.fleet.inventory(cluster, &Kinds::All).await {
         return answer.map_err(|error| crate::cook::cook(&error.finding(), &Type::object::<String>([])).at(path.clone()).into());
     }

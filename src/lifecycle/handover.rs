@@ -13,11 +13,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use istio_objects::Claim;
 use kube_apply::progress::{Teller, Wait};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How long a create waits for the delete of the instance that has its objects.
@@ -174,7 +175,7 @@ impl HandOvers {
         let mut meeting = self.meeting(claim).subscribe();
         tokio::select! {
             _ = meeting.wait_for(|meeting| !meeting.takers.is_empty()) => {}
-            () = tokio::time::sleep_until((began + CALLS_COME).into()) => {}
+            () = tokio::time::sleep_until(began + CALLS_COME) => {}
             () = cancel.cancelled() => {}
         }
     }
@@ -427,16 +428,16 @@ mod tests {
     async fn who_is_planned_a_moment_after_the_delete_came_is_waited_for() {
         let (meetings, cancel, own) = (HandOvers::default(), CancellationToken::new(), claim());
         let began = tokio::time::Instant::now();
-        meetings.expect(&own, began.into_std(), &cancel).await;
+        meetings.expect(&own, began, &cancel).await;
         assert_eq!(began.elapsed(), CALLS_COME, "nobody came");
         let again = tokio::time::Instant::now();
-        meetings.expect(&own, began.into_std(), &cancel).await;
+        meetings.expect(&own, began, &cancel).await;
         assert_eq!(again.elapsed(), Duration::ZERO, "later calls of the run wait no more");
         let planned = async {
             tokio::time::sleep(CALLS_COME / 2).await;
             meetings.plan(&takeover());
         };
-        tokio::join!(meetings.expect(&own, again.into_std(), &cancel), planned);
+        tokio::join!(meetings.expect(&own, again, &cancel), planned);
         assert_eq!(again.elapsed(), CALLS_COME / 2);
         cancel.cancel();
         assert_eq!(meetings.part(&own, Some("a"), &cancel).await.map(|_| ()), Err(other()));

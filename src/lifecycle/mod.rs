@@ -126,7 +126,7 @@ pub(crate) struct Live {
     /// whose it is
     pub(crate) claim: Claim,
     /// as it is
-    pub(crate) json: serde_json::Value,
+    pub(crate) json: Arc<serde_json::Value>,
 }
 
 impl Live {

@@ -29,7 +29,7 @@ pub(super) fn findings(asking: &Asking<'_>, objects: &Objects, inventories: &Inv
     let mut others = Group::default();
     let census = census(asking.rights.claim, inventories);
     for (cluster, live) in inventories {
-        let live: BTreeMap<ObjectKey, &Json> = live.iter().filter_map(|json| Some((object_key(json)?, json))).collect();
+        let live: BTreeMap<ObjectKey, &Json> = live.iter().filter_map(|json| Some((object_key(json)?, &**json))).collect();
         for object in objects.get(cluster).into_iter().flatten() {
             let key = object.key();
             let Some(there) = live.get(&key) else { continue };

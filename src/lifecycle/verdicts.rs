@@ -3,6 +3,8 @@
 //! Contract: asked for nothing that the plan leaves as it is, and for nothing that is not wholly known. A verdict vetoes or
 //! warns; no planned value depends on it.
 
+use std::sync::Arc;
+
 use istio_objects::{Change, Manifest, Operation};
 use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Findings, Severity};
@@ -66,7 +68,7 @@ impl Met<'_> {
         let is_said =
             |finding: &mesh_model::Finding| finding.code == Code::NamespaceMissing && finding.cluster.as_ref() == Some(cluster);
         let Some(namespace) = &manifest.key().namespace else { return false };
-        let is_it = |object: &Value| {
+        let is_it = |object: &Arc<Value>| {
             object["kind"] == "Namespace" && object.pointer("/metadata/name").and_then(Value::as_str) == Some(namespace.as_str())
         };
         self.findings.iter().any(is_said) && !self.inventories.get(cluster).into_iter().flatten().any(is_it)

@@ -110,7 +110,7 @@ async fn an_object_lives_on_a_real_api_server() {
 
     // somebody else changes a field and puts one in
     let live = theirs.get(&key).await.unwrap().unwrap();
-    let mut changed = live.json.clone();
+    let mut changed = Json::clone(&live.json);
     changed["spec"]["http"][0]["timeout"] = json!("9s");
     changed["spec"]["gateways"] = json!(["mesh"]);
     let is_state = |name: &str| name.starts_with("state.gloo-terraform/");

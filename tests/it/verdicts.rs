@@ -40,7 +40,7 @@ impl Cluster for Opinion {
         self.inner.list_owned(owner)
     }
 
-    fn inventory<'a>(&'a self, kinds: &'a Kinds) -> Answer<'a, Vec<Json>> {
+    fn inventory<'a>(&'a self, kinds: &'a Kinds) -> Answer<'a, Vec<Arc<Json>>> {
         self.inner.inventory(kinds)
     }
 

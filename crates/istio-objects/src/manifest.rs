@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use mesh_model::LeafPath;
 use sha2::{Digest as _, Sha256};
@@ -13,7 +14,7 @@ use crate::{Claim, Object, ObjectKey, Tree};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     key: ObjectKey,
-    json: String,
+    json: Arc<str>,
 }
 
 /// What sealing made of an object.
@@ -54,7 +55,7 @@ impl Object {
         members.insert("metadata".to_owned(), metadata);
         let tree = Tree::Map(members);
         match tree.to_json() {
-            Ok(json) => Sealed::Known(Manifest { key: self.key(), json: canonical(&json) }),
+            Ok(json) => Sealed::Known(Manifest { key: self.key(), json: canonical(&json).into() }),
             Err(leaf) => Sealed::Unknown { key: self.key(), leaf: leaf.clone(), tree: tree.clone() },
         }
     }
@@ -77,7 +78,7 @@ impl Manifest {
         if found != key {
             return Err(format!("{key}: the JSON is the object {found}"));
         }
-        Ok(Self { key, json: canonical(&value) })
+        Ok(Self { key, json: canonical(&value).into() })
     }
 
     /// Which object it is.

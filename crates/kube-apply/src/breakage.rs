@@ -334,11 +334,11 @@ impl Cluster for Breaking {
         self.inner.unlisted()
     }
 
-    fn inventory<'a>(&'a self, kinds: &'a Kinds) -> Answer<'a, Vec<Value>> {
+    fn inventory<'a>(&'a self, kinds: &'a Kinds) -> Answer<'a, Vec<Arc<Value>>> {
         Box::pin(self.read(self.inner.inventory(kinds)))
     }
 
-    fn near<'a>(&'a self, keys: &'a BTreeSet<ObjectKey>, claim: &'a Claim) -> Answer<'a, Vec<Value>> {
+    fn near<'a>(&'a self, keys: &'a BTreeSet<ObjectKey>, claim: &'a Claim) -> Answer<'a, Vec<Arc<Value>>> {
         Box::pin(self.read(self.inner.near(keys, claim)))
     }
 

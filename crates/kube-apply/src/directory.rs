@@ -14,7 +14,9 @@
 mod files;
 mod inventory;
 mod lock;
+mod manifests;
 mod schemas;
+mod stamp;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -117,7 +119,7 @@ impl Cluster for DirectoryCluster {
         }))
     }
 
-    fn inventory<'a>(&'a self, kinds: &'a Kinds) -> Answer<'a, Vec<Value>> {
+    fn inventory<'a>(&'a self, kinds: &'a Kinds) -> Answer<'a, Vec<Arc<Value>>> {
         let (kinds, inventory) = (kinds.clone(), Arc::clone(&self.inventory));
         Box::pin(self.blocking(move |folder| {
             folder.check_root()?;
@@ -172,7 +174,7 @@ impl Cluster for DirectoryCluster {
                     },
                     (Precondition::Unchanged(_), Some(_)) => return Err(conflict(folder, key, "its file has changed")),
                 }
-                let object = ownership::compose(&write, live.as_ref().map(|live| &live.json));
+                let object = ownership::compose(&write, live.as_ref().map(|live| &*live.json));
                 folder.write(key, &yaml::emit(&object))
             })
             .await

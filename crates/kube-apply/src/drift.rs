@@ -57,7 +57,7 @@ pub fn printable(text: &str) -> String {
 /// The same lines, each with who made it so, where the cluster knows: `…; by kubectl-edit at 2026-08-20T10:02:11Z (Update)`.
 #[must_use]
 pub(crate) fn signed_drift_lines(manifest: &Manifest, live: Option<&LiveObject>) -> Vec<String> {
-    let lines = drift_lines(manifest, live.map(|live| &live.json));
+    let lines = drift_lines(manifest, live.map(|live| &*live.json));
     match live.and_then(|live| Some((live, live.authors.as_ref()?))) {
         Some((live, authors)) => lines.into_iter().map(|line| authors.sign(line, &live.json)).collect(),
         None => lines,

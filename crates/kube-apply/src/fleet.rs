@@ -121,7 +121,7 @@ impl Fleet {
     ///
     /// # Errors
     /// What the cluster answers; a silent cluster is asked once.
-    pub async fn inventory(&self, cluster: &ClusterName, kinds: &Kinds) -> Option<Result<Vec<Value>, ClusterError>> {
+    pub async fn inventory(&self, cluster: &ClusterName, kinds: &Kinds) -> Option<Result<Vec<Arc<Value>>, ClusterError>> {
         let slot = self.slot(cluster)?;
         Some(slot.ask(slot.cluster.inventory(kinds)).await)
     }
@@ -136,7 +136,7 @@ impl Fleet {
         cluster: &ClusterName,
         keys: &BTreeSet<ObjectKey>,
         claim: &Claim,
-    ) -> Option<Result<Vec<Value>, ClusterError>> {
+    ) -> Option<Result<Vec<Arc<Value>>, ClusterError>> {
         let slot = self.slot(cluster)?;
         Some(slot.ask(slot.cluster.near(keys, claim)).await)
     }

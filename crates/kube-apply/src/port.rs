@@ -51,12 +51,13 @@ pub trait Cluster: Send + Sync {
         Box::pin(async move { Ok(self.list_owned(owner).await?.iter().map(Packed::new).collect()) })
     }
 
-    /// Every object of these kinds, of others and of ours, in the order of their keys.
-    fn inventory<'a>(&'a self, kinds: &'a Kinds) -> Answer<'a, Vec<Value>>;
+    /// Every object of these kinds, of others and of ours, in the order of their keys. Who asks twice gets the same trees, as long
+    /// as they are true: many resources look at one cluster.
+    fn inventory<'a>(&'a self, kinds: &'a Kinds) -> Answer<'a, Vec<Arc<Value>>>;
 
     /// The objects under these keys, and those of the same kinds with this claim, as [`Self::inventory`] has them: what was
     /// written here is among them, what others write may be seen only after [`Self::forget_inventory`].
-    fn near<'a>(&'a self, keys: &'a BTreeSet<ObjectKey>, claim: &'a Claim) -> Answer<'a, Vec<Value>> {
+    fn near<'a>(&'a self, keys: &'a BTreeSet<ObjectKey>, claim: &'a Claim) -> Answer<'a, Vec<Arc<Value>>> {
         Box::pin(async move {
             let kinds = Kinds::Only(keys.iter().map(|key| key.kind.clone()).collect());
             let mut objects = self.inventory(&kinds).await?;
@@ -181,7 +182,7 @@ pub struct LiveObject {
     /// which one
     pub key: ObjectKey,
     /// the whole object
-    pub json: Value,
+    pub json: Arc<Value>,
     /// whose it is: `None` without a claim, `Some(Err)` when the claim is unreadable (the text says why)
     pub claim: Option<Result<Claim, String>>,
     /// its state
@@ -237,7 +238,7 @@ impl LiveObject {
         let key = object_key(&json)?;
         let claim = json.pointer("/metadata/annotations").and_then(|annotations| annotations.get(reserved::CLAIM_ANNOTATION));
         let claim = claim.map(|text| text.as_str().ok_or_else(|| format!("{text} is no claim"))?.parse());
-        Some(Self { key, json, claim, revision, authors: None })
+        Some(Self { key, json: Arc::new(json), claim, revision, authors: None })
     }
 
     /// The same, with the record of who wrote what.

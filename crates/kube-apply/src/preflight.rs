@@ -251,7 +251,7 @@ pub async fn preflight(fleet: &Fleet, request: Request) -> Result<Cleared, Findi
             marked.insert(change.cluster.clone());
         }
         let there = landed.entry(change.cluster.clone()).or_default();
-        let seen = live.as_ref().map(|live| live.json.clone());
+        let seen = live.as_ref().map(|live| Arc::clone(&live.json));
         match judge(&request, &census, change, there.get(change.key()), live) {
             Verdict::Do(action) => {
                 // until the write has happened, what is there counts, also where the state says something else
@@ -303,7 +303,7 @@ fn is_of_another_instance(answer: &Result<Looked, tokio::task::JoinError>, claim
 }
 
 /// Puts what was seen of an object in the place of what the state says of it, if that differs.
-fn there_is(there: &mut BTreeMap<ObjectKey, Manifest>, action: &Action, seen: Option<Value>) {
+fn there_is(there: &mut BTreeMap<ObjectKey, Manifest>, action: &Action, seen: Option<Arc<Value>>) {
     let key = action.key();
     let Some(seen) = seen else {
         there.remove(key);

@@ -230,10 +230,10 @@ impl Cluster for FakeCluster {
         self.lock().unlisted.clone()
     }
 
-    fn inventory<'a>(&'a self, kinds: &'a Kinds) -> Answer<'a, Vec<Value>> {
+    fn inventory<'a>(&'a self, kinds: &'a Kinds) -> Answer<'a, Vec<Arc<Value>>> {
         Box::pin(self.call("inventory".to_owned(), None, None, |state| {
             let objects = state.objects.iter().filter(|(key, _)| kinds.contains(&key.kind));
-            Ok(objects.map(|(_, (object, _))| object.clone()).collect())
+            Ok(objects.map(|(_, (object, _))| Arc::new(object.clone())).collect())
         }))
     }
 
@@ -251,7 +251,7 @@ impl Cluster for FakeCluster {
                 (Precondition::Unchanged(seen), Some(live)) if *seen == live.seen() => {}
                 _ => return Err(self.conflict(key)),
             }
-            let object = ownership::compose(write, live.as_ref().map(|live| &live.json));
+            let object = ownership::compose(write, live.as_ref().map(|live| &*live.json));
             state.revision += 1;
             state.objects.insert(key.clone(), (object, state.revision));
             Ok(state.live(key).expect("it was written"))

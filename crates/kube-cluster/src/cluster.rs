@@ -137,11 +137,11 @@ impl Cluster for KubeCluster {
         KINDS.iter().filter(|known| unlisted.contains(&known.resource())).map(Known::key_name).collect()
     }
 
-    fn inventory<'a>(&'a self, kinds: &'a Kinds) -> Answer<'a, Vec<Value>> {
+    fn inventory<'a>(&'a self, kinds: &'a Kinds) -> Answer<'a, Vec<Arc<Value>>> {
         Box::pin(async move { self.0.inventory(kinds).await })
     }
 
-    fn near<'a>(&'a self, keys: &'a BTreeSet<ObjectKey>, claim: &'a Claim) -> Answer<'a, Vec<Value>> {
+    fn near<'a>(&'a self, keys: &'a BTreeSet<ObjectKey>, claim: &'a Claim) -> Answer<'a, Vec<Arc<Value>>> {
         Box::pin(self.0.near(keys, claim))
     }
 

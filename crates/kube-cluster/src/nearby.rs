@@ -31,7 +31,7 @@ pub(crate) struct Nearby(Mutex<State>);
 #[derive(Default)]
 struct State {
     /// everything, by kind: what whole destinations are judged by
-    whole: Option<(Instant, BTreeMap<String, Vec<Value>>)>,
+    whole: Option<(Instant, BTreeMap<String, Vec<Arc<Value>>>)>,
     /// kinds of single objects; as text, because they may be many
     kinds: BTreeMap<String, (Instant, BTreeMap<ObjectKey, Sight>)>,
 }
@@ -63,14 +63,14 @@ impl Nearby {
     }
 
     /// A write has ended: `None`: nobody knows how; `Some(None)`: the object is gone; else it is this.
-    pub(crate) async fn note(&self, key: &ObjectKey, now: Option<Option<&Value>>) {
+    pub(crate) async fn note(&self, key: &ObjectKey, now: Option<Option<&Arc<Value>>>) {
         let mut state = self.0.lock().await;
         let Some(now) = now else {
             *state = State::default();
             return;
         };
         if let Some((_, objects)) = state.kinds.get_mut(&key.kind) {
-            match now.cloned().and_then(Sight::new) {
+            match now.map(|now| Value::clone(now)).and_then(Sight::new) {
                 Some((key, sight)) => drop(objects.insert(key, sight)),
                 None => drop(objects.remove(key)),
             }
@@ -79,9 +79,9 @@ impl Nearby {
             let objects = whole.entry(key.kind.clone()).or_default();
             let position = objects.iter().position(|object| is_named(object, key));
             match (position, now) {
-                (Some(position), Some(now)) => objects[position] = now.clone(),
+                (Some(position), Some(now)) => objects[position] = Arc::clone(now),
                 (Some(position), None) => drop(objects.remove(position)),
-                (None, Some(now)) => objects.push(now.clone()),
+                (None, Some(now)) => objects.push(Arc::clone(now)),
                 (None, None) => {}
             }
         }
@@ -119,7 +119,7 @@ fn may_miss(known: &Known) -> bool {
 
 impl Inner {
     /// What discovery and the checks against others look at.
-    pub(crate) async fn inventory(self: &Arc<Self>, kinds: &Kinds) -> Result<Vec<Value>, ClusterError> {
+    pub(crate) async fn inventory(self: &Arc<Self>, kinds: &Kinds) -> Result<Vec<Arc<Value>>, ClusterError> {
         let mut state = self.nearby.state().await;
         if state.whole.is_none() {
             let lists = self.lists(KINDS.iter(), None, may_miss, Arc::new(Some)).await?;
@@ -132,7 +132,7 @@ impl Inner {
                     let version = known.api_version(known.versions[0]);
                     items.push(json!({"apiVersion": version, "kind": format!("{}List", known.kind), "items": []}));
                 }
-                (known.key_name(), items)
+                (known.key_name(), items.into_iter().map(Arc::new).collect())
             });
             state.whole = Some((Instant::now(), all.collect()));
         }
@@ -141,7 +141,11 @@ impl Inner {
     }
 
     /// What is under these keys, or has this claim.
-    pub(crate) async fn near(self: &Arc<Self>, keys: &BTreeSet<ObjectKey>, claim: &Claim) -> Result<Vec<Value>, ClusterError> {
+    pub(crate) async fn near(
+        self: &Arc<Self>,
+        keys: &BTreeSet<ObjectKey>,
+        claim: &Claim,
+    ) -> Result<Vec<Arc<Value>>, ClusterError> {
         let mut state = self.nearby.state().await;
         let kinds: BTreeSet<&String> = keys.iter().map(|key| &key.kind).collect();
         let mut near = Vec::new();
@@ -159,7 +163,7 @@ impl Inner {
             let asked = keys.iter().filter(|key| key.kind == *kind).filter_map(|key| objects.get(key));
             let claimed = objects.iter().filter(|(key, sight)| sight.claim.as_ref() == Some(claim) && !keys.contains(key));
             let found = asked.chain(claimed.map(|(_, sight)| sight));
-            near.extend(found.filter_map(|sight| serde_json::from_str::<Value>(&sight.text).ok()));
+            near.extend(found.filter_map(|sight| serde_json::from_str::<Value>(&sight.text).ok().map(Arc::new)));
         }
         Ok(near)
     }

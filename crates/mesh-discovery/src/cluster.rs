@@ -1,5 +1,6 @@
 //! The facts of a cluster.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
@@ -60,7 +61,7 @@ pub struct ClusterObserved {
 /// - Gateways: [`crate::gateways`].
 #[must_use]
 pub fn cluster_facts(
-    objects: &[Value],
+    objects: &[impl Borrow<Value>],
     cluster: &ClusterName,
     owner: Option<&OwnerId>,
     revision: Option<&Revision>,

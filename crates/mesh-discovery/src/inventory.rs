@@ -1,5 +1,6 @@
 //! The objects of one cluster, flattened, indexed, and without those that this owner wrote.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_model::names::OwnerId;
@@ -88,7 +89,7 @@ pub(crate) struct Inventory<'a> {
 
 impl<'a> Inventory<'a> {
     /// Flattens lists, drops what `owner` claims, and of two versions of one object keeps the one written last.
-    pub(crate) fn new(values: &'a [Value], owner: Option<&OwnerId>) -> Self {
+    pub(crate) fn new(values: &'a [impl Borrow<Value>], owner: Option<&OwnerId>) -> Self {
         let mut inventory = Self {
             objects: BTreeMap::new(),
             present: BTreeSet::new(),
@@ -97,7 +98,7 @@ impl<'a> Inventory<'a> {
             conflicting: BTreeSet::new(),
         };
         // (object, apiVersion and kind that the list around it gives to items without their own)
-        let mut open: Vec<(&Value, &str, &str)> = values.iter().map(|value| (value, "", "")).collect();
+        let mut open: Vec<(&Value, &str, &str)> = values.iter().map(|value| (value.borrow(), "", "")).collect();
         while let Some((value, list_version, list_kind)) = open.pop() {
             if value.is_null() {
                 continue; // an empty YAML document

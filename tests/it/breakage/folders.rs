@@ -55,7 +55,7 @@ async fn refused(core: &Core, instance: Option<&Instance>, config: Option<Json>)
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_file_in_the_place_of_the_folder_refuses_everything_before_the_first_write() {
     let room = Room::new();
     fs::write(room.path("west/manifests"), "in the way").unwrap();
@@ -89,7 +89,7 @@ async fn a_file_in_the_place_of_the_folder_refuses_everything_before_the_first_w
     assert_eq!(core.plan(DESTINATION, Some(&kept), changed()).await.unwrap().action, Action::Update);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_missing_folder_fails_the_refresh_and_keeps_the_state() {
     let (room, instance) = created().await;
     fs::rename(room.path("west"), room.path("elsewhere")).unwrap();
@@ -100,7 +100,7 @@ async fn a_missing_folder_fails_the_refresh_and_keeps_the_state() {
     assert_eq!(room.core().await.refresh(&instance).await.unwrap().unwrap(), instance);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_missing_folder_is_a_warning_where_that_is_wanted() {
     let (room, instance) = created().await;
     fs::rename(room.path("west"), room.path("elsewhere")).unwrap();
@@ -115,7 +115,7 @@ async fn a_missing_folder_is_a_warning_where_that_is_wanted() {
     assert_eq!(left, Some(instance));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_folder_that_vanishes_after_the_plan_stops_the_apply_before_the_first_write() {
     for config in [Some(changed()), None] {
         let (room, instance) = created().await;
@@ -150,7 +150,7 @@ fn remove_west(block: &mut Json) {
     block["clusters"].as_object_mut().unwrap().remove("west");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_cluster_that_left_the_provider_block_is_an_error_until_it_is_decommissioned() {
     let (room, instance) = created().await;
     fs::remove_dir_all(room.path("west")).unwrap();
@@ -180,7 +180,7 @@ async fn a_cluster_that_left_the_provider_block_is_an_error_until_it_is_decommis
     assert_eq!(room.objects().len(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_destroy_forgets_what_a_decommissioned_cluster_holds() {
     let (room, instance) = created().await;
     fs::remove_dir_all(room.path("west")).unwrap();
@@ -192,7 +192,7 @@ async fn a_destroy_forgets_what_a_decommissioned_cluster_holds() {
 }
 
 /// The configuration still names the cluster, as when only a destroy is wanted: nothing is refused before something changes.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_decommissioned_cluster_that_is_still_configured_is_in_nobodys_way_but_a_changes() {
     let (room, instance) = created().await;
     fs::remove_dir_all(room.path("west")).unwrap();
@@ -216,7 +216,7 @@ fn check_warned(diagnostics: &Diagnostics) {
 }
 
 /// Deletions that a failed update could not do stay known, also when their cluster leaves the provider block.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn pending_deletions_in_a_cluster_that_left_are_not_forgotten() {
     use kube_apply::breakage::{Act, Break, Breaker, Moment};
 
@@ -249,7 +249,7 @@ async fn pending_deletions_in_a_cluster_that_left_are_not_forgotten() {
     assert_eq!(room.files(), twin.files());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_damaged_file_is_named_left_alone_and_written_anew_once_it_is_gone() {
     for (text, words) in
         [("kind: [never closed", "cannot be read"), ("kind: Sidecar\napiVersion: v1\nmetadata:\n  name: x\n", "holds the object")]
@@ -275,7 +275,7 @@ async fn a_damaged_file_is_named_left_alone_and_written_anew_once_it_is_gone() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn all_objects_gone_is_a_resource_gone_unless_something_is_left_over() {
     let (room, instance) = created().await;
     // a run that moves to another host, killed before it could delete: both hosts are there …

@@ -109,7 +109,7 @@ async fn for_every_write_of(
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_kill_between_any_two_writes_needs_two_applies_at_most() {
     // a kill after a write leaves what a kill before the next one leaves
     for_every_write(&[(Act::Kill, Moment::Before), (Act::Kill, Moment::Between)], async |journey, act, moment, write| {
@@ -120,7 +120,7 @@ async fn a_kill_between_any_two_writes_needs_two_applies_at_most() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_kill_after_the_last_write_needs_one_apply() {
     for journey in journeys() {
         let journey = journey.prepare().await;
@@ -132,7 +132,7 @@ async fn a_kill_after_the_last_write_needs_one_apply() {
 }
 
 /// The state never heard of a create that is complete: nobody can tell it from that of another state with the same owner.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_create_whose_state_is_lost_is_told_from_a_leftover_and_adopted_on_demand() {
     let create = Journey { name: "create", type_name: DESTINATION, before: None, disturb: leave, goal: Some(destination()) };
     let journey = create.prepare().await;
@@ -146,13 +146,13 @@ async fn a_create_whose_state_is_lost_is_told_from_a_leftover_and_adopted_on_dem
     assert_eq!(broken.room.files(), journey.end);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_full_disk_at_any_write_needs_one_more_apply() {
     for_every_write(&[Moment::Before, Moment::Between].map(|moment| (Act::Full, moment)), check_failure).await;
     for_every_write_of(a_few(), &[(Act::Full, Moment::After)], check_failure).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_silent_or_refusing_cluster_at_any_write_needs_one_more_apply() {
     let breakages = [(Act::Silence, Moment::Before), (Act::Refuse, Moment::Before)];
     // the causes differ in the error alone; what follows from it is tried on all journeys by the full disk
@@ -181,7 +181,7 @@ async fn check_failure(journey: &Prepared, act: Act, moment: Moment, write: usiz
     journey.check_recovery(broken, &label).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_lost_answer_at_any_write_is_found_out() {
     for_every_write(&[(Act::Silence, Moment::After)], async |journey, act, moment, write| {
         let broken = journey.broken(act, moment, write).await;
@@ -193,7 +193,7 @@ async fn a_lost_answer_at_any_write_is_found_out() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_stop_at_any_write_ends_with_the_truth() {
     let check = async |journey: &Prepared, act, moment, write| {
         let label = format!("stopped {moment:?} write {write}");
@@ -212,7 +212,7 @@ async fn a_stop_at_any_write_ends_with_the_truth() {
     for_every_write_of(a_few(), &[(Act::Hang, Moment::After)], check).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_kill_during_the_rollback_needs_two_applies_at_most() {
     let create = || Journey { name: "create", type_name: DESTINATION, before: None, disturb: leave, goal: Some(destination()) };
     let journey = create().prepare().await;

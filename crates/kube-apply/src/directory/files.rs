@@ -9,6 +9,7 @@ use istio_objects::ObjectKey;
 use mesh_model::names::{ClusterName, Namespace};
 use rustix::fs::{Access, OFlags};
 
+use super::manifests::Cache;
 use crate::port::{LiveObject, Revision};
 use crate::{Class, ClusterError, hex_digest, yaml};
 
@@ -24,11 +25,12 @@ const MAX_FILE_NAME: usize = 240;
 pub(super) struct Folder {
     cluster: ClusterName,
     root: PathBuf,
+    cache: Cache,
 }
 
 impl Folder {
     pub(super) fn new(cluster: ClusterName, root: PathBuf) -> Self {
-        Self { cluster, root }
+        Self { cluster, root, cache: Cache::default() }
     }
 
     pub(super) fn cluster(&self) -> &ClusterName {
@@ -99,17 +101,15 @@ impl Folder {
     /// Every object that is at its place, in the order of their keys. Files that are not such are nobody's concern here.
     pub(super) fn objects(&self) -> Result<Vec<LiveObject>, ClusterError> {
         let manifests = self.manifests();
-        let mut objects = Vec::new();
+        let mut paths = Vec::new();
         for namespace in self.entries(&manifests)? {
-            for path in self.entries(&namespace)? {
-                let is_object_file = path.extension().is_some_and(|extension| extension == "yaml");
-                if !is_object_file {
-                    continue;
-                }
-                let object = read_text(&path, MAX_OBJECT_BYTES).ok().and_then(|text| parse(&text).ok());
-                objects.extend(object.filter(|object| self.path(&object.key) == path));
-            }
+            paths.extend(self.entries(&namespace)?);
         }
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+        let mut objects = self.cache.objects(paths, |path| {
+            let object = parse(&read_text(path, MAX_OBJECT_BYTES).ok()?).ok();
+            object.filter(|object| self.path(&object.key) == path)
+        });
         objects.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(objects)
     }

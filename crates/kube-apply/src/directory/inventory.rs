@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::files::{Folder, Unread, read_open};
 use super::schemas::Found;
+use super::stamp::Stamp;
 use crate::port::{Kinds, LiveObject, Revision};
 use crate::{Class, ClusterError, hex_digest, yaml};
 
@@ -36,20 +37,10 @@ pub(super) struct Cache(Mutex<Option<Arc<Parsed>>>);
 
 #[derive(Debug)]
 struct Parsed {
-    files: Vec<Stamp>,
-    objects: BTreeMap<Identity, (Value, PathBuf)>,
+    files: Vec<(PathBuf, Stamp)>,
+    objects: BTreeMap<Identity, (Arc<Value>, PathBuf)>,
     /// what was asked for so far, by kind
     definitions: Mutex<BTreeMap<String, Option<Arc<Found>>>>,
-}
-
-/// What tells that a file is still the same.
-#[derive(Debug, PartialEq, Eq)]
-struct Stamp {
-    path: PathBuf,
-    inode: u64,
-    length: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
 }
 
 impl Cache {
@@ -66,7 +57,7 @@ impl Cache {
         let parsed = self.parsed(folder)?;
         let Some((json, _)) = parsed.objects.get(&identity) else { return Ok(None) };
         let revision = Revision(format!("inventory:{}", hex_digest(json.to_string().as_bytes())));
-        let object = LiveObject::new(json.clone(), revision);
+        let object = LiveObject::new(Value::clone(json), revision);
         Ok(object.filter(|object| object.claimed_by().is_none_or(|claim| claim.owner != *owner)))
     }
 
@@ -76,11 +67,11 @@ impl Cache {
         folder: &Folder,
         manifests: Vec<LiveObject>,
         kinds: &Kinds,
-    ) -> Result<Vec<Value>, ClusterError> {
+    ) -> Result<Vec<Arc<Value>>, ClusterError> {
         let parsed = self.parsed(folder)?;
         let is_asked = |(kind, _, _): &Identity| kinds.contains(kind);
         let printed = parsed.objects.iter().filter(|(identity, _)| is_asked(identity));
-        let mut objects: BTreeMap<Identity, Value> = printed.map(|(id, (json, _))| (id.clone(), json.clone())).collect();
+        let mut objects: BTreeMap<Identity, Arc<Value>> = printed.map(|(id, (json, _))| (id.clone(), Arc::clone(json))).collect();
         let written = manifests.into_iter().filter_map(|object| Some((identity(&object.json)?, object.json)));
         objects.extend(written.filter(|(identity, _)| is_asked(identity)));
         Ok(objects.into_values().collect())
@@ -121,7 +112,7 @@ fn defines(definition: &Value, kind: &str) -> bool {
 }
 
 /// The files of the inventory, sorted by path.
-fn stamps(folder: &Folder) -> Result<Vec<Stamp>, ClusterError> {
+fn stamps(folder: &Folder) -> Result<Vec<(PathBuf, Stamp)>, ClusterError> {
     let inventory = folder.root().join("inventory");
     if std::fs::symlink_metadata(&inventory).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
         return Ok(Vec::new());
@@ -149,28 +140,22 @@ fn stamps(folder: &Folder) -> Result<Vec<Stamp>, ClusterError> {
             continue;
         }
         let metadata = entry.metadata().map_err(|error| invalid(folder, entry.path(), &error.to_string()))?;
-        files.push(Stamp {
-            path: entry.into_path(),
-            inode: metadata.ino(),
-            length: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        });
+        files.push((entry.into_path(), Stamp::of(&metadata)));
     }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
+    files.sort_by(|(a, _), (b, _)| a.cmp(b));
     Ok(files)
 }
 
-fn parse_all(folder: &Folder, files: &[Stamp]) -> Result<BTreeMap<Identity, (Value, PathBuf)>, ClusterError> {
-    let mut objects: BTreeMap<Identity, (Value, PathBuf)> = BTreeMap::new();
-    for Stamp { path, .. } in files {
+fn parse_all(folder: &Folder, files: &[(PathBuf, Stamp)]) -> Result<BTreeMap<Identity, (Arc<Value>, PathBuf)>, ClusterError> {
+    let mut objects: BTreeMap<Identity, (Arc<Value>, PathBuf)> = BTreeMap::new();
+    for (path, _) in files {
         let text = read(path).map_err(|why| invalid(folder, path, &why))?;
         let documents = documents(path, &text).map_err(|why| invalid(folder, path, &why))?;
         for (position, document) in documents.into_iter().enumerate().filter(|(_, document)| !document.is_null()) {
             for object in flatten(document).map_err(|why| invalid(folder, path, &format!("document {}: {why}", position + 1)))? {
                 let identity = identity(&object).expect("flatten returns objects with an identity");
                 match objects.get(&identity) {
-                    Some((there, _)) if *there == object => {}
+                    Some((there, _)) if **there == object => {}
                     Some((_, other)) => {
                         let (kind, namespace, name) = &identity;
                         let namespace = if namespace.is_empty() { "-" } else { namespace };
@@ -178,7 +163,7 @@ fn parse_all(folder: &Folder, files: &[Stamp]) -> Result<BTreeMap<Identity, (Val
                         return Err(invalid(folder, path, &both));
                     }
                     None => {
-                        objects.insert(identity, (object, path.clone()));
+                        objects.insert(identity, (Arc::new(object), path.clone()));
                     }
                 }
             }

@@ -13,7 +13,7 @@ struct InMemory<'a>(&'a FakeCluster);
 impl Others for InMemory<'_> {
     fn edit<'a>(&'a self, key: &'a ObjectKey, edit: &'a (dyn Fn(&mut Value) + Sync)) -> Answer<'a, ()> {
         Box::pin(async move {
-            let mut object = self.0.get(key).await?.expect("it is there").json;
+            let mut object = Value::clone(&self.0.get(key).await?.expect("it is there").json);
             edit(&mut object);
             self.0.put(object);
             Ok(())

@@ -261,7 +261,7 @@ fn a_reader_sees_whole_objects_only() {
             while !is_done.load(Ordering::Relaxed) || reads == 0 {
                 let objects = runtime().block_on(async { directory(root.path()).list_owned(&owner()).await.unwrap() });
                 assert_eq!(objects.len(), 1);
-                assert!(versions.iter().any(|version| version.value() == objects[0].json));
+                assert!(versions.iter().any(|version| version.value() == *objects[0].json));
                 reads += 1;
             }
             reads

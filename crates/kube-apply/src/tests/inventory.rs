@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use mesh_model::Code;
 use serde_json::{Value, json};
@@ -28,12 +29,13 @@ fn put(root: &Path, name: &str, text: &str) {
     fs::write(path, text).unwrap();
 }
 
-fn read(root: &Path, kinds: &Kinds) -> Result<Vec<Value>, ClusterError> {
+fn read(root: &Path, kinds: &Kinds) -> Result<Vec<Arc<Value>>, ClusterError> {
     runtime().block_on(async { folder_fleet(root).inventory(&cluster("east"), kinds).await.unwrap() })
 }
 
-fn names(objects: &[Value]) -> Vec<String> {
-    let name = |object: &Value| format!("{}/{}", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap());
+fn names(objects: &[Arc<Value>]) -> Vec<String> {
+    let name =
+        |object: &Arc<Value>| format!("{}/{}", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap());
     objects.iter().map(name).collect()
 }
 
@@ -70,7 +72,7 @@ metadata:
     assert_eq!(read(renamed.path(), &Kinds::All).unwrap(), objects);
     let pods = Kinds::Only(["Pod".to_owned()].into());
     assert_eq!(names(&read(root.path(), &pods).unwrap()), ["Pod/b", "Pod/c", "Pod/d"]);
-    assert_eq!(read(tempfile::tempdir().unwrap().path(), &Kinds::All).unwrap(), Vec::<Value>::new());
+    assert_eq!(read(tempfile::tempdir().unwrap().path(), &Kinds::All).unwrap(), Vec::new());
 }
 
 #[test]
@@ -174,7 +176,7 @@ fn objects_of_others_in_the_inventory_are_met_and_our_own_are_not() {
         assert!(run(&fleet, &Sets::new(), &goal).await.unwrap().is_complete);
         // the manifest is newer than the print
         let objects = fleet.inventory(&cluster("east"), &Kinds::All).await.unwrap().unwrap();
-        assert_eq!(objects, [goal[&cluster("east")].values().next().unwrap().value()]);
+        assert_eq!(objects, [Arc::new(goal[&cluster("east")].values().next().unwrap().value())]);
     });
 }
 

@@ -147,7 +147,7 @@ async fn what_is_near_is_listed_once_for_all_writes() {
     let claim = |name: &str| -> Claim { format!("{}//gloo_istio_object/bookinfo/{name}", owner()).parse().unwrap() };
     for name in ["a", "b", "c"] {
         let keys = BTreeSet::from([key(name)]);
-        assert_eq!(cluster.near(&keys, &claim(name)).await.unwrap(), Vec::<serde_json::Value>::new(), "{name}");
+        assert_eq!(cluster.near(&keys, &claim(name)).await.unwrap(), Vec::new(), "{name}");
         cluster.apply(&write(&manifest(name, &json!({"hosts": [name]})), None), &CancellationToken::new()).await.unwrap();
         let near = cluster.near(&keys, &claim(name)).await.unwrap();
         assert_eq!(near.iter().map(|object| &object["spec"]["hosts"][0]).collect::<Vec<_>>(), [name]);
@@ -159,7 +159,7 @@ async fn what_is_near_is_listed_once_for_all_writes() {
     assert_eq!(lists, 1, "{:?}", fake.requests());
     let there = cluster.get(&key("a")).await.unwrap().unwrap();
     cluster.delete(&key("a"), &there.seen(), &CancellationToken::new()).await.unwrap();
-    assert_eq!(cluster.near(&BTreeSet::from([key("a")]), &claim("a")).await.unwrap(), Vec::<serde_json::Value>::new());
+    assert_eq!(cluster.near(&BTreeSet::from([key("a")]), &claim("a")).await.unwrap(), Vec::new());
 }
 
 fn manifest_claim() -> Claim {

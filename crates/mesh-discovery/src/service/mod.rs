@@ -2,6 +2,7 @@
 
 mod checks;
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_model::facts::Backend;
@@ -65,7 +66,7 @@ pub struct ServiceObserved {
 ///   break calls to them), ambient mode.
 #[must_use]
 pub fn service(
-    objects: &[Value],
+    objects: &[impl Borrow<Value>],
     cluster: &ClusterName,
     asked: Asked<'_>,
     owner: Option<&OwnerId>,

@@ -1,5 +1,6 @@
 //! What is live in one cluster, without what is ours.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use istio_objects::{Claim, Kind, annotation, reserved};
@@ -27,10 +28,10 @@ pub(super) struct Live<'a> {
 }
 
 impl<'a> Inventory<'a> {
-    pub(super) fn new(cluster: &'a ClusterName, rights: &Rights<'a>, objects: &'a [Value]) -> Self {
+    pub(super) fn new(cluster: &'a ClusterName, rights: &Rights<'a>, objects: &'a [impl Borrow<Value>]) -> Self {
         let mut by_kind: BTreeMap<String, Vec<Live<'a>>> = BTreeMap::new();
         let ours: BTreeSet<String> = rights.takeover.iter().flatten().chain([rights.claim]).map(ToString::to_string).collect();
-        for value in objects {
+        for value in objects.iter().map(Borrow::borrow) {
             let text = |pointer| value.pointer(pointer).and_then(Value::as_str);
             let (Some(version), Some(kind), Some(name)) = (text("/apiVersion"), text("/kind"), text("/metadata/name")) else {
                 continue;

@@ -18,6 +18,7 @@ mod roots;
 mod serving;
 mod subsets;
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use istio_objects::Claim;
@@ -59,7 +60,11 @@ pub fn looks_around(objects: &Objects) -> bool {
 /// Judges the objects that a resource is about to write, cluster by cluster. `inventories` holds live objects of each
 /// cluster in JSON form, our own too: those with a claim of `rights` are skipped.
 #[must_use]
-pub fn check_inventory(objects: &Objects, rights: &Rights<'_>, inventories: &BTreeMap<ClusterName, Vec<Value>>) -> Findings {
+pub fn check_inventory<V: Borrow<Value>>(
+    objects: &Objects,
+    rights: &Rights<'_>,
+    inventories: &BTreeMap<ClusterName, Vec<V>>,
+) -> Findings {
     let mut findings = Findings::new();
     let hosts: Vec<(Option<String>, Common, Objects)> = planned::by_destination(objects)
         .into_iter()
