@@ -77,7 +77,9 @@ async fn meet(asking: &Asking<'_>, objects: &Objects) -> (Findings, Inventories)
         match session.standing(name) {
             Standing::Ready if changes => match answer.await {
                 Some(Ok(mut inventory)) => {
-                    inventory.retain(|object| !Claim::on(object).is_some_and(|claim| leaving.contains(&claim)));
+                    if !leaving.is_empty() {
+                        inventory.retain(|object| !Claim::on(object).is_some_and(|claim| leaving.contains(&claim)));
+                    }
                     inventory.extend(others.get(name).into_iter().flatten().cloned());
                     inventories.insert(name.clone(), inventory);
                 }

@@ -1,8 +1,9 @@
 //! What a plan says of objects that exist and become the resource's: whose they are, and what of them is overwritten.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use istio_objects::{Claim, Object, ObjectKey, annotation, object_key, reserved};
+use istio_objects::{Claim, Object, ObjectKey, annotation, may_be, object_key, reserved};
 use kube_apply::{Census, nonce_of};
 use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings};
@@ -29,10 +30,10 @@ pub(super) fn findings(asking: &Asking<'_>, objects: &Objects, inventories: &Inv
     let mut others = Group::default();
     let census = census(asking.rights.claim, inventories);
     for (cluster, live) in inventories {
-        let live: BTreeMap<ObjectKey, &Json> = live.iter().filter_map(|json| Some((object_key(json)?, &**json))).collect();
         for object in objects.get(cluster).into_iter().flatten() {
             let key = object.key();
-            let Some(there) = live.get(&key) else { continue };
+            let is_it = |json: &&Arc<Json>| may_be(json, &key) && object_key(json).as_ref() == Some(&key);
+            let Some(there) = live.iter().rfind(is_it) else { continue };
             let lines = || overwritten(object, asking.rights.claim, there);
             match Claim::on(there) {
                 None if annotation(there, reserved::CLAIM_ANNOTATION).is_some() => {}
@@ -65,9 +66,10 @@ pub(super) fn findings(asking: &Asking<'_>, objects: &Objects, inventories: &Inv
 
 /// The instances that wrote what is there with this claim.
 fn census(claim: &Claim, inventories: &Inventories) -> Census {
-    let mut census = Census::default();
+    let (mut census, claim) = (Census::default(), claim.to_string());
     for (cluster, live) in inventories {
-        live.iter().filter(|json| Claim::on(json).as_ref() == Some(claim)).for_each(|json| census.note(cluster, json));
+        let is_claimed = |json: &&Arc<Json>| annotation(json, reserved::CLAIM_ANNOTATION) == Some(claim.as_str());
+        live.iter().filter(is_claimed).for_each(|json| census.note(cluster, json));
     }
     census
 }

@@ -52,7 +52,7 @@ pub struct Claim {
 /// The annotation `name` of a Kubernetes object in JSON form, when it is a text.
 #[must_use]
 pub fn annotation<'a>(object: &'a serde_json::Value, name: &str) -> Option<&'a str> {
-    object.pointer("/metadata/annotations")?.get(name)?.as_str()
+    object.get("metadata")?.get("annotations")?.get(name)?.as_str()
 }
 
 impl Claim {

@@ -112,6 +112,12 @@ pub fn object_key(object: &serde_json::Value) -> Option<ObjectKey> {
     Some(ObjectKey { kind: kind.key_name(), namespace, name: metadata.get("name")?.as_str()?.parse().ok()? })
 }
 
+/// Whether a Kubernetes object in JSON form may be the one under a key: in many objects it is cheaper to ask for this first.
+#[must_use]
+pub fn may_be(object: &serde_json::Value, key: &ObjectKey) -> bool {
+    object.get("metadata").and_then(|metadata| metadata.get("name")?.as_str()) == Some(key.name.as_str())
+}
+
 /// `sha256:<16 hex digits>` over the sorted manifests of one cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Digest(String);

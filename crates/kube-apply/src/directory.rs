@@ -112,10 +112,10 @@ impl Cluster for DirectoryCluster {
         let owner = owner.clone();
         Box::pin(self.blocking(move |folder| {
             folder.check_root()?;
-            let is_owned = |object: &LiveObject| {
+            let is_owned = |object: &Arc<LiveObject>| {
                 object.has_label_of(&owner) || object.claimed_by().is_some_and(|claim| claim.owner == owner)
             };
-            Ok(folder.objects()?.into_iter().filter(is_owned).collect())
+            Ok(folder.objects()?.into_iter().filter(is_owned).map(Arc::unwrap_or_clone).collect())
         }))
     }
 
@@ -123,7 +123,7 @@ impl Cluster for DirectoryCluster {
         let (kinds, inventory) = (kinds.clone(), Arc::clone(&self.inventory));
         Box::pin(self.blocking(move |folder| {
             folder.check_root()?;
-            inventory.with_manifests(folder, folder.objects()?, &kinds)
+            inventory.with_manifests(folder, &folder.objects()?, &kinds)
         }))
     }
 

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use istio_objects::ObjectKey;
 use mesh_model::names::{ClusterName, Namespace};
@@ -99,7 +100,7 @@ impl Folder {
     }
 
     /// Every object that is at its place, in the order of their keys. Files that are not such are nobody's concern here.
-    pub(super) fn objects(&self) -> Result<Vec<LiveObject>, ClusterError> {
+    pub(super) fn objects(&self) -> Result<Vec<Arc<LiveObject>>, ClusterError> {
         let manifests = self.manifests();
         let mut paths = Vec::new();
         for namespace in self.entries(&manifests)? {

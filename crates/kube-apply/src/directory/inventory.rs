@@ -65,16 +65,22 @@ impl Cache {
     pub(super) fn with_manifests(
         &self,
         folder: &Folder,
-        manifests: Vec<LiveObject>,
+        manifests: &[Arc<LiveObject>],
         kinds: &Kinds,
     ) -> Result<Vec<Arc<Value>>, ClusterError> {
         let parsed = self.parsed(folder)?;
-        let is_asked = |(kind, _, _): &Identity| kinds.contains(kind);
-        let printed = parsed.objects.iter().filter(|(identity, _)| is_asked(identity));
-        let mut objects: BTreeMap<Identity, Arc<Value>> = printed.map(|(id, (json, _))| (id.clone(), Arc::clone(json))).collect();
-        let written = manifests.into_iter().filter_map(|object| Some((identity(&object.json)?, object.json)));
-        objects.extend(written.filter(|(identity, _)| is_asked(identity)));
-        Ok(objects.into_values().collect())
+        let printed = parsed.objects.iter().map(|((kind, namespace, name), (json, _))| {
+            let identity = (kind.as_str(), namespace.as_str(), name.as_str());
+            (identity, json)
+        });
+        let written = manifests.iter().map(|object| {
+            let ObjectKey { kind, namespace, name } = &object.key;
+            let namespace = namespace.as_ref().map_or("", |namespace| namespace.as_str());
+            ((kind.as_str(), namespace, name.as_str()), &object.json)
+        });
+        let asked = printed.chain(written).filter(|((kind, ..), _)| kinds.contains(kind));
+        let objects: BTreeMap<(&str, &str, &str), &Arc<Value>> = asked.collect();
+        Ok(objects.into_values().map(Arc::clone).collect())
     }
 
     /// The definition of a kind ([`Kind::key_name`]), if the inventory has it.

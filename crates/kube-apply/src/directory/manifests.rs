@@ -5,19 +5,19 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::stamp::Stamp;
 use crate::port::LiveObject;
 
 /// Parsed files of objects.
 #[derive(Debug, Default)]
-pub(super) struct Cache(Mutex<BTreeMap<PathBuf, (Stamp, Option<LiveObject>)>>);
+pub(super) struct Cache(Mutex<BTreeMap<PathBuf, (Stamp, Option<Arc<LiveObject>>)>>);
 
 impl Cache {
     /// The object in each of these files, where there is one. `parse` is asked for files that have changed; others than these
     /// files are forgotten.
-    pub(super) fn objects(&self, paths: Vec<PathBuf>, parse: impl Fn(&Path) -> Option<LiveObject>) -> Vec<LiveObject> {
+    pub(super) fn objects(&self, paths: Vec<PathBuf>, parse: impl Fn(&Path) -> Option<LiveObject>) -> Vec<Arc<LiveObject>> {
         // a poisoned cache is only one that was not filled
         let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut before = std::mem::take(&mut *cached);
@@ -27,7 +27,7 @@ impl Cache {
             let stamp = Stamp::of(&metadata);
             let object = match before.remove(&path) {
                 Some((known, object)) if known == stamp => object,
-                _ => parse(&path),
+                _ => parse(&path).map(Arc::new),
             };
             cached.insert(path, (stamp, object));
         }

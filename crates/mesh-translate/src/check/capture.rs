@@ -74,8 +74,7 @@ pub(super) fn check(planned: &Planned<'_>, inventory: &Inventory<'_>, findings: 
         for other in
             inventory.of_kind("WorkloadEntry").filter(|other| other.namespace == namespace && !shared.contains(&namespace))
         {
-            let labels = other.labels("/spec/labels").unwrap_or_default();
-            if other.claim_text().is_some() && !selector.is_empty() && selects(&selector, &labels) {
+            if !selector.is_empty() && other.meets(&selector, "/spec/labels") && other.claim_text().is_some() {
                 findings.push(selects_foreign(inventory, planned, other));
             }
         }

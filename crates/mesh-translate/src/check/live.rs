@@ -29,18 +29,26 @@ pub(super) struct Live<'a> {
 
 impl<'a> Inventory<'a> {
     pub(super) fn new(cluster: &'a ClusterName, rights: &Rights<'a>, objects: &'a [impl Borrow<Value>]) -> Self {
-        let mut by_kind: BTreeMap<String, Vec<Live<'a>>> = BTreeMap::new();
+        let mut by_type: BTreeMap<(&str, &str), Vec<Live<'a>>> = BTreeMap::new();
         let ours: BTreeSet<String> = rights.takeover.iter().flatten().chain([rights.claim]).map(ToString::to_string).collect();
         for value in objects.iter().map(Borrow::borrow) {
-            let text = |pointer| value.pointer(pointer).and_then(Value::as_str);
-            let (Some(version), Some(kind), Some(name)) = (text("/apiVersion"), text("/kind"), text("/metadata/name")) else {
+            let text = |value: &'a Value, name| value.get(name).and_then(Value::as_str);
+            let Some(metadata) = value.get("metadata") else { continue };
+            let (Some(version), Some(kind), Some(name)) =
+                (text(value, "apiVersion"), text(value, "kind"), text(metadata, "name"))
+            else {
                 continue;
             };
-            let live = Live { namespace: text("/metadata/namespace").unwrap_or_default(), name, value };
-            if let Some(kind) = Kind::parse(version, kind)
-                && !live.claim_text().is_some_and(|claim| ours.contains(claim))
-            {
-                by_kind.entry(kind.key_name()).or_default().push(live);
+            let live = Live { namespace: text(metadata, "namespace").unwrap_or_default(), name, value };
+            if !live.claim_text().is_some_and(|claim| ours.contains(claim)) {
+                by_type.entry((version, kind)).or_default().push(live);
+            }
+        }
+        // an inventory is large, and its kinds are few
+        let mut by_kind: BTreeMap<String, Vec<Live<'a>>> = BTreeMap::new();
+        for ((version, kind), lives) in by_type {
+            if let Some(kind) = Kind::parse(version, kind) {
+                by_kind.entry(kind.key_name()).or_default().extend(lives);
             }
         }
         Self { cluster, claim: rights.claim, by_kind }
@@ -82,9 +90,16 @@ impl<'a> Live<'a> {
         annotation(self.value, name)
     }
 
-    /// A member of it.
+    /// A member of it, by a JSON pointer without escapes: unescaping takes longer than the walk, of which there are very many.
     pub(super) fn at(&self, pointer: &str) -> Option<&'a Value> {
-        self.value.pointer(pointer).filter(|value| !value.is_null())
+        let mut members = pointer.split('/').skip(1);
+        members.try_fold(self.value, |value, member| value.get(member)).filter(|value| !value.is_null())
+    }
+
+    /// Whether a map of strings of it has all of these.
+    pub(super) fn meets(&self, selector: &BTreeMap<&str, &str>, pointer: &str) -> bool {
+        let labels = self.at(pointer);
+        selector.iter().all(|(key, value)| labels.and_then(|labels| labels.get(key)?.as_str()) == Some(value))
     }
 
     /// Elements of a list of it.
