@@ -120,6 +120,11 @@ pub(crate) fn mesh(side: Side) -> Vec<Attribute> {
         side.optional("hostname_suffix", Type::String, "What default hostnames end with. Default `mesh.internal`."),
         side.required("clusters", Kind::map(facts(side)), "Members by name, with their facts."),
         accepted_trust_domains(side),
+        side.optional(
+            "owner",
+            Kind::from(Type::String),
+            "Owner of the state that declares the mesh: what of other states uses the mesh is found by it, before the mesh goes. Changes no object.",
+        ),
     ]
 }
 

@@ -113,7 +113,10 @@ pub(crate) type Inventories = BTreeMap<ClusterName, Vec<Arc<serde_json::Value>>>
 /// What the resources of one apply are about to write. Two new resources that aim at one host are not in any cluster yet
 /// when both are checked; here the second one meets the first.
 #[derive(Default)]
-struct Announced(Mutex<BTreeMap<Claim, BTreeMap<ClusterName, Vec<(ObjectKey, Arc<serde_json::Value>)>>>>);
+struct Announced(Mutex<BTreeMap<Claim, Coming>>);
+
+/// Objects that are about to be written, by cluster.
+type Coming = BTreeMap<ClusterName, Vec<(ObjectKey, Arc<serde_json::Value>)>>;
 
 impl Announced {
     fn announce(&self, claim: &Claim, goal: &PerCluster, near: bool) -> Inventories {
@@ -135,7 +138,7 @@ impl Announced {
 }
 
 /// The objects of manifests. What several clusters shall hold alike is one object.
-fn parsed(goal: &PerCluster) -> BTreeMap<ClusterName, Vec<(ObjectKey, Arc<serde_json::Value>)>> {
+fn parsed(goal: &PerCluster) -> Coming {
     let mut objects: BTreeMap<&str, Arc<serde_json::Value>> = BTreeMap::new();
     let mut object = |manifest| {
         let object = objects.entry(Manifest::json(manifest)).or_insert_with(|| Arc::new(manifest.value()));

@@ -48,10 +48,20 @@ pub(crate) fn encode(arguments: &Value) -> Option<String> {
 /// # Errors
 /// When the text is damaged, or was stored by a version with another schema.
 pub(crate) fn decode(text: &str, ty: &Type) -> Result<Value, String> {
-    let damaged = |problem: &dyn std::fmt::Display| format!("The stored intent is damaged: {problem}.");
+    tf_value::codec::json::decode_state(ty, &read(text)?).map_err(|error| damaged(&error))
+}
+
+/// The JSON that `text` stores, by whatever version.
+///
+/// # Errors
+/// When the text is damaged.
+pub(crate) fn read(text: &str) -> Result<Json, String> {
     let bytes = STANDARD_NO_PAD.decode(text).map_err(|error| damaged(&error))?;
     let mut json = String::new();
     GzDecoder::new(bytes.as_slice()).take(LARGEST).read_to_string(&mut json).map_err(|error| damaged(&error))?;
-    let json: Json = serde_json::from_str(&json).map_err(|error| damaged(&error))?;
-    tf_value::codec::json::decode_state(ty, &json).map_err(|error| damaged(&error))
+    serde_json::from_str(&json).map_err(|error| damaged(&error))
+}
+
+fn damaged(problem: &dyn std::fmt::Display) -> String {
+    format!("The stored intent is damaged: {problem}.")
 }

@@ -165,6 +165,12 @@ impl<K: IntentKind> IntentResource<K> {
         if protect::is_on(prior) {
             return Err(self.cook(&vec![protect::destruction(K::TYPE, prior)]));
         }
+        // the plan may be old
+        let mut relied_on = self.relied_on(&session, prior, None).await;
+        relied_on.retain(|finding| finding.code.severity() == Severity::Error);
+        if !relied_on.is_empty() {
+            return Err(self.cook(&relied_on));
+        }
         let before = Record::read(prior)?;
         if before.manifests.values().all(Vec::is_empty) && before.drift.is_empty() {
             let findings = notes.adopts.then(|| never_applied(prior)).into_iter().collect();

@@ -10,6 +10,7 @@ mod plan;
 mod private;
 mod protect;
 mod read;
+mod reliance;
 mod render;
 mod rights;
 mod state;
@@ -19,6 +20,7 @@ mod verdicts;
 pub(crate) use goals::Goals;
 pub(crate) use handover::HandOvers;
 pub(crate) use import::none_stored;
+pub(crate) use reliance::{Reliance, Users};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -109,6 +111,17 @@ pub(crate) trait IntentKind: Send + Sync + 'static {
     fn transition(&self, before: &PerCluster, after: &Objects) -> Findings {
         let _ = (before, after);
         Findings::new()
+    }
+
+    /// What other states may rely on and goes with this change; `None` is planned where the resource goes.
+    fn reliance(&self, prior: &Value, planned: Option<&Value>, owner: &OwnerId) -> Option<Reliance> {
+        let _ = (prior, planned, owner);
+        None
+    }
+
+    /// Computed attributes of its own that tell whose it is, into those that have no owner.
+    fn sign(&self, computed: &mut BTreeMap<&'static str, Value>, owner: &OwnerId) {
+        let _ = (computed, owner);
     }
 
     /// What must not happen to a protected resource in an update.
@@ -274,7 +287,9 @@ impl<K: IntentKind> Resource for IntentResource<K> {
             let (Ok(session), Ok(before)) = (self.configured.session(), state::Record::read(prior)) else {
                 return Diagnostics::new();
             };
-            self.cook(&plan::leave_the_state(&before, &BTreeMap::new(), &session))
+            let mut findings = plan::leave_the_state(&before, &BTreeMap::new(), &session);
+            findings.extend(self.relied_on(&session, prior, None).await);
+            self.cook(&findings)
         })
     }
 

@@ -67,7 +67,8 @@ impl<K: IntentKind> IntentResource<K> {
 
     async fn plan_in(&self, purpose: Purpose, session: &Session, request: PlanRequest) -> Planned {
         let PlanRequest { config, prior, proposed, private } = request;
-        let interpretation = self.kind.interpret(&config);
+        let mut interpretation = self.kind.interpret(&config);
+        self.kind.sign(&mut interpretation.computed, &session.settings.owner);
         let mut diagnostics = self.cook(&interpretation.findings);
         let claim = interpretation.identity.as_ref().map(|identity| identity.claim(&session.settings.owner, K::TYPE));
         let (wishes, findings) = Wishes::read(&config);
@@ -147,6 +148,9 @@ impl<K: IntentKind> IntentResource<K> {
         }
         if let (Some(_), Shape::Objects(objects)) = (&prior, &interpretation.shape) {
             diagnostics.extend(self.cook(&self.kind.transition(&record.manifests, objects)));
+        }
+        if let Some(prior) = prior.as_ref().filter(|_| purpose == Purpose::Plan) {
+            diagnostics.extend(self.cook(&self.relied_on(session, prior, Some(&value)).await));
         }
         let mut is_announced = false;
         if let (Shape::Objects(objects), Some(claim), Some(rights)) = (&interpretation.shape, &claim, rights) {

@@ -9,6 +9,7 @@ use mesh_model::{AttributePath, Code, Finding, Findings};
 use mesh_translate::Objects;
 use tf_value::Value;
 
+use crate::lifecycle::Users;
 use crate::session::PerCluster;
 
 /// A destination with another name or namespace: under the same hostname both instances would write the same objects.
@@ -44,6 +45,41 @@ pub(super) fn mesh_replaced(prior: &Value, planned: &Value, given_up: Option<&Cl
             "To hand the objects over in place, without an interruption, write for this apply:\n\n  takeover_from = [\"{old}\"]\n\n  lifecycle {{\n    create_before_destroy = true\n  }}"
         ),
     )]
+}
+
+/// The whole mesh goes.
+pub(super) fn mesh_in_use(users: &Users) -> Finding {
+    in_use(
+        users,
+        AttributePath::of("name"),
+        "The mesh would go, and destinations of other states belong to it",
+        "Destroy them first, or give them another mesh and apply that. To forget the mesh here and keep it for them, declare it \
+         in their state, or write:\n\n  removed {\n    from = <address of the mesh>\n    lifecycle {\n      destroy = false\n    \
+         }\n  }",
+    )
+}
+
+/// Clusters leave it.
+pub(super) fn members_in_use(users: &Users) -> Finding {
+    in_use(
+        users,
+        AttributePath::of("clusters"),
+        "Clusters would leave the mesh, and destinations of other states have objects there",
+        "Apply in their states first that they leave these clusters, then take the clusters out of the mesh:\n\n  clients  = \
+         [<the clusters that stay>]\n  backends = [<those in the clusters that stay>]",
+    )
+}
+
+fn in_use(users: &Users, path: AttributePath, what: &str, fix: &str) -> Finding {
+    let lines: Vec<String> = users
+        .iter()
+        .map(|(claim, clusters)| {
+            let clusters: Vec<&str> = clusters.iter().map(ClusterName::as_str).collect();
+            format!("  {claim} (in {})", clusters.join(", "))
+        })
+        .collect();
+    let why = "Their next plans are made from a mesh that does not have what they use.";
+    Finding::new(Code::MeshInUse, path, format!("{what}:\n{}", lines.join("\n")), why, fix)
 }
 
 /// An object with another kind, namespace or name.

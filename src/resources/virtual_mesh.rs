@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use istio_objects::Claim;
 use mesh_model::decode::{self, Outcome};
-use mesh_model::names::IntentName;
+use mesh_model::names::{ClusterName, IntentName, OwnerId};
 use mesh_model::{Code, Findings, Severity};
 use mesh_translate::Objects;
+use serde_json::Value as Json;
 use tf_value::schema::{Attribute, ForImport, Kind, Schema};
 use tf_value::{Reader, Tf, Type, Value};
 
 use super::change;
 use super::virtual_destination::{VirtualDestination, ignore_findings, tcp_keepalive};
-use crate::lifecycle::{Identity, IntentKind, Interpretation, Live, Owned, Shape, none_stored};
+use crate::lifecycle::{Identity, IntentKind, Interpretation, Live, Owned, Reliance, Shape, none_stored};
 use crate::schema::{HANDLING, Side, accepted_trust_domains, backend, computed, facts, mesh, ownership, timeouts};
 use crate::session::PerCluster;
 
@@ -157,6 +158,37 @@ impl IntentKind for VirtualMesh {
 
     fn replacement(&self, prior: &Value, planned: &Value, given_up: Option<&Claim>) -> Findings {
         change::mesh_replaced(prior, planned, given_up)
+    }
+
+    /// Other states took the mesh from `mesh`, where it says whose it is.
+    fn reliance(&self, prior: &Value, planned: Option<&Value>, owner: &OwnerId) -> Option<Reliance> {
+        let members = |state: &Value| -> BTreeSet<ClusterName> {
+            state.get("clusters").as_map().into_iter().flatten().filter_map(|(name, _)| name.parse().ok()).collect()
+        };
+        let looked_in = members(prior);
+        let stays = planned.filter(|planned| planned.get("name") == prior.get("name"));
+        let lost = match (planned, stays) {
+            // what stays is not known: the apply plans once more
+            (Some(planned), _) if planned.get("name").is_unknown() || planned.get("clusters").is_unknown() => return None,
+            (_, Some(planned)) => looked_in.difference(&members(planned)).cloned().collect(),
+            (_, None) => looked_in.clone(),
+        };
+        if lost.is_empty() {
+            return None;
+        }
+        let (name, owner) = (prior.get("name").as_str()?.to_owned(), owner.to_string());
+        let is_use = move |intent: &Json| {
+            let member = |member: &str| intent.pointer("/virtual_mesh").and_then(|mesh| mesh.get(member)?.as_str());
+            member("name") == Some(&name) && member("owner") == Some(&owner)
+        };
+        let refusal = if stays.is_some() { change::members_in_use } else { change::mesh_in_use };
+        Some(Reliance { looked_in, lost, is_use: Box::new(is_use), refusal })
+    }
+
+    fn sign(&self, computed: &mut BTreeMap<&'static str, Value>, owner: &OwnerId) {
+        if let Some(Value::Map(mesh)) = computed.get_mut("mesh") {
+            mesh.insert("owner".to_owned(), Value::string(owner.as_str()));
+        }
     }
 
     fn placed(&self, findings: Findings) -> Findings {

@@ -47,7 +47,7 @@ async fn every_member_gets_every_name_and_the_mode_and_the_next_plan_is_empty() 
     }
     // the mesh that destinations take says nothing of it
     let members: Vec<&String> = instance.state["mesh"].as_object().unwrap().keys().collect();
-    assert_eq!(members, ["accepted_trust_domains", "clusters", "hostname_suffix", "name"]);
+    assert_eq!(members, ["accepted_trust_domains", "clusters", "hostname_suffix", "name", "owner"]);
     let again = world.core.plan(MESH, Some(&instance), exporting()).await.unwrap();
     assert_eq!(again.action, Action::NoOp);
     world.core.destroy(&instance).await.success().unwrap();

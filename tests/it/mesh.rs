@@ -1,6 +1,6 @@
 //! `gloo_virtual_mesh`.
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use tf_server::testing::{Action, unknown};
 
 use crate::support::{DESTINATION, World, destination, mesh, set};
@@ -54,4 +54,85 @@ async fn it_is_imported_from_the_destinations_that_belong_to_it() {
     assert!(matches!(plan.action, Action::NoOp | Action::Update));
     assert_eq!(plan.planned.get("manifests"), plan.prior.get("manifests"));
     assert!(core.import(MESH, "other").await.unwrap_err().says("Nothing to import"));
+}
+
+/// The destination of another state, which took the mesh from the state that declares it.
+fn of_the_mesh(taken: &Json) -> Json {
+    set(destination(), "/virtual_mesh", taken.clone())
+}
+
+fn without(member: &str) -> Json {
+    let mut mesh = mesh();
+    mesh["clusters"].as_object_mut().unwrap().remove(member);
+    mesh
+}
+
+#[tokio::test]
+async fn a_mesh_that_other_states_use_does_not_go() {
+    let world = World::new().await;
+    let instance = world.create(MESH, mesh()).await;
+    let team = world.beside(|block| block["owner"] = json!("team/shop")).await;
+    let used = team.converge(DESTINATION, None, of_the_mesh(&instance.state["mesh"])).await.unwrap();
+
+    let refused = world.core.plan_destroy(&instance).await.unwrap_err();
+    assert!(refused.says("Mesh is in use (GM4025)"), "{refused}");
+    assert!(
+        refused.to_string().contains("team/shop//gloo_virtual_destination/bookinfo/reviews (in east, north, west)"),
+        "{refused}"
+    );
+    // another name is another mesh
+    let renamed = set(mesh(), "/name", json!("staging"));
+    let refused = world.core.plan(MESH, Some(&instance), renamed).await.unwrap_err();
+    assert!(refused.says("Mesh is in use (GM4025)"), "{refused}");
+
+    // a plan of before is refused by the apply
+    let destroyed = team.plan_destroy(&used).await.unwrap();
+    team.apply(&destroyed).await.success().unwrap();
+    let plan = world.core.plan_destroy(&instance).await.unwrap();
+    team.converge(DESTINATION, None, of_the_mesh(&instance.state["mesh"])).await.unwrap();
+    let failure = world.core.apply(&plan).await.success().unwrap_err();
+    assert!(failure.says("Mesh is in use (GM4025)"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_cluster_in_which_other_states_use_the_mesh_does_not_leave_it() {
+    let world = World::new().await;
+    let instance = world.create(MESH, mesh()).await;
+    let team = world.beside(|block| block["owner"] = json!("team/shop")).await;
+    let used = team.converge(DESTINATION, None, of_the_mesh(&instance.state["mesh"])).await.unwrap();
+
+    let refused = world.core.plan(MESH, Some(&instance), without("north")).await.unwrap_err();
+    assert!(refused.says("Mesh is in use (GM4025)"), "{refused}");
+    assert!(refused.to_string().contains("bookinfo/reviews (in north)"), "{refused}");
+
+    let narrowed = set(of_the_mesh(&instance.state["mesh"]), "/clients", json!(["east", "west"]));
+    team.converge(DESTINATION, Some(&used), narrowed).await.unwrap();
+    world.core.converge(MESH, Some(&instance), without("north")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_mesh_goes_that_others_do_not_use() {
+    let world = World::new().await;
+    let instance = world.create(MESH, mesh()).await;
+    // what this state has of it is planned in the same run
+    let own = world.create(DESTINATION, of_the_mesh(&instance.state["mesh"])).await;
+    world.core.plan_destroy(&instance).await.unwrap();
+    world.core.destroy(&own).await.success().unwrap();
+    // a mesh of the same name that somebody else declares, or nobody
+    let team = world.beside(|block| block["owner"] = json!("team/shop")).await;
+    let theirs = team.converge(MESH, None, mesh()).await.unwrap();
+    let used = team.converge(DESTINATION, None, of_the_mesh(&theirs.state["mesh"])).await.unwrap();
+    world.core.plan_destroy(&instance).await.unwrap();
+    team.converge(DESTINATION, Some(&used), destination()).await.unwrap();
+    team.plan_destroy(&theirs).await.unwrap();
+    world.core.destroy(&instance).await.success().unwrap();
+}
+
+#[tokio::test]
+async fn clusters_that_do_not_answer_are_named_when_a_mesh_goes() {
+    let world = World::new().await;
+    let instance = world.create(MESH, mesh()).await;
+    std::fs::remove_dir_all(world.path("west")).unwrap();
+    let plan = world.core.plan_destroy(&instance).await.unwrap();
+    assert!(format!("{:?}", plan.diagnostics).contains("was not asked of: west"), "{:?}", plan.diagnostics);
 }

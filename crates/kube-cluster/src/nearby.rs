@@ -31,10 +31,12 @@ pub(crate) struct Nearby(Mutex<State>);
 #[derive(Default)]
 struct State {
     /// everything, by kind: what whole destinations are judged by
-    whole: Option<(Instant, BTreeMap<String, Vec<Arc<Value>>>)>,
+    whole: Option<(Instant, ByKind)>,
     /// kinds of single objects; as text, because they may be many
     kinds: BTreeMap<String, (Instant, BTreeMap<ObjectKey, Sight>)>,
 }
+
+type ByKind = BTreeMap<String, Vec<Arc<Value>>>;
 
 /// One object.
 struct Sight {

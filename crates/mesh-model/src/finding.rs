@@ -473,6 +473,11 @@ codes! {
     /// Another Service, another canonical name or other labels: no order of writes can tell whether the pods that come have the
     /// labels of every subset that is called.
     PodsOfSubsetsChanged = "GM4024", Error, "Pods of subsets change";
+    /// A mesh goes, or a cluster leaves it, and destinations of other states still belong to it.
+    ///
+    /// They took the mesh from the state that declares it: with it goes what their next plan is made from, and what they have in
+    /// that cluster would serve and call nobody's mesh. Known by the intents that are stored on their objects.
+    MeshInUse = "GM4025", Error, "Mesh is in use";
 
     // GM5nnn: refresh and apply
     /// Reading or writing failed in the operating system.

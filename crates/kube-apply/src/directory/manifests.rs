@@ -12,7 +12,10 @@ use crate::port::LiveObject;
 
 /// Parsed files of objects.
 #[derive(Debug, Default)]
-pub(super) struct Cache(Mutex<BTreeMap<PathBuf, (Stamp, Option<Arc<LiveObject>>)>>);
+pub(super) struct Cache(Mutex<BTreeMap<PathBuf, Parsed>>);
+
+/// A file, and the object in it if there is one.
+type Parsed = (Stamp, Option<Arc<LiveObject>>);
 
 impl Cache {
     /// The object in each of these files, where there is one. `parse` is asked for files that have changed; others than these

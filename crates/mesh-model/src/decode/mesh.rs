@@ -10,7 +10,7 @@ use super::{MAX_CLUSTERS, MAX_LIST};
 use crate::facts::ClusterFacts;
 use crate::finding::Code;
 use crate::intent::{ManagedMesh, VirtualMesh};
-use crate::names::{ClusterName, HostnameSuffix, TrustDomain};
+use crate::names::{ClusterName, HostnameSuffix, OwnerId, TrustDomain};
 
 /// `gloo_virtual_mesh`
 pub(super) fn decode_resource(value: &Value<'_>, sink: &mut Sink) -> Read<ManagedMesh> {
@@ -25,7 +25,11 @@ pub(super) fn decode_resource(value: &Value<'_>, sink: &mut Sink) -> Read<Manage
 /// The argument `virtual_mesh`. The members are known also where their facts are wrong; `None`: they are not known.
 pub(super) fn decode_argument(value: &Value<'_>, sink: &mut Sink) -> (Read<VirtualMesh>, Option<BTreeSet<ClusterName>>) {
     match value.object(sink, &VIRTUAL_MESH) {
-        Ok(mesh) => decode_members(&mesh, sink),
+        Ok(mesh) => {
+            let owner = optional(&mesh.get("owner"), sink, |value, sink| value.name::<OwnerId>(sink));
+            let (decoded, members) = decode_members(&mesh, sink);
+            (decoded.and_then(|mesh| owner.map(|_| mesh)), members)
+        }
         Err(reported) => (Err(reported), None),
     }
 }

@@ -30,6 +30,7 @@ pub(super) static VIRTUAL_MESH: Shape = Shape {
         ("hostname_suffix", "\"mesh.internal\""),
         ("clusters", CLUSTERS),
         ("accepted_trust_domains", "{ east = data.gloo_cluster.east.accepted_trust_domains }"),
+        ("owner", "\"platform/prod\""),
     ],
 };
 
