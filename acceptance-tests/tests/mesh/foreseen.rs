@@ -1,7 +1,8 @@
 //! What the provider foretells, beside what real Envoys do: random situations of each recording, once everything that fails is
 //! ejected.
 //!
-//! Clients start anew in every situation: an ejection that ended earlier makes later ones longer.
+//! Clients start anew in every situation: an ejection that ended earlier makes later ones longer. Pods of a cluster that is not
+//! the client's die all or none: connections through a gateway stay with one pod each, so that shares among them are chance.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -18,10 +19,14 @@ use crate::config::folders;
 use crate::report::Figures;
 use crate::scenarios::{Configuration, configurations};
 
-/// Situations of a recording, if it has as many.
+/// Situations of a recording with single pods, if it has as many. With several pods it is all of them: they differ by few.
 const SITUATIONS: usize = 24;
 /// Calls of a client in a situation.
 const CALLS: usize = 200;
+/// The same where several clusters share them by chance: a difference of [`TOLERANCE`] is then more than four deviations.
+const SHARED_CALLS: usize = 1500;
+/// Pods of each cluster, in the case that has several.
+const PODS: u8 = 8;
 /// By how many percent a share may differ from the table.
 const TOLERANCE: f64 = 5.0;
 /// Makes the same situations each time.
@@ -29,7 +34,10 @@ const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A configuration with a recording, and the clusters that serve in it.
 pub struct Subject {
+    pub name: &'static str,
     pub configuration: Configuration,
+    /// Pods of each cluster.
+    pub pods: u8,
     backends: &'static [&'static str],
 }
 
@@ -37,7 +45,8 @@ pub struct Subject {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Situation {
     gateways: BTreeSet<&'static str>,
-    applications: BTreeSet<&'static str>,
+    /// so many pods
+    applications: BTreeMap<&'static str, u8>,
 }
 
 /// Shares in percent by cluster, for each situation, by client.
@@ -45,52 +54,62 @@ type Foretold = BTreeMap<String, Vec<BTreeMap<String, f64>>>;
 
 /// Those whose situations are compared.
 pub fn subjects() -> Vec<Subject> {
-    let backends = |name: &str| -> Option<&'static [&'static str]> {
-        match name {
-            "two" => Some(&["east", "west"]),
-            "three" | "three-ranked" | "three-tight" => Some(&["east", "west", "north"]),
-            _ => None,
-        }
+    let subject = |configuration: Configuration| {
+        let (two, three): (&[_], &[_]) = (&["east", "west"], &["east", "west", "north"]);
+        let (name, pods, backends) = match configuration.name {
+            "two" => ("foreseen-two", 1, two),
+            "three" => ("foreseen-three", 1, three),
+            "three-ranked" => ("foreseen-three-ranked", 1, three),
+            "three-tight" => ("foreseen-three-tight", 1, three),
+            // its ejections outlast the calls
+            "two-defaults" => ("foreseen-pods", PODS, two),
+            _ => return None,
+        };
+        Some(Subject { name, configuration, pods, backends })
     };
-    let subject = |configuration: Configuration| Some(Subject { backends: backends(configuration.name)?, configuration });
     configurations().into_iter().filter_map(subject).collect()
 }
 
 impl Subject {
     /// Some of all situations, in an order in which gateways change seldom.
     pub fn situations(&self) -> Vec<Situation> {
-        let bits = 2 * self.backends.len();
-        let of = |number: usize| {
-            let dead = |from: usize| {
-                let clusters = self.backends.iter().enumerate();
-                clusters.filter(|(index, _)| number >> (from + index) & 1 == 1).map(|(_, cluster)| *cluster).collect()
+        let mut situations = vec![Situation { gateways: BTreeSet::new(), applications: BTreeMap::new() }];
+        for cluster in self.backends {
+            let is_only_client = self.configuration.clients == [*cluster];
+            let dead = if is_only_client { (0..=self.pods).collect() } else { vec![0, self.pods] };
+            // nobody's calls pass the gateway of the only client's cluster
+            let gateways = if is_only_client && self.pods > 1 { &[false][..] } else { &[false, true] };
+            let with = |situation: &Situation, gateway: bool, dead: u8| {
+                let mut situation = situation.clone();
+                situation.gateways.extend(gateway.then_some(*cluster));
+                situation.applications.insert(cluster, dead);
+                situation
             };
-            Situation { gateways: dead(0), applications: dead(self.backends.len()) }
-        };
-        let mut numbers: Vec<usize> = (0..1 << bits).collect();
+            let each = |situation: Situation| -> Vec<Situation> {
+                dead.iter().flat_map(|dead| gateways.iter().map(|gateway| with(&situation, *gateway, *dead))).collect()
+            };
+            situations = situations.into_iter().flat_map(each).collect();
+        }
         let mut state = SEED;
-        for end in (1..numbers.len()).rev() {
+        for end in (1..situations.len()).rev() {
             // xorshift
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
-            numbers.swap(end, usize::try_from(state % (end as u64 + 1)).expect("it is an index"));
+            situations.swap(end, usize::try_from(state % (end as u64 + 1)).expect("it is an index"));
         }
-        let mut situations: Vec<Situation> = numbers.into_iter().take(SITUATIONS).map(of).collect();
+        situations.truncate(if self.pods > 1 { usize::MAX } else { SITUATIONS });
         situations.sort();
         situations
     }
 
-    /// What the provider says of them, with one pod in each cluster.
+    /// What the provider says of them.
     pub fn foretell(&self, rig: &Rig, istio: &str, situations: &[Situation]) -> Foretold {
         let world = World::empty(rig);
-        let scenario = |(index, situation): (usize, &Situation)| {
-            let dead: BTreeMap<&str, u32> = situation.applications.iter().map(|cluster| (*cluster, 1)).collect();
-            json!({ "name": format!("{index}"), "gateways_down": situation.gateways, "dead_pods": dead })
-        };
+        let scenario = |(index, situation): (usize, &Situation)| json!({ "name": format!("{index}"), "gateways_down": situation.gateways, "dead_pods": situation.applications });
         let scenarios: Vec<Value> = situations.iter().enumerate().map(scenario).collect();
         world.write("situations.json", &Value::from(scenarios).to_string());
-        let pods: BTreeMap<&str, u32> = self.backends.iter().map(|cluster| (*cluster, 1)).collect();
+        let pods: BTreeMap<&str, u8> = self.backends.iter().map(|cluster| (*cluster, self.pods)).collect();
         let asked = format!(
             r#"
 data "gloo_failover" "foreseen" {{
@@ -114,13 +133,15 @@ output "foreseen" {{
     /// Compares all of them.
     pub fn compare(&self, fleet: &Fleet, situations: &[Situation], foretold: &Foretold, figures: &Figures) {
         let mut down = BTreeSet::new();
-        let (mut compared, mut largest, mut wrong) = (0, 0.0_f64, Vec::new());
+        let (mut compared, mut shared, mut largest, mut wrong) = (0, 0, 0.0_f64, Vec::new());
         for (index, situation) in situations.iter().enumerate() {
             self.arrange(fleet, situation, &mut down);
             for client in self.configuration.clients {
-                let calls = settled(fleet, client, &self.configuration.host);
                 let expected = &foretold[*client][index];
+                let count = if expected.len() > 1 { SHARED_CALLS } else { CALLS };
+                let calls = settled(fleet, client, &self.configuration.host, count);
                 compared += 1;
+                shared += usize::from(expected.len() > 1);
                 match difference(&calls, expected) {
                     Some(points) if points <= TOLERANCE => largest = largest.max(points),
                     _ => wrong.push(format!("{client}, {situation:?}: foretold {expected:?}, seen {calls}")),
@@ -128,6 +149,7 @@ output "foreseen" {{
             }
         }
         figures.note("situations of a client", compared);
+        figures.note("of these, with several clusters that serve", shared);
         figures.note("largest difference", format!("{largest:.1} points"));
         assert!(wrong.is_empty(), "{} of {compared} situations are not as foretold:\n{}", wrong.len(), wrong.join("\n"));
     }
@@ -141,11 +163,9 @@ output "foreseen" {{
                 (true, false) => begin(gateway),
                 (true, true) | (false, false) => {}
             }
-            let backend = fleet.backend(cluster);
-            if situation.applications.contains(cluster) {
-                backend.die();
-            } else {
-                backend.revive().expect("its address is free");
+            let dead = usize::from(situation.applications[cluster]);
+            for (number, pod) in fleet.pods(cluster).enumerate() {
+                if number < dead { pod.die() } else { pod.revive().expect("its address is free") }
             }
         }
         down.clone_from(&situation.gateways);
@@ -173,12 +193,15 @@ fn begin(proxy: &Envoy) {
 }
 
 /// Calls of which no try met what fails: everything that does is out.
-fn settled(fleet: &Fleet, client: &str, host: &str) -> Calls {
+fn settled(fleet: &Fleet, client: &str, host: &str, count: usize) -> Calls {
     let mut calls = Calls::default();
     let is_settled = is_so_by(Instant::now() + EVENTUALLY, || {
-        let before = retries(fleet, client)?;
-        calls = fleet.calls(client, host, CALLS);
-        Ok(retries(fleet, client)? == before)
+        let mut is_quiet = |count| {
+            let before = retries(fleet, client)?;
+            calls = fleet.calls(client, host, count);
+            xtask::Result::Ok(retries(fleet, client)? == before)
+        };
+        Ok(is_quiet(CALLS)? && (count == CALLS || is_quiet(count)?))
     });
     assert_eq!(is_settled, Ok(true), "calls of {client} go on to meet what fails: {calls}");
     calls
@@ -195,10 +218,8 @@ fn retries(fleet: &Fleet, client: &str) -> xtask::Result<u64> {
 fn difference(calls: &Calls, expected: &BTreeMap<String, f64>) -> Option<f64> {
     let by = calls.by();
     let is_right = by.keys().all(|server| expected.contains_key(*server));
-    let is_answered = if expected.is_empty() { calls.errors() == CALLS } else { calls.errors() == 0 };
-    let points = expected.iter().map(|(server, share)| {
-        let count = u32::try_from(calls.served_by(server)).expect("they are few");
-        (f64::from(count) * 100.0 / CALLS as f64 - share).abs()
-    });
+    let is_answered = if expected.is_empty() { calls.errors() == calls.0.len() } else { calls.errors() == 0 };
+    let points =
+        expected.iter().map(|(server, share)| (calls.served_by(server) as f64 * 100.0 / calls.0.len() as f64 - share).abs());
     (is_right && is_answered).then(|| points.fold(0.0, f64::max))
 }

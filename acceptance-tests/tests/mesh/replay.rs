@@ -33,11 +33,10 @@ pub fn run(filters: &[&str]) -> Result<ExitCode> {
         }
     }
     for subject in foreseen::subjects() {
-        let name = format!("foreseen-{}", subject.configuration.name);
-        if report.takes(&name) {
+        if report.takes(subject.name) {
             let rig = bench.fresh();
-            report.case(&name, &rig.transcript, |figures| {
-                let recording = matching(&rig, &subject.configuration);
+            report.case(subject.name, &rig.transcript, |figures| {
+                let recording = matching(&rig, &subject.configuration).with_pods(subject.pods);
                 let situations = subject.situations();
                 let foretold = subject.foretell(&rig, &recording.istio, &situations);
                 let replay = Replay::start(&recording).unwrap_or_else(|problem| panic!("{problem}"));

@@ -27,6 +27,8 @@ const READY: Duration = Duration::from_secs(60);
 pub struct Fleet {
     envoys: BTreeMap<String, Envoy>,
     backends: BTreeMap<String, Backend>,
+    /// what is behind the other pods of a server, where there are several
+    further: BTreeMap<String, Vec<Echo>>,
 }
 
 /// A backend, on every port of its Service.
@@ -99,7 +101,20 @@ impl Fleet {
     /// When an address is taken.
     pub fn with_backends(spots: &[Spot]) -> Result<Self> {
         let start = |spot: &Spot| Ok((spot.name().to_owned(), Backend::start(*spot, Role::Server)?));
-        Ok(Self { envoys: BTreeMap::new(), backends: spots.iter().map(start).collect::<Result<_>>()? })
+        let backends = spots.iter().map(start).collect::<Result<_>>()?;
+        Ok(Self { envoys: BTreeMap::new(), backends, further: BTreeMap::new() })
+    }
+
+    /// Starts the backends of so many pods in each of these clusters; the first ones are there.
+    ///
+    /// # Errors
+    /// When an address is taken.
+    pub fn add_pods(&mut self, spots: &[Spot], pods: u8) -> Result<()> {
+        for spot in spots {
+            let start = |number| Echo::start(spot.name(), spot.pod(number).1, Speech::Http);
+            self.further.insert(spot.name().to_owned(), (1..pods).map(start).collect::<Result<_>>()?);
+        }
+        Ok(())
     }
 
     /// Starts a proxy in each of these seats and waits until all have their configuration.
@@ -154,6 +169,15 @@ impl Fleet {
     /// When it has none.
     pub fn backend(&self, cluster: &str) -> &Backend {
         self.backends.get(cluster).unwrap_or_else(|| panic!("{cluster} has no backend"))
+    }
+
+    /// What speaks HTTP behind each pod of a cluster's server.
+    ///
+    /// # Panics
+    /// When it has no backend.
+    pub fn pods(&self, cluster: &str) -> impl Iterator<Item = &Echo> {
+        let Backend([first, ..]) = self.backend(cluster);
+        [first].into_iter().chain(self.further.get(cluster).into_iter().flatten())
     }
 
     /// So many calls of a cluster's client.

@@ -165,6 +165,16 @@ impl Spot {
         (Ipv4Addr::LOCALHOST, 19000 + 100 * u16::from(self.number) + version + member).into()
     }
 
+    /// The address of one of several pods of its server, and where its backend listens. The first is the server's own.
+    pub fn pod(self, number: u8) -> (IpAddr, SocketAddr) {
+        match number {
+            0 => (Role::Server.ip(self), self.backend(Role::Server, Speech::Http)),
+            _ => {
+                (self.address(1, number), (Ipv4Addr::LOCALHOST, 19050 + 100 * u16::from(self.number) + u16::from(number)).into())
+            }
+        }
+    }
+
     fn place(self) -> &'static Place {
         &PLACES[usize::from(self.number) - 1]
     }

@@ -12,7 +12,7 @@ use xtask::{Problem, Result};
 
 use crate::mesh::Mesh;
 use crate::mesh::envoy::{Envoy, node, relay, socket};
-use crate::mesh::layout::{Role, Seat, Spot};
+use crate::mesh::layout::{PORT, Role, Seat, Spot};
 
 /// Bumped when [`Proxy`] changes.
 const FORM: u32 = 1;
@@ -28,6 +28,13 @@ pub struct Recording {
     pub objects: String,
     /// By `<cluster>/<workload>`.
     pub proxies: BTreeMap<String, Proxy>,
+    /// Of each server.
+    #[serde(skip, default = "one")]
+    pods: u8,
+}
+
+fn one() -> u8 {
+    1
 }
 
 /// What was told to one proxy, each list by name.
@@ -51,7 +58,35 @@ impl Recording {
     pub fn of(mesh: &Mesh, objects: &str) -> Result<Self> {
         let proxy = |envoy: &Envoy| Ok((envoy.seat().name(), Proxy::of(envoy)?));
         let proxies = mesh.fleet().proxies().map(proxy).collect::<Result<_>>()?;
-        Ok(Self { form: FORM, istio: mesh.program().version.clone(), objects: objects.to_owned(), proxies })
+        Ok(Self { form: FORM, istio: mesh.program().version.clone(), objects: objects.to_owned(), proxies, pods: one() })
+    }
+
+    /// The same with so many pods of each server, as istiod would tell of them. One sidecar stands for all of them: it listens at
+    /// the address of each, and each has a backend of its own.
+    #[must_use]
+    pub fn with_pods(mut self, pods: u8) -> Self {
+        let servers: Vec<Spot> = self
+            .proxies
+            .keys()
+            .filter_map(|name| seat(name))
+            .filter(|seat| seat.role == Role::Server)
+            .map(|seat| seat.spot)
+            .collect();
+        for (name, proxy) in &mut self.proxies {
+            for assignment in proxy.endpoints.values_mut() {
+                servers.iter().for_each(|spot| add_endpoints(assignment, *spot, pods));
+            }
+            if let Some(Seat { spot, role: Role::Server }) = seat(name) {
+                (1..pods).for_each(|number| proxy.listen_for(spot, number));
+            }
+        }
+        self.pods = pods;
+        self
+    }
+
+    /// Pods of each server.
+    pub fn pods(&self) -> u8 {
+        self.pods
     }
 
     /// As it is kept.
@@ -131,6 +166,23 @@ impl Proxy {
         self.endpoints.retain(|name, _| services.contains(&name.as_str()));
     }
 
+    /// One more pod: the listener and the cluster of the first one's port of HTTP, with other addresses.
+    fn listen_for(&mut self, spot: Spot, number: u8) {
+        let [(first, own), (address, backend)] = [spot.pod(0), spot.pod(number)];
+        let (cluster, added) = (format!("inbound|{PORT}||"), format!("inbound|{PORT}||{number}"));
+        let changed = |value: &Value, changes: &[(&str, &str)]| {
+            let text = changes.iter().fold(value.to_string(), |text, (from, to)| text.replace(from, to));
+            serde_json::from_str(&text).expect("names and addresses were replaced by such")
+        };
+        let [from, to] = [own, backend].map(|backend| format!("\"port_value\":{}", backend.port()));
+        let known = self.clusters.get(&cluster).map(|known| changed(known, &[(&cluster, &added), (&from, &to)]));
+        self.clusters.extend(known.map(|known| (added.clone(), known)));
+        let [first, address] = [first, address].map(|address| address.to_string());
+        let known = self.listeners.get(&format!("{first}_{PORT}"));
+        let known = known.map(|known| changed(known, &[(&first, &address), (&cluster, &added)]));
+        self.listeners.extend(known.map(|known| (format!("{address}_{PORT}"), known)));
+    }
+
     /// The same as static configuration; certificates come from the cluster's relay.
     pub fn bootstrap(&self, seat: Seat, istio: &str) -> Value {
         let clusters: Vec<Value> =
@@ -175,6 +227,25 @@ impl Proxy {
             Value::Array(items) => items.iter_mut().for_each(|item| self.put_routes(item)),
             _ => {}
         }
+    }
+}
+
+/// Beside the server of a cluster, its other pods.
+fn add_endpoints(assignment: &mut Value, spot: Spot, pods: u8) {
+    let address = "/endpoint/address/socket_address/address";
+    for locality in assignment["endpoints"].as_array_mut().into_iter().flatten() {
+        let Some(endpoints) = locality["lb_endpoints"].as_array_mut() else { continue };
+        let is_first = |endpoint: &&Value| {
+            let port = endpoint.pointer("/endpoint/address/socket_address/port_value");
+            port == Some(&PORT.into()) && endpoint.pointer(address) == Some(&spot.pod(0).0.to_string().into())
+        };
+        let Some(first) = endpoints.iter().find(is_first).cloned() else { continue };
+        endpoints.extend((1..pods).map(|number| {
+            let mut endpoint = first.clone();
+            *endpoint.pointer_mut(address).expect("the first one has one") = spot.pod(number).0.to_string().into();
+            endpoint
+        }));
+        locality["load_balancing_weight"] = pods.into();
     }
 }
 
@@ -232,9 +303,34 @@ mod tests {
     }
 
     #[test]
+    fn pods_are_told_of_and_listened_for() {
+        let socket = |address: &str, port: u16| json!({ "socket_address": { "address": address, "port_value": port } });
+        let endpoint = |address: &str, port: u16| json!({ "endpoint": { "address": socket(address, port) } });
+        let one = |name: &str, value: Value| BTreeMap::from([(name.to_owned(), value)]);
+        let endpoints = json!({ "endpoints": [{ "lb_endpoints": [endpoint("127.1.0.21", PORT)], "load_balancing_weight": 1 }] });
+        let client = Proxy { endpoints: one("a", endpoints), ..Proxy::default() };
+        let inbound = json!({ "name": "inbound|9080||", "endpoints": [endpoint("127.0.0.1", 19101)] });
+        let listener = json!({ "name": "127.1.0.21_9080", "address": socket("127.1.0.21", PORT), "cluster": "inbound|9080||" });
+        let server =
+            Proxy { clusters: one("inbound|9080||", inbound), listeners: one("127.1.0.21_9080", listener), ..Proxy::default() };
+        let proxies = BTreeMap::from([("east/productpage".to_owned(), client), ("east/reviews".to_owned(), server)]);
+        let recording = Recording { form: FORM, istio: "1.30.3".to_owned(), objects: "0".to_owned(), proxies, pods: 1 };
+        assert_eq!(recording.clone().with_pods(1), recording);
+        let several = recording.with_pods(3);
+        let told = &several.proxies["east/productpage"].endpoints["a"]["endpoints"][0];
+        let pods = [("127.1.0.21", PORT), ("127.1.1.1", PORT), ("127.1.1.2", PORT)];
+        let wanted = json!({ "lb_endpoints": pods.map(|(address, port)| endpoint(address, port)), "load_balancing_weight": 3 });
+        assert_eq!(*told, wanted);
+        let server = &several.proxies["east/reviews"];
+        assert_eq!(server.listeners["127.1.1.2_9080"]["address"], socket("127.1.1.2", PORT));
+        let cluster = &server.clusters[server.listeners["127.1.1.2_9080"]["cluster"].as_str().expect("it names one")];
+        assert_eq!(cluster["endpoints"][0], endpoint("127.0.0.1", 19152));
+    }
+
+    #[test]
     fn a_text_is_read_as_it_was_written() {
         let proxies = BTreeMap::from([("east/productpage".to_owned(), proxy())]);
-        let recording = Recording { form: FORM, istio: "1.30.3".to_owned(), objects: "0".to_owned(), proxies };
+        let recording = Recording { form: FORM, istio: "1.30.3".to_owned(), objects: "0".to_owned(), proxies, pods: 1 };
         assert_eq!(Recording::parse(&recording.text()), Ok(recording.clone()));
         assert!(Recording::parse(&recording.text().replace("\"form\": 1", "\"form\": 0")).is_err());
     }

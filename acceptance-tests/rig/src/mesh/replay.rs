@@ -51,7 +51,9 @@ impl Replay {
         for (seat, bootstrap) in &bootstraps {
             validate(&envoy, supervisor.room(), &seat.name(), bootstrap)?;
         }
-        let mut fleet = Fleet::with_backends(&with(Role::Server).collect::<Vec<_>>())?;
+        let serving: Vec<Spot> = with(Role::Server).collect();
+        let mut fleet = Fleet::with_backends(&serving)?;
+        fleet.add_pods(&serving, recording.pods())?;
         fleet.add_proxies(&envoy, &supervisor, bootstraps.into_iter())?;
         Ok(Self { fleet, _relays: relays, _supervisor: supervisor, _addresses: addresses })
     }
