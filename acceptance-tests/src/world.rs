@@ -86,6 +86,19 @@ impl World {
         Self { rig: rig.clone(), sandbox, work, plans: Cell::new(0), room: Rc::new(room) }
     }
 
+    /// [`Self::clusters`] of somebody without network, whose CLI finds providers in the folder `mirror` beside the working
+    /// directory and nowhere else; `fill` makes what is there.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub fn offline(rig: &Rig, fill: impl FnOnce(&Path)) -> Self {
+        let world = Self::clusters(rig);
+        let mirror = world.room.path().join("mirror");
+        fill(&mirror);
+        let sandbox = Sandbox::with_mirror(world.room.path(), &mirror).unwrap_or_else(|problem| panic!("{problem}"));
+        Self { sandbox, ..world }
+    }
+
     /// Another working directory with a state of its own beside this one; this one's clusters are
     /// at `../work/clusters/<name>` for it.
     ///

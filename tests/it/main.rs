@@ -8,6 +8,7 @@ mod destination;
 mod federation;
 mod foresight;
 mod functions;
+mod hostile;
 mod istio_object;
 mod kubernetes;
 mod mesh;

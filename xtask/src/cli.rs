@@ -2,7 +2,7 @@
 //!
 //! Invariant: a [`Sandbox`] passes nothing of the user's set-up on: no `TF_*`, no CLI
 //! configuration, no home folder, no credentials. The only provider it knows is the one under
-//! test, by `dev_overrides`.
+//! test, by `dev_overrides` or in a mirror.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -104,7 +104,11 @@ impl fmt::Display for Cli {
 pub struct Sandbox {
     home: PathBuf,
     config: PathBuf,
+    is_offline: bool,
 }
+
+/// Nothing answers there: who asks the network nevertheless fails at once.
+const NO_PROXY: &str = "http://127.0.0.1:9";
 
 impl Sandbox {
     /// Creates the room in `folder`; `provider_folder` holds the provider's binary and nothing
@@ -113,14 +117,28 @@ impl Sandbox {
     /// # Errors
     /// When the files cannot be written.
     pub fn create(folder: &Path, provider_folder: &Path) -> Result<Self> {
-        let home = folder.join("home");
-        std::fs::create_dir_all(&home).map_err(Problem::file("create", &home))?;
-        let config = folder.join("cli.tfrc");
         let quoted = Value::String(provider_folder.display().to_string());
         let text =
             format!("provider_installation {{\n  dev_overrides {{\n    \"{SOURCE}\" = {quoted}\n  }}\n  direct {{}}\n}}\n");
+        Self::with_configuration(folder, &text)
+    }
+
+    fn with_configuration(folder: &Path, text: &str) -> Result<Self> {
+        let home = folder.join("home");
+        std::fs::create_dir_all(&home).map_err(Problem::file("create", &home))?;
+        let config = folder.join("cli.tfrc");
         std::fs::write(&config, text).map_err(Problem::file("write", &config))?;
-        Ok(Self { home, config })
+        Ok(Self { home, config, is_offline: false })
+    }
+
+    /// Creates the room of somebody without network: the CLI finds providers in `mirror` and nowhere else.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn with_mirror(folder: &Path, mirror: &Path) -> Result<Self> {
+        let quoted = Value::String(mirror.display().to_string());
+        let text = format!("provider_installation {{\n  filesystem_mirror {{\n    path = {quoted}\n  }}\n}}\n");
+        Ok(Self { is_offline: true, ..Self::with_configuration(folder, &text)? })
     }
 
     /// Makes one more provider known, for tests of what comes from others; `folder` holds its binary.
@@ -150,6 +168,9 @@ impl Sandbox {
             .env("TF_IN_AUTOMATION", "1")
             .env("TF_INPUT", "0")
             .env("CHECKPOINT_DISABLE", "1");
+        if self.is_offline {
+            command.env("HTTPS_PROXY", NO_PROXY).env("HTTP_PROXY", NO_PROXY);
+        }
         command
     }
 }

@@ -2,7 +2,7 @@
 //! tests find the same CLIs in the same way.
 //!
 //! ```text
-//! main.rs → test | bench | quickstart | dev | docs | golden | mesh | tidy | tools     one command each
+//! main.rs → test | bench | quickstart | dev | docs | golden | mesh | release | tidy | tools     one command each
 //!              └──── tools (find or build) · cli (run terraform, tofu) · term (print)
 //! ```
 //!
@@ -16,6 +16,7 @@ pub mod golden;
 pub mod mesh;
 pub mod problem;
 pub mod quickstart;
+pub mod release;
 pub mod soak;
 pub mod term;
 pub mod test;

@@ -17,9 +17,9 @@ cargo xt <command>
   dev                two real API servers and a folder with a wired CLI, until Ctrl-C
   test               everything that has to be green, in CI too
   tidy               the rules of the house alone (arrows, file sizes, links, invariants; seconds)
-  soak [runs]        random object sets and journeys, every write broken in every way, 10000 of each
-                     unless told otherwise, 100 names of objects for each of these, and 1000 refreshes
-                     among noise on real API servers; prints what repeats a failure
+  soak [runs]        hostile messages, random object sets and journeys, every write broken in every way, 10000
+                     of each unless told otherwise, ten hostile requests and 100 names of objects for each of
+                     these, and 1000 refreshes among noise on real API servers; prints what repeats a failure
   bench [N...]       apply and plan N objects (10, 100 and 500) on two real API servers, beside another
                      provider and the core alone; a quarter of an hour; a table for docs/dev/benchmarks.md
   replay [text]      what istiod told the proxies of each case, told again to real Envoys, with traffic; no istiod
@@ -29,6 +29,8 @@ cargo xt <command>
   golden [filter]    run the golden cases and rewrite their expected files; review the diff
   docs [--check]     generate docs/ from the provider's schema; --check compares instead
   codegen [--check]  generate the wire code from proto/; --check compares instead
+  release [platform] build, check and pack the provider as registries and mirrors want it, for all platforms that can be
+                     built here or for those named (linux_amd64); signs with the gpg key that GLOO_RELEASE_KEY names
   tools [name]       find or build the programs that tests use; with name: print its path
 ";
 
@@ -64,6 +66,7 @@ fn run(arguments: &[&str]) -> Result<ExitCode> {
         ["docs"] => xtask::docs::generate(&Workspace::find()?).map(|()| done),
         ["docs", "--check"] => xtask::docs::check(&Workspace::find()?).map(|()| done),
         ["codegen", rest @ ..] => codegen(rest).map(|()| done),
+        ["release", platforms @ ..] => xtask::release::run(&Workspace::find()?, platforms).map(|()| done),
         ["tools"] => xtask::tools::run(&Workspace::find()?, None).map(|()| done),
         ["tools", name] => xtask::tools::run(&Workspace::find()?, Some(name)).map(|()| done),
         [] => Err(Problem::new(format!("which command?\n\n{USAGE}"))),

@@ -1,5 +1,5 @@
-//! `cargo xt soak`: the tests of names and of the write engine with many more random cases than `cargo xt test` has, and many
-//! refreshes in one process.
+//! `cargo xt soak`: the tests of hostile input, of names and of the write engine with many more random cases than `cargo xt test`
+//! has, and many refreshes in one process.
 //!
 //! Invariant: the seed is printed before the run, so that a failure can be repeated.
 
@@ -23,7 +23,25 @@ struct Test {
     most: usize,
 }
 
-const TESTS: [Test; 4] = [
+const TESTS: [Test; 7] = [
+    Test {
+        what: "messages of damaged values, states and types",
+        beside: &[],
+        cargo: &["--package", "tf-value", "--test", "all", "--", "hostile::"],
+        most: usize::MAX,
+    },
+    Test {
+        what: "times ten requests that no core sends, to the protocol layer alone",
+        beside: &[],
+        cargo: &["--package", "tf-server", "--lib", "--", "hostile::every_request"],
+        most: usize::MAX,
+    },
+    Test {
+        what: "times ten requests that no core sends, to the provider",
+        beside: &[],
+        cargo: &["--package", "terraform-provider-gloo", "--test", "it", "--", "hostile::"],
+        most: usize::MAX,
+    },
     Test {
         what: "times a hundred names of objects, from inputs that are made to collide",
         beside: &[],

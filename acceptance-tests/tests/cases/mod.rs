@@ -13,7 +13,9 @@ mod brownfield;
 mod complaints;
 mod drift;
 mod examples;
+mod guides;
 mod harness;
+mod install;
 mod lifecycle;
 mod live;
 mod live_access;
@@ -23,6 +25,7 @@ mod live_inventory;
 mod moves;
 mod overlays;
 mod ownership;
+mod pipeline;
 mod plans;
 mod progress;
 mod protection;
@@ -35,7 +38,10 @@ mod unknowns;
 pub fn all() -> Vec<Case> {
     let subjects = [
         harness::cases(),
+        install::cases(),
         examples::cases(),
+        guides::cases(),
+        pipeline::cases(),
         lifecycle::cases(),
         drift::cases(),
         ownership::cases(),

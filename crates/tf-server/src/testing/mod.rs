@@ -13,6 +13,7 @@ mod arrive;
 mod client;
 mod config;
 mod core;
+pub mod hostile;
 mod life;
 mod outcome;
 mod proposed;

@@ -3,6 +3,7 @@
 mod cancel;
 mod data;
 mod faults;
+mod hostile;
 mod identity;
 mod life;
 mod moves;

@@ -481,7 +481,7 @@ impl DataSource for Lookup {
             let name = config.get("name").as_str().expect("a required argument is set").to_owned();
             let Value::Map(mut members) = config else { panic!("a configuration is an object") };
             let limit = members["limit"].as_number().and_then(tf_value::Number::as_i64).expect("a default is filled in");
-            let found = (0..limit).map(|number| format!("{name}-{number}"));
+            let found = (0..limit).take(100).map(|number| format!("{name}-{number}"));
             members.insert("found".to_owned(), Value::strings(found));
             match name.as_str() {
                 "missing" => return Applied { diagnostics: error("Nothing found"), ..Applied::default() },

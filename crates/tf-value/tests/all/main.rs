@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod hostile;
 mod json;
 mod msgpack;
 mod number;
