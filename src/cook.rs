@@ -33,6 +33,12 @@ pub(crate) fn cook(finding: &Finding, ty: &Type) -> Diagnostic {
     if path.steps().is_empty() { diagnostic } else { diagnostic.at(path) }
 }
 
+/// A finding as a text, where there is no place for a diagnostic: in the error of a function.
+pub(crate) fn told(finding: &Finding) -> String {
+    let Finding { code, path, cluster: _, object: _, what, why, fix } = finding;
+    kube_apply::printable(&format!("{} ({code}) at {path}: {what}\n\n{why}\n\n{fix}", code.summary()))
+}
+
 /// The text as the beginning of a paragraph. An attribute's name stays as it is written.
 fn capitalised(text: &str) -> String {
     let articles = [("the ", "The "), ("a ", "A "), ("an ", "An ")];

@@ -140,10 +140,7 @@ fn is_error(finding: &Finding) -> bool {
 }
 
 fn refused(findings: &Findings) -> Refusal {
-    let told = findings.iter().filter(|finding| is_error(finding)).map(|finding| {
-        let Finding { code, path, cluster: _, object: _, what, why, fix } = finding;
-        kube_apply::printable(&format!("{} ({code}) at {path}: {what}\n\n{why}\n\n{fix}", code.summary()))
-    });
+    let told = findings.iter().filter(|finding| is_error(finding)).map(crate::cook::told);
     Refusal { summary: "The destination has errors", details: told.collect() }
 }
 

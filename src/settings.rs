@@ -196,7 +196,8 @@ pub(crate) fn owner_is_unknown() -> Diagnostics {
     diagnostics
 }
 
-fn decode_labels(labels: &Reader<'_>, d: &mut Diagnostics) -> Option<BTreeMap<String, String>> {
+/// Labels of every object, checked; `None` while one of them is unknown.
+pub(crate) fn decode_labels(labels: &Reader<'_>, d: &mut Diagnostics) -> Option<BTreeMap<String, String>> {
     let entries = match labels.entries() {
         Tf::Unknown => return None,
         Tf::Null => return Some(BTreeMap::new()),

@@ -62,7 +62,12 @@ impl ClusterData {
 
 /// Counts by what is counted.
 pub(crate) fn counts(counts: BTreeMap<String, usize>) -> Value {
-    Value::map(counts.into_iter().map(|(key, count)| (key, Value::int(i64::try_from(count).unwrap_or(i64::MAX)))))
+    Value::map(counts.into_iter().map(|(key, number)| (key, count(number))))
+}
+
+/// A count.
+pub(crate) fn count(count: usize) -> Value {
+    Value::int(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
 /// The cluster, and the revision of which facts are asked for.

@@ -2,5 +2,9 @@
 
 pub(crate) mod cluster;
 pub(crate) mod failover;
+pub(crate) mod objects;
 mod read;
+mod scope;
 pub(crate) mod service;
+pub(crate) mod services;
+pub(crate) mod workloads;

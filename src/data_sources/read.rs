@@ -1,9 +1,10 @@
-//! What both data sources do: ask clusters, and fail rather than give a shorter answer.
+//! What data sources do: ask clusters, and fail rather than give a shorter answer.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kube_apply::Standing;
 use kube_apply::port::Kinds;
+use kube_apply::{ClusterError, Standing};
 use mesh_model::Input;
 use mesh_model::names::ClusterName;
 use tf_value::{Diagnostic, Diagnostics, Number, Path, Type, Value};
@@ -31,6 +32,27 @@ pub(crate) const BACKENDS_BY_HAND: &str = "  backends = [{
     service_accounts = [\"bookinfo-reviews\"]
   }]";
 
+/// The clusters to ask: those that are named, else all of the provider block. `by_hand` is the HCL with which the answer is
+/// written.
+///
+/// # Errors
+/// When the provider's clusters are not known yet, and none are named.
+pub(crate) fn asked_clusters(
+    session: &Session,
+    named: Option<&BTreeSet<ClusterName>>,
+    by_hand: &str,
+) -> Result<BTreeSet<ClusterName>, Diagnostics> {
+    match named {
+        Some(named) => Ok(named.clone()),
+        None if session.settings.clusters.is_some() => Ok(session.fleet.clusters().cloned().collect()),
+        None => Err(Diagnostic::error(
+            "Clusters are not known yet",
+            format!("The provider's `clusters` are known only after apply, so which clusters to ask is not known.\n\nName them with `clusters = [\"east\", \"west\"]`, let the data source be read during apply with `depends_on`, or write the answer by hand:\n\n{by_hand}"),
+        )
+        .into()),
+    }
+}
+
 /// The inventory of one cluster.
 ///
 /// # Errors
@@ -42,7 +64,21 @@ pub(crate) async fn inventory(
     path: &Path,
     by_hand: &str,
 ) -> Result<Vec<Arc<serde_json::Value>>, Diagnostics> {
-    if let Some(answer) = session.fleet.inventory(cluster, &Kinds::All).await {
+    answered(session, cluster, session.fleet.inventory(cluster, &Kinds::All).await, path, by_hand)
+}
+
+/// What a cluster has answered, if it could be asked at all.
+///
+/// # Errors
+/// As [`inventory`].
+pub(crate) fn answered<T>(
+    session: &Session,
+    cluster: &ClusterName,
+    answer: Option<Result<T, ClusterError>>,
+    path: &Path,
+    by_hand: &str,
+) -> Result<T, Diagnostics> {
+    if let Some(answer) = answer {
         return answer.map_err(|error| crate::cook::cook(&error.finding(), &Type::object::<String>([])).at(path.clone()).into());
     }
     let (summary, detail) = match session.standing(cluster) {

@@ -10,8 +10,8 @@ use tf_server::{Applied, BoxFuture, Cx, DataSource};
 use tf_value::schema::{Attribute, Kind, Schema};
 use tf_value::{Diagnostics, Path, Reader, Tf, Type, Value};
 
-use super::cluster::counts;
-use super::read::{BACKENDS_BY_HAND, inventory, value};
+use super::read::{BACKENDS_BY_HAND, asked_clusters, inventory, value};
+use super::services::{counted, counted_attributes};
 use crate::schema::{Side, backend};
 use crate::session::Configured;
 
@@ -38,15 +38,7 @@ impl ServiceData {
         let session = self.configured.session()?;
         let query = query(config)?;
         let mut diagnostics = Diagnostics::new();
-        if query.clusters.is_none() && session.settings.clusters.is_none() {
-            diagnostics.error(
-                &Path::root(),
-                "Clusters are not known yet",
-                format!("The provider's `clusters` are known only after apply, so which clusters to ask is not known.\n\nName them with `clusters = [\"east\", \"west\"]`, let the data source be read during apply with `depends_on`, or write the backends by hand:\n\n{BACKENDS_BY_HAND}"),
-            );
-            return Err(diagnostics);
-        }
-        let asked: BTreeSet<ClusterName> = query.clusters.clone().unwrap_or_else(|| session.fleet.clusters().cloned().collect());
+        let asked = asked_clusters(&session, query.clusters.as_ref(), BACKENDS_BY_HAND)?;
         let path = if query.clusters.is_some() { Path::of("clusters") } else { Path::root() };
         let ty = self.schema().ty();
         let mut backends = Vec::new();
@@ -70,14 +62,7 @@ impl ServiceData {
                 cluster.to_string(),
                 Value::map(service.subsets.into_iter().map(|(label, values)| (label, Value::strings(values)))),
             );
-            observed.insert(
-                cluster.to_string(),
-                Value::map([
-                    ("pods", Value::int(i64::try_from(service.observed.pods).unwrap_or(i64::MAX))),
-                    ("ready_pods", Value::int(i64::try_from(service.observed.ready).unwrap_or(i64::MAX))),
-                    ("localities", counts(service.observed.localities)),
-                ]),
-            );
+            observed.insert(cluster.to_string(), counted(service.observed));
         }
         if diagnostics.has_errors() {
             return Err(diagnostics);
@@ -159,11 +144,6 @@ impl DataSource for ServiceData {
     }
 
     fn schema(&self) -> Schema {
-        let observed = vec![
-            Attribute::computed("pods", Type::Number, "Number of its pods."),
-            Attribute::computed("ready_pods", Type::Number, "Number of its pods that are ready."),
-            Attribute::computed("localities", Type::map(Type::Number), "Number of its pods by `<region>/<zone>`."),
-        ];
         Schema {
             version: 0,
             description: "A Service in every cluster that has it, as `backends` of a virtual destination. Read during plan and pinned in it; a cluster that does not answer is an error, never a shorter list.".to_owned(),
@@ -187,7 +167,7 @@ impl DataSource for ServiceData {
                     Type::map(Type::map(Type::list(Type::String))),
                     "Labels in which its workloads differ, with their values, by cluster.",
                 ),
-                Attribute::computed("observed", Kind::map(observed), "What changes by itself, by cluster; never use it in an argument of a resource."),
+                Attribute::computed("observed", Kind::map(counted_attributes()), "What changes by itself, by cluster; never use it in an argument of a resource."),
             ],
         }
     }

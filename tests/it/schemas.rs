@@ -37,6 +37,8 @@ fn results_of_data_sources_fit_the_arguments() {
     assert_eq!(part(&mesh, "clusters"), tf_value::Type::map(part(&source("gloo_cluster"), "facts")));
     assert_eq!(part(&mesh, "mesh"), part(&destination, "virtual_mesh"));
     let backends = part(&source("gloo_service"), "backends");
+    let tf_value::Type::Map(listed) = part(&source("gloo_services"), "services") else { panic!("a map") };
+    assert_eq!(part(&listed, "backends"), backends);
     assert_eq!(backends, part(&part(&mesh, "federation"), "exports"));
     // which subsets a cluster serves is the author's choice: a cluster does not say it
     let tf_value::Type::List(taken) = part(&destination, "backends") else { panic!("a list") };

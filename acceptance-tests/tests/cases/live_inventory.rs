@@ -39,6 +39,21 @@ data "gloo_service" "all" {{
   name      = each.key
 }}
 
+data "gloo_services" "all" {{
+  namespaces = ["bookinfo", "istio-system"]
+}}
+
+data "gloo_workloads" "all" {{
+  namespaces = ["bookinfo", "istio-system"]
+}}
+
+output "lists" {{
+  value = [
+    [data.gloo_services.all.services, data.gloo_services.all.unusable, data.gloo_services.all.observed],
+    [data.gloo_workloads.all.workloads, data.gloo_workloads.all.observed],
+  ]
+}}
+
 output "clusters" {{
   value = data.gloo_cluster.all
 }}

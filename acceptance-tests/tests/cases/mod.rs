@@ -17,6 +17,7 @@ mod guides;
 mod harness;
 mod install;
 mod lifecycle;
+mod listing;
 mod live;
 mod live_access;
 mod live_answers;
@@ -44,6 +45,7 @@ pub fn all() -> Vec<Case> {
         pipeline::cases(),
         lifecycle::cases(),
         drift::cases(),
+        listing::cases(),
         ownership::cases(),
         takeover::cases(),
         brownfield::cases(),

@@ -32,6 +32,8 @@ use crate::port::{Answer, Cluster, Kinds, LiveObject, Precondition, Remark, Seen
 use crate::{Class, ClusterError, ownership, yaml};
 use files::Folder;
 
+pub use files::file_of;
+
 /// How long a write waits for another writer, unless told otherwise.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
 

@@ -43,15 +43,19 @@ pub fn drift_lines(manifest: &Manifest, live: Option<&Value>) -> Vec<String> {
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        let is_obeyed = (c.is_control() && c != '\n')
-            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-        if is_obeyed {
+        if c != '\n' && is_obeyed(c) {
             shown.push_str(&format!("\\u{:04x}", u32::from(c)));
         } else {
             shown.push(c);
         }
     }
     shown
+}
+
+/// Whether a terminal obeys the character, or the order in which text is read changes with it.
+pub(crate) fn is_obeyed(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// The same lines, each with who made it so, where the cluster knows: `…; by kubectl-edit at 2026-08-20T10:02:11Z (Update)`.

@@ -13,7 +13,7 @@ use mesh_model::names::{ClusterName, Namespace, OwnerId};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use crate::port::{Cluster, Kinds, Packed};
+use crate::port::{Cluster, Kinds, LiveObject, Packed};
 use crate::{Class, ClusterError};
 
 /// How many requests run at once, unless told otherwise.
@@ -73,6 +73,15 @@ pub(crate) struct Listed {
     pub(crate) by_claim: BTreeMap<Claim, Vec<ObjectKey>>,
 }
 
+/// Everything that an owner has in one cluster.
+#[derive(Clone, Debug)]
+pub struct Owned {
+    /// what carries its label, in the order of keys
+    pub objects: Vec<LiveObject>,
+    /// kinds ([`istio_objects::Kind::key_name`]) that may not be listed: objects of them may be there, too
+    pub unlisted: BTreeSet<String>,
+}
+
 impl Fleet {
     /// A fleet; opens nothing. A decommissioned cluster is never asked, even if it is a member too.
     #[must_use]
@@ -124,6 +133,20 @@ impl Fleet {
     pub async fn inventory(&self, cluster: &ClusterName, kinds: &Kinds) -> Option<Result<Vec<Arc<Value>>, ClusterError>> {
         let slot = self.slot(cluster)?;
         Some(slot.ask(slot.cluster.inventory(kinds)).await)
+    }
+
+    /// What the owner has in a cluster, from the list that refreshes share: asking costs nothing after one of them. `None` when
+    /// the cluster is not [`Standing::Ready`].
+    ///
+    /// # Errors
+    /// As [`Self::inventory`].
+    pub async fn owned(&self, cluster: &ClusterName) -> Option<Result<Owned, ClusterError>> {
+        let slot = self.slot(cluster)?;
+        let listed = slot.listed(&self.owner).await;
+        Some(listed.map(|listed| Owned {
+            objects: listed.objects.values().map(Packed::unpack).collect(),
+            unlisted: slot.cluster.unlisted(),
+        }))
     }
 
     /// The objects under these keys in a cluster, and those of the same kinds with this claim. `None` when the cluster is not

@@ -72,10 +72,11 @@ mod verdict;
 mod write;
 pub mod yaml;
 
-pub use directory::DirectoryCluster;
+// what a folder holds is also made without one, for delivery by others
+pub use directory::{DirectoryCluster, file_of};
 pub use drift::{MISSING, drift_lines, printable};
 pub use error::{Class, ClusterError, Words};
-pub use fleet::{Fleet, Member, Standing};
+pub use fleet::{Fleet, Member, Owned, Standing};
 pub use instance::{Census, Instance, nonce_of};
 pub use ownership::Residue;
 pub use preflight::{Adopt, Cleared, OnUnreachable, Request, preflight};

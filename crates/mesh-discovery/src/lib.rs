@@ -3,6 +3,8 @@
 //! ```text
 //! objects, as `kubectl get -o yaml` prints them → cluster_facts → facts of the cluster + Findings
 //!                                               → service       → backend of a destination + Findings
+//!                                               → services      → backends, or why there is none, for each Service + Findings
+//!                                               → workloads     → what runs, and as whom + Findings
 //! ```
 //!
 //! Contract:
@@ -24,15 +26,19 @@ mod nodes;
 mod ports;
 mod read;
 mod revisions;
+mod selected;
 mod service;
 mod verdict;
 mod workload;
+mod workloads;
 
 use mesh_model::Findings;
 
 pub use cluster::{ClusterFound, ClusterObserved, cluster_facts};
 pub use inventory::CLAIM_ANNOTATION;
-pub use service::{Asked, ServiceFacts, ServiceObserved, service};
+pub use selected::Selected;
+pub use service::{Asked, ListedService, ServiceFacts, ServiceObserved, service, services};
+pub use workloads::{ListedWorkload, WorkloadFacts, WorkloadObserved, workloads};
 
 /// What was found out, and what is to be said about it.
 #[derive(Clone, Debug, PartialEq, Eq)]

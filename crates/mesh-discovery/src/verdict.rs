@@ -32,6 +32,11 @@ impl<'c> Verdicts<'c> {
         self.findings.push(finding.in_cluster(self.cluster).on_object(object));
     }
 
+    /// A finding that was made elsewhere.
+    pub(crate) fn pass_on(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
     pub(crate) fn has_error(&self) -> bool {
         self.findings.iter().any(|finding| finding.code.severity() == Severity::Error)
     }

@@ -12,6 +12,21 @@ use crate::read;
 /// Label of the canonical name, by which WorkloadEntries and pods are selected alike.
 pub(crate) const CANONICAL_NAME: &str = "service.istio.io/canonical-name";
 
+/// Label of the version, where the author sets it.
+pub(crate) const CANONICAL_REVISION: &str = "service.istio.io/canonical-revision";
+
+/// Labels that name a pod or a rollout instead of a kind of pod.
+pub(crate) const FLEETING: [&str; 8] = [
+    "pod-template-hash",
+    "controller-revision-hash",
+    "pod-template-generation",
+    "statefulset.kubernetes.io/pod-name",
+    "apps.kubernetes.io/pod-index",
+    "batch.kubernetes.io/controller-uid",
+    "batch.kubernetes.io/job-name",
+    CANONICAL_REVISION,
+];
+
 /// What a proxy container is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -113,6 +128,15 @@ impl<'a> Member<'a> {
             .unwrap_or_else(|| self.workload_name());
         let cut: String = name.chars().take(63).collect();
         cut.strip_suffix('-').unwrap_or(&cut).to_owned()
+    }
+
+    /// The canonical revision that the injector gives: the label itself, else `app.kubernetes.io/version`, else `version`, else
+    /// `latest`.
+    pub(crate) fn canonical_revision(&self) -> &'a str {
+        [CANONICAL_REVISION, "app.kubernetes.io/version", "version"]
+            .iter()
+            .find_map(|label| self.labels.get(label).copied().filter(|value| !value.is_empty()))
+            .unwrap_or("latest")
     }
 
     /// What its own label or annotation says about injection, the label first.

@@ -14,6 +14,8 @@ use super::manifests::Cache;
 use crate::port::{LiveObject, Revision};
 use crate::{Class, ClusterError, hex_digest, yaml};
 
+/// The folder of all objects that are written.
+const MANIFESTS: &str = "manifests";
 /// The folder of objects without a namespace; `_` is in no name of a namespace.
 const CLUSTER_SCOPE: &str = "_cluster";
 /// No object is near this large: etcd refuses more than 1.5 MiB.
@@ -43,12 +45,12 @@ impl Folder {
     }
 
     pub(super) fn manifests(&self) -> PathBuf {
-        self.root.join("manifests")
+        self.root.join(MANIFESTS)
     }
 
     /// Where an object is stored.
     pub(super) fn path(&self, key: &ObjectKey) -> PathBuf {
-        self.manifests().join(key.namespace.as_ref().map_or(CLUSTER_SCOPE, Namespace::as_str)).join(file_name(key))
+        self.root.join(file_of(key))
     }
 
     /// # Errors
@@ -259,6 +261,14 @@ impl Folder {
 /// Whether nothing is there, not even a link that leads nowhere.
 fn is_absent(path: &Path, error: &std::io::Error) -> bool {
     error.kind() == ErrorKind::NotFound && std::fs::symlink_metadata(path).is_err()
+}
+
+/// Where a directory cluster has an object, below its folder: `manifests/<namespace>/<Kind>-<name>.yaml`, `_cluster` in the
+/// place of the namespace for objects without one.
+#[must_use]
+pub fn file_of(key: &ObjectKey) -> PathBuf {
+    let namespace = key.namespace.as_ref().map_or(CLUSTER_SCOPE, Namespace::as_str);
+    Path::new(MANIFESTS).join(namespace).join(file_name(key))
 }
 
 /// `<Kind>-<name>.yaml`. A name too long for a file system is cut and gets a hash behind `~`, which is in no name.

@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use crate::drift::is_obeyed;
+
 /// A key longer than this is written in the explicit form `? key`: readers look ahead 1024 characters at most.
 const LONGEST_SIMPLE_KEY: usize = 1000;
 
@@ -102,9 +104,8 @@ fn string(out: &mut String, text: &str) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            ' '..='~' | '\u{a0}'..='\u{2027}' | '\u{202a}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}' => out.push(c),
-            '\u{ff00}'..='\u{fffd}' | '\u{1_0000}'.. => out.push(c),
-            // control characters, other line breaks, the byte order mark and non-characters
+            ' '..='~' | '\u{a0}'..='\u{fffd}' | '\u{1_0000}'.. if !is_obeyed(c) => out.push(c),
+            // control characters, other line breaks, what reorders text, the byte order mark and non-characters
             _ => write!(out, "\\u{:04x}", u32::from(c)).expect("writing to a String cannot fail"),
         }
     }

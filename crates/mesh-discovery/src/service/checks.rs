@@ -81,6 +81,32 @@ impl<'a> Found<'_, 'a, '_> {
         }
     }
 
+    /// An error for templates without pods whose pods will have no sidecar: that there are none now must not make the Service
+    /// one that is listed.
+    pub(super) fn check_templates(&mut self) {
+        if !self.inventory.has(Kind::Namespace) {
+            return;
+        }
+        let bare = |member: &&Member<'a>| {
+            member.pod.is_none()
+                && !self.has_pods(member)
+                && !member.has_proxy(Role::Sidecar)
+                && (member.has_proxy(Role::Gateway) || !self.is_to_be_injected(member))
+        };
+        let names = workload_names(self.behind.iter().filter(bare));
+        if names.is_empty() {
+            return;
+        }
+        let (object, cluster, namespace) = (self.object(), self.verdicts.cluster, self.namespace);
+        self.verdicts.object(
+            Code::SidecarMissing,
+            &object,
+            format!("Behind {object} in cluster {cluster} are workloads whose pods will have no sidecar: {names}."),
+            "The destination calls all its endpoints with mutual TLS; pods without a sidecar refuse it.",
+            format!("Label the namespace: kubectl label namespace {namespace} istio-injection=enabled"),
+        );
+    }
+
     /// Errors for workloads that answer without mutual TLS of a sidecar.
     pub(super) fn check_sidecars(&mut self) {
         let namespace = self.inventory.get(Kind::Namespace, "", self.service.namespace);

@@ -1,6 +1,7 @@
 //! A Service as the backend of a destination.
 
 mod checks;
+mod list;
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +18,9 @@ use crate::nodes;
 use crate::ports::ports;
 use crate::read;
 use crate::verdict::{Verdicts, kubectl_get};
-use crate::workload::{CANONICAL_NAME, Member, Role, members, workload_names};
+use crate::workload::{CANONICAL_NAME, FLEETING, Member, Role, members, workload_names};
+
+pub use list::{ListedService, services};
 
 /// Which Service is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -73,8 +76,20 @@ pub fn service(
 ) -> Discovered<Option<ServiceFacts>> {
     let inventory = Inventory::new(objects, owner);
     let mut verdicts = Verdicts::new(cluster);
-    check_inventory(&inventory, &mut verdicts);
+    check_services(&inventory, &mut verdicts);
+    let value = match inventory.get(Kind::Service, asked.namespace.as_str(), asked.name.as_str()) {
+        None => Some(None),
+        Some(object) => Found::new(&inventory, object, asked, &mut verdicts).facts().map(Some),
+    };
+    let value = if verdicts.has_error() { None } else { value };
+    Discovered { value, findings: verdicts.into_findings() }
+}
+
+/// What is wrong with an inventory that is asked for Services.
+fn check_services(inventory: &Inventory<'_>, verdicts: &mut Verdicts<'_>) {
+    check_inventory(inventory, verdicts);
     if !inventory.has(Kind::Service) {
+        let cluster = verdicts.cluster;
         verdicts.cluster(
             Code::KindMissing,
             format!("The inventory of cluster {cluster} has no Service."),
@@ -82,12 +97,6 @@ pub fn service(
             kubectl_get(cluster, "services"),
         );
     }
-    let value = match inventory.get(Kind::Service, asked.namespace.as_str(), asked.name.as_str()) {
-        None => Some(None),
-        Some(object) => Found::new(&inventory, object, asked, &mut verdicts).facts().map(Some),
-    };
-    let value = if verdicts.has_error() { None } else { value };
-    Discovered { value, findings: verdicts.into_findings() }
 }
 
 /// A Service and what stands behind it.
@@ -227,14 +236,17 @@ impl<'f, 'a, 'c> Found<'f, 'a, 'c> {
         if label.is_some() || member.pod.is_some() {
             return label == Some(&name);
         }
-        // a template without pods: what the injector will do
+        !self.has_pods(member) && self.is_to_be_injected(member) && member.canonical_name() == name
+    }
+
+    /// What the injector will do with the pods of a template.
+    fn is_to_be_injected(&self, template: &Member<'a>) -> bool {
         let namespace = self.inventory.get(Kind::Namespace, "", self.service.namespace);
-        let is_injected = member.inject().unwrap_or_else(|| {
+        template.inject().unwrap_or_else(|| {
             namespace.is_some_and(|namespace| {
                 namespace.label("istio-injection") == Some("enabled") || namespace.label("istio.io/rev").is_some()
             })
-        });
-        !self.has_pods(member) && is_injected && member.canonical_name() == name
+        })
     }
 
     /// Whether it is behind a Service that serves the same destinations: then it is meant to be taken in.
@@ -313,17 +325,6 @@ impl<'f, 'a, 'c> Found<'f, 'a, 'c> {
 
     /// Labels with more than one value among the workloads; templates speak for their pods.
     fn subsets(&self) -> BTreeMap<String, BTreeSet<String>> {
-        /// Labels that name a pod or a rollout instead of a kind of pod.
-        const FLEETING: [&str; 8] = [
-            "pod-template-hash",
-            "controller-revision-hash",
-            "pod-template-generation",
-            "statefulset.kubernetes.io/pod-name",
-            "apps.kubernetes.io/pod-index",
-            "batch.kubernetes.io/controller-uid",
-            "batch.kubernetes.io/job-name",
-            "service.istio.io/canonical-revision",
-        ];
         let templates: BTreeSet<&str> =
             self.behind.iter().filter(|member| member.pod.is_none()).map(|member| member.workload.as_str()).collect();
         let speaks = |member: &&Member<'a>| member.pod.is_none() || !templates.contains(member.workload.as_str());

@@ -1,12 +1,12 @@
 //! A case is a folder of `testdata/`: `case.yaml` says what is asked, `in.yaml` is the inventory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use mesh_discovery::{Asked, Discovered, cluster_facts, service};
-use mesh_model::names::{ClusterName, OwnerId, Revision, ServiceName};
+use mesh_discovery::{Asked, Discovered, Selected, cluster_facts, service, services, workloads};
+use mesh_model::names::{ClusterName, Namespace, OwnerId, Revision, ServiceName};
 use mesh_model::{Finding, Severity};
 use serde_json::{Map, Value};
 
@@ -22,6 +22,10 @@ pub(crate) struct Case {
     services: Vec<String>,
     /// Services that serve together with each of these
     together_with: BTreeSet<ServiceName>,
+    /// whether it asks for lists, and what narrows them
+    asks_lists: bool,
+    namespaces: Option<BTreeSet<Namespace>>,
+    selector: BTreeMap<String, String>,
     pub(crate) objects: Vec<Value>,
 }
 
@@ -45,7 +49,20 @@ pub(crate) fn folder(folder: &Path) -> Vec<Value> {
 impl Case {
     fn read(folder_path: &Path) -> Self {
         let case = documents(&folder_path.join("case.yaml")).remove(0);
-        let known = ["about", "cluster", "owner", "revision", "facts", "services", "together_with", "with", "inventory"];
+        let known = [
+            "about",
+            "cluster",
+            "owner",
+            "revision",
+            "facts",
+            "services",
+            "together_with",
+            "lists",
+            "namespaces",
+            "selector",
+            "with",
+            "inventory",
+        ];
         for key in case.as_object().unwrap().keys() {
             assert!(known.contains(&key.as_str()), "{}: case.yaml has no key {key}", folder_path.display());
         }
@@ -68,6 +85,9 @@ impl Case {
             asks_facts: case.get("facts").and_then(Value::as_bool).unwrap_or(true),
             services: texts("services"),
             together_with: texts("together_with").iter().map(|name| name.parse().unwrap()).collect(),
+            asks_lists: case.get("lists").and_then(Value::as_bool).unwrap_or(false),
+            namespaces: case.get("namespaces").map(|_| texts("namespaces").iter().map(|name| name.parse().unwrap()).collect()),
+            selector: case.get("selector").map(|labels| serde_json::from_value(labels.clone()).unwrap()).unwrap_or_default(),
             objects,
         }
     }
@@ -115,18 +135,59 @@ impl Case {
             };
             out.insert(asked.clone(), shape);
         }
+        if self.asks_lists {
+            let (lists, told) = self.lists(objects);
+            out.extend(lists);
+            findings.push_str(&told);
+        }
         (Value::Object(out), findings)
+    }
+
+    /// All Services and all workloads that the case selects.
+    pub(crate) fn lists(&self, objects: &[Value]) -> (Map<String, Value>, String) {
+        let mut findings = String::new();
+        let selected = Selected { namespaces: self.namespaces.as_ref(), labels: &self.selector };
+        let found = services(objects, &self.cluster, selected, self.owner.as_ref());
+        report(&mut findings, "services", &found);
+        let listed = found.value.map(|listed| {
+            let each = listed.into_iter().map(|service| {
+                let key = format!("{}/{}", service.namespace, service.name);
+                report(&mut findings, &key, &service.found);
+                (key, service.found.value.as_ref().map_or(Value::Null, shape::service))
+            });
+            Value::Object(each.collect())
+        });
+        let mut out = Map::from_iter([("services".to_owned(), listed.unwrap_or_default())]);
+        let found = workloads(objects, &self.cluster, selected, self.owner.as_ref());
+        report(&mut findings, "workloads", &found);
+        let listed = found.value.map(|listed| listed.iter().map(shape::workload).collect());
+        out.insert("workloads".to_owned(), listed.unwrap_or_default());
+        (out, findings)
     }
 
     /// The same without what changes by itself.
     pub(crate) fn facts(&self, objects: &[Value]) -> Value {
         let (mut out, _) = self.judge(objects);
-        for found in out.as_object_mut().unwrap().values_mut() {
-            if let Some(found) = found.as_object_mut() {
-                found.remove("observed");
-            }
-        }
+        forget_observed(&mut out);
         out
+    }
+
+    /// The lists without what changes by itself.
+    pub(crate) fn listed_facts(&self, objects: &[Value]) -> Value {
+        let mut lists = Value::Object(self.lists(objects).0);
+        forget_observed(&mut lists);
+        lists
+    }
+}
+
+fn forget_observed(out: &mut Value) {
+    match out {
+        Value::Object(members) => {
+            members.remove("observed");
+            members.values_mut().for_each(forget_observed);
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(forget_observed),
+        _ => {}
     }
 }
 

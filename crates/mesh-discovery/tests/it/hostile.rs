@@ -78,6 +78,7 @@ proptest! {
                 other => vec![other],
             };
             case.judge(&objects);
+            case.lists(&objects);
         }
     }
 

@@ -1,6 +1,8 @@
 //! What was found, in the shape of attributes; nulls are left out, because they only say that a default holds.
 
-use mesh_discovery::{ClusterFound, ClusterObserved, ServiceFacts, ServiceObserved};
+use mesh_discovery::{
+    ClusterFound, ClusterObserved, ListedWorkload, ServiceFacts, ServiceObserved, WorkloadFacts, WorkloadObserved,
+};
 use mesh_model::{Input, encode};
 use serde_json::{Value, json};
 
@@ -29,6 +31,20 @@ pub(crate) fn service(found: &ServiceFacts) -> Value {
         "backend": without_nulls(attributes(&encode::backend(&found.backend))),
         "subsets": found.subsets,
         "observed": { "pods": pods, "ready": ready, "localities": localities },
+    })
+}
+
+pub(crate) fn workload(listed: &ListedWorkload) -> Value {
+    let WorkloadFacts { namespace, canonical_name, revision, service_account, labels, made_by } = &listed.facts;
+    let observed = listed.observed.as_ref().map(|observed| {
+        let WorkloadObserved { pods, ready, sidecars, localities } = observed;
+        json!({ "pods": pods, "ready": ready, "sidecars": sidecars, "localities": localities })
+    });
+    json!({
+        "workload": format!("{namespace}/{canonical_name}/{revision}/{service_account}"),
+        "labels": labels,
+        "made_by": made_by,
+        "observed": observed,
     })
 }
 

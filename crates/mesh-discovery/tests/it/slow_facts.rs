@@ -95,6 +95,7 @@ proptest! {
             shuffle_lists(&mut objects, &mut seed);
             let Value::Array(objects) = objects else { unreachable!() };
             prop_assert_eq!(case.judge(&objects), case.judge(&case.objects), "{}", case.folder.display());
+            prop_assert_eq!(case.lists(&objects), case.lists(&case.objects), "{}", case.folder.display());
         }
     }
 
@@ -116,8 +117,10 @@ proptest! {
             prop_assert!(pods > 0);
             // the kind stays known, as it is in an inventory that is written anew
             let mut objects = objects;
-            objects.push(json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "other", "namespace": "other" } }));
+            let metadata = json!({ "name": "other", "namespace": "other" });
+            objects.push(json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": { "phase": "Succeeded" } }));
             prop_assert_eq!(case.facts(&objects), case.facts(&case.objects), "{}", name);
+            prop_assert_eq!(case.listed_facts(&objects), case.listed_facts(&case.objects), "{}", name);
         }
     }
 
