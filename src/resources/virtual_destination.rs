@@ -293,8 +293,13 @@ fn failover() -> Attribute {
                 Type::map(Type::list(Type::String)),
                 "Clusters one after the other for single client clusters, by client.",
             ),
+            Attribute::optional(
+                "spread",
+                Type::map(Type::map(Type::Number)),
+                "Percent of the requests of single client clusters, by client, by the cluster that serves: `{ east = { east = 80, west = 20 } }`. They make 100 for each client. When a cluster fails the others take over its share; one that is left out serves never, the client's own one too. Clients that are not named here rank.",
+            ),
         ]),
-        "Who serves when the client's own cluster fails; that always comes first. Default: clusters of the same region, then all others in equal share.",
+        "Who serves when the client's own cluster fails, which comes first unless `spread` says otherwise. Default: clusters of the same region, then all others in equal share.",
     )
 }
 

@@ -105,6 +105,22 @@ async fn a_diagram_draws_the_ways() {
 }
 
 #[tokio::test]
+async fn shares_are_foretold() {
+    let spread = set(destination(), "/failover", json!({ "spread": { "east": { "east": 80, "west": 20 } } }));
+    let spread = set(spread, "/clients", json!(["east"]));
+    let table = text("failover_table", spread).await;
+    for row in [
+        "all well                         east 80%, west 20%        answered\n",
+        // of what lives in east 1.4 times half counts
+        "1 of 2 own pods dead             east 73.68%, west 26.32%  answered by a retry\n",
+        "2 of 2 own pods dead             west 100%                 answered by a retry\n",
+        "cluster west down                east 100%                 answered by a retry\n",
+    ] {
+        assert!(table.contains(row), "{table}");
+    }
+}
+
+#[tokio::test]
 async fn what_matters_and_is_not_known_makes_the_result_unknown() {
     for pointer in ["/virtual_mesh/clusters/west/gateways/0/addresses/0", "/backends", "/hostname", "/timeout"] {
         let answer = call("failover_table", set(destination(), pointer, unknown())).await.unwrap();

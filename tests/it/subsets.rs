@@ -35,6 +35,23 @@ async fn a_swap_is_refused_and_goes_by_the_step_that_is_shown() {
 }
 
 #[tokio::test]
+async fn a_subset_that_comes_to_all_that_a_client_reaches_comes_without_calls() {
+    let world = World::new().await;
+    let of = |weights: &[(&str, u32)], in_west: &[&str]| {
+        let config = set(set(split(weights), "/clients", json!(["north"])), "/backends/1/subsets", json!(in_west));
+        set(config, "/failover", json!({ "order": ["west"], "only": true }))
+    };
+    let mut instance = world.create(DESTINATION, of(&[("v1", 0), ("v2", 100)], &["v2"])).await;
+    let goal = of(&[("v1", 100)], &["v1"]);
+    let refused = world.core.plan(DESTINATION, Some(&instance), goal.clone()).await.unwrap_err();
+    assert!(refused.says("Subsets come and go at once (GM4023)"), "{refused}");
+    for config in [of(&[("v1", 0), ("v2", 100)], &["v1", "v2"]), goal] {
+        let plan = world.core.plan(DESTINATION, Some(&instance), config).await.unwrap();
+        instance = world.core.apply(&plan).await.success().unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
 async fn other_labels_are_another_subset() {
     let world = World::new().await;
     let instance = world.create(DESTINATION, split(&[("v1", 90), ("v2", 10)])).await;

@@ -19,6 +19,7 @@ pub fn all() -> Vec<Case> {
 fn gateway_hostname(stage: &Stage) {
     assert!(names::are_given(), "only root can give istiod a resolver of its own");
     let fleet = stage.mesh.fleet();
+    let named = |clusters: &[&str]| named(clusters, "  failover = { order = [\"west\", \"north\", \"east\"] }\n");
     let world = stage.applied(&named(&[]));
     let traffic = traffic(stage);
     change(stage, &world, &named(&["west"]), &traffic, "west gets a hostname");
@@ -46,8 +47,8 @@ fn gateway_hostname(stage: &Stage) {
     world.destroy();
 }
 
-/// The destination in every cluster, with gateways of these under hostnames.
-fn named(clusters: &[&str]) -> String {
+/// The destination in every cluster, with gateways of these under hostnames, and lines.
+pub fn named(clusters: &[&str], lines: &str) -> String {
     let hostname = |cluster: &str| names::gateway(Spot::of(cluster).expect("it is known"));
     let hostnames: serde_json::Map<String, serde_json::Value> =
         clusters.iter().map(|cluster| ((*cluster).to_owned(), json!(hostname(cluster)))).collect();
@@ -60,6 +61,5 @@ fn named(clusters: &[&str]) -> String {
     }})]
   }})"#
     );
-    let lines = format!("{QUICK}  failover = {{ order = [\"west\", \"north\", \"east\"] }}\n");
-    destination(&ALL, &lines).replace("cluster.facts }", &format!("{facts} }}"))
+    destination(&ALL, &format!("{QUICK}{lines}")).replace("cluster.facts }", &format!("{facts} }}"))
 }

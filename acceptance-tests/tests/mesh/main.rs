@@ -25,6 +25,7 @@ mod replay;
 mod report;
 mod scenarios;
 mod services;
+mod spread;
 mod start;
 mod subsets;
 mod timeline;

@@ -18,13 +18,14 @@ pub fn all() -> Vec<Case> {
 }
 
 /// Lines of a destination with these subsets and weights.
-fn split(weights: &[(&str, u32)]) -> String {
+pub fn split(weights: &[(&str, u32)]) -> String {
     let subset =
         |(name, weight): &(&str, u32)| format!("    {name} = {{ labels = {{ version = {name:?} }}, weight = {weight} }}\n");
     format!("{QUICK}  subsets = {{\n{}  }}\n", weights.iter().map(subset).collect::<String>())
 }
 
-fn canaries(stage: &Stage) -> Vec<Canary> {
+/// A second version in every cluster.
+pub fn canaries(stage: &Stage) -> Vec<Canary> {
     let spots = ALL.iter().map(|cluster| Spot::of(cluster).expect("it is known"));
     let canaries: Vec<Canary> = spots.map(|spot| stage.mesh.add_canary(spot).expect("nothing has its addresses")).collect();
     stage.settle();

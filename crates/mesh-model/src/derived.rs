@@ -9,13 +9,16 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 
 use crate::names::{
-    ClusterName, Hostname, HostnameSuffix, InvalidName, LabelValue, Namespace, ObjectName, PortNumber, ServiceName, SubsetName,
+    ClusterName, Hostname, HostnameSuffix, InvalidName, LabelValue, Namespace, ObjectName, PortNumber, Region, ServiceName,
+    SubsetName,
 };
 
 /// What every name of a virtual destination's objects begins with.
 pub const PREFIX: &str = "vd-";
 /// The first label of names by which gateways find what serves a destination whose Services differ.
 pub const SERVING_LABEL: &str = "gloo-serving";
+/// What regions begin with that stand for clusters.
+const SHARE_PREFIX: &str = "gloo-spread-";
 /// Length of a shortened object name; names that are written out are shorter.
 pub const NAME_LENGTH: usize = 200;
 /// Length of a shortened label value; values that are written out are shorter.
@@ -159,6 +162,20 @@ pub fn destination_label(hostname: &Hostname) -> LabelValue {
     text.parse().expect("a hostname below 63 bytes, or its beginning and hex digits, is a label value")
 }
 
+/// The region of a destination's entries for a cluster that has a share: `gloo-spread-<cluster>`. Shares are told by region, and
+/// clusters may be in one.
+#[must_use]
+pub fn share_region(cluster: &ClusterName) -> Region {
+    let text = shortened(&format!("{SHARE_PREFIX}{cluster}"), LABEL_LENGTH);
+    text.parse().expect("letters, digits and dashes that begin and end with letters or digits are a region")
+}
+
+/// Whether a region stands for a cluster that has a share.
+#[must_use]
+pub fn is_share_region(region: &str) -> bool {
+    region.starts_with(SHARE_PREFIX)
+}
+
 /// Where two clusters stand to each other among many of one rank: smaller is nearer. It is another one for every client, so that
 /// the clients of a fleet spread over its clusters, and stays as it is when other clusters come and go (rendezvous hashing).
 #[must_use]
@@ -209,6 +226,8 @@ fn digest(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
     use proptest::strategy::ValueTree;
     use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
@@ -279,6 +298,14 @@ mod tests {
         assert_eq!(written.as_str(), "reviews.bookinfo.svc.west.global");
         let long = "a".repeat(63);
         assert_eq!(name(&long, &long, &long).expect("195 and what is between").as_str().len(), 202);
+    }
+
+    #[test]
+    fn every_cluster_has_a_region_of_its_own() {
+        assert_eq!(share_region(&cluster("west")).as_str(), "gloo-spread-west");
+        let long: BTreeSet<Region> = (50..=63).map(|length| share_region(&cluster(&"w".repeat(length)))).collect();
+        assert_eq!(long.len(), 14);
+        assert!(long.iter().all(|region| is_share_region(region.as_str())) && !is_share_region("us-east-1"));
     }
 
     #[test]

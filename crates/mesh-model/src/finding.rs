@@ -169,6 +169,10 @@ codes! {
     ///
     /// Example: the rank of a cluster that has no backend.
     NoEffect = "GM1019", Warning, "Setting without effect";
+    /// The shares of a client cluster do not make 100 percent.
+    ///
+    /// Istio refuses such a distribution. A cluster that is to serve nobody is left out.
+    SharesNotWhole = "GM1020", Error, "Shares do not make 100 percent";
 
     // GM2nnn: translation of one intent
     /// A Service behind the destination does not have the port.
@@ -269,12 +273,28 @@ codes! {
     /// The part of the calls that the weight of the subset says would be answered 503. A subset with weight 0 gets no calls yet,
     /// and needs one backend somewhere.
     SubsetWithoutBackend = "GM2027", Error, "Subset without a backend";
+    /// `failover.spread` gives a share to the client's own cluster, and no region of it is known that tells its pods from others.
+    ///
+    /// Istio gives shares to regions. Entries of other clusters have regions that stand for these; pods have that of their node.
+    ShareWithoutRegion = "GM2028", Error, "Share of a cluster without a region";
+    /// `failover.spread` sends everything to one cluster, and others that serve have no share.
+    ///
+    /// What has no share serves never, also when everything else is dead. Every other share takes over all. Retries find one of
+    /// 10 percent at once, and may miss a smaller one. With subsets the calls of each are judged.
+    OnlyShare = "GM2029", Warning, "No other cluster takes over";
 
     /// Members of a mesh have different trust domains.
     ///
     /// Nothing is wrong with the mesh itself. Destinations and exports that lead from one of these clusters to another are
     /// refused (GM2005).
     MembersDistrust = "GM2030", Warning, "Members have different trust domains";
+
+    /// `failover.spread` gives a share to a cluster that has no backend.
+    ShareOfNobody = "GM2031", Error, "Share of a cluster without a backend";
+    /// `failover.spread` gives a share to a cluster that has no pods of a subset that gets calls.
+    ///
+    /// For the calls of that subset it is as if the cluster was dead: the others that have a share get them, in proportion.
+    ShareWithoutSubset = "GM2032", Warning, "Share of a cluster without a subset";
 
     // GM3nnn: object sets judged across clusters, and against what an inventory shows
     /// A Service selects the labels of an entry that stands for another cluster.
@@ -466,7 +486,8 @@ codes! {
     WantedTwice = "GM4022", Error, "Two resources want one object";
     /// One update takes calls away from a subset that goes, and turns them to one that comes.
     ///
-    /// No order of writes keeps every call served then. A subset comes with weight 0, and goes with weight 0: two applies.
+    /// No order of writes keeps every call served then. A subset comes with weight 0, to each cluster that a client reaches, and goes
+    /// with weight 0: two applies.
     SubsetsSwapped = "GM4023", Error, "Subsets come and go at once";
     /// One update puts other pods behind a destination that has subsets, before it or after it.
     ///

@@ -204,7 +204,7 @@ pub struct Overlay {
     pub patch: Leaf<BTreeMap<String, Input>>,
 }
 
-/// Ranking of remote clusters. The local cluster always comes first.
+/// Who serves a client. Its own cluster comes first and the others are ranked, unless its requests are spread.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Failover {
     /// how every client ranks, unless `per_client` says otherwise
@@ -213,6 +213,8 @@ pub struct Failover {
     pub only: bool,
     /// ranks of single client clusters
     pub per_client: BTreeMap<ClusterName, Vec<ClusterName>>,
+    /// client clusters that rank nobody: each one that serves them has a share of their requests, all others have none
+    pub spread: BTreeMap<ClusterName, Shares>,
     /// how many remote clusters serve a client at most, the best-ranked ones; `None`: all
     pub most_targets: Option<u32>,
 }
@@ -236,6 +238,33 @@ pub struct LocalityRule {
     pub from: Region,
     /// region that serves next
     pub to: Region,
+}
+
+/// Percent of requests by the cluster that serves them: 1 or more each, 100 together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Shares(BTreeMap<ClusterName, u8>);
+
+impl Shares {
+    /// What all shares make together.
+    pub const WHOLE: u32 = 100;
+
+    /// The shares, if none of them is 0 and they make 100.
+    #[must_use]
+    pub fn new(percents: BTreeMap<ClusterName, u8>) -> Option<Self> {
+        let is_whole = percents.values().copied().map(u32::from).sum::<u32>() == Self::WHOLE;
+        (is_whole && !percents.values().any(|percent| *percent == 0)).then_some(Self(percents))
+    }
+
+    /// The share of a cluster, if it has one.
+    #[must_use]
+    pub fn of(&self, cluster: &ClusterName) -> Option<u8> {
+        self.0.get(cluster).copied()
+    }
+
+    /// Every cluster that has a share, with it.
+    pub fn iter(&self) -> impl Iterator<Item = (&ClusterName, u8)> {
+        self.0.iter().map(|(cluster, percent)| (cluster, *percent))
+    }
 }
 
 /// When an endpoint is taken out of load balancing (Envoy outlier detection with split local-origin errors).

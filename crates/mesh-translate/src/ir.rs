@@ -195,8 +195,8 @@ pub struct PortPolicy {
     pub outlier_detection: OutlierDetection,
 }
 
-/// How the endpoints of a client are ranked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Which endpoints serve a client, and when.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ranks {
     /// by labels
     Labels {
@@ -208,6 +208,8 @@ pub enum Ranks {
         /// region of the clients
         from: Leaf<Region>,
     },
+    /// all at once: percent of requests by region, which pods have from their nodes, and entries for their cluster
+    Shares(Vec<(Leaf<Region>, u8)>),
 }
 
 /// What happens to requests.
@@ -276,7 +278,7 @@ pub enum Way {
     Network(NetworkName),
 }
 
-/// What tells the rank of an entry.
+/// What tells the rank of an entry, or its share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RankedBy {
     /// a label, beside the region of the cluster
@@ -286,6 +288,8 @@ pub enum RankedBy {
     },
     /// the region, which stands for the rank
     Locality,
+    /// the region, which stands for the cluster, which has a share
+    Share,
 }
 
 /// Where another cluster's network is reached.

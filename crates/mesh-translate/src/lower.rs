@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mesh_model::Leaf;
 use mesh_model::derived;
 use mesh_model::facts::{ClusterFacts, GatewayFacts};
-use mesh_model::intent::{Port, Subset};
+use mesh_model::intent::{Port, Shares, Subset};
 use mesh_model::names::{CanonicalName, ClusterName, Hostname, Namespace, PortNumber, Region, ServiceAccount, SubsetName};
 
 use crate::features::listening_port;
@@ -58,8 +58,16 @@ struct Target<'l> {
     is_near: bool,
     /// the canonical name of the client's own pods
     own_name: Option<&'l Leaf<CanonicalName>>,
-    /// whether the client ranks by localities
-    by_locality: bool,
+    /// how the client ranks
+    by: By,
+}
+
+/// How a client ranks the clusters that serve it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum By {
+    Labels,
+    Localities,
+    Shares,
 }
 
 /// Ports of the cluster's own pods, and their canonical name.
@@ -69,8 +77,7 @@ type Own<'l> = (&'l [Option<PortNumber>], &'l Leaf<CanonicalName>);
 struct Alike<'l> {
     linked: &'l Linked<'l>,
     selection: Selection,
-    /// by how endpoints are ranked; `None`: by labels
-    policies: BTreeMap<Option<&'l Leaf<Region>>, Arc<Policy>>,
+    policies: BTreeMap<Ranks, Arc<Policy>>,
     route_table: Option<Arc<RouteTable>>,
     /// by the cluster's own pods; `None` where none serve
     hosts: BTreeMap<Option<Own<'l>>, Arc<Host>>,
@@ -125,12 +132,16 @@ impl<'l> Alike<'l> {
         let host = self.hosts.entry(own).or_insert_with(|| Arc::new(host(linked, serving, selection)));
         let own_name = own.map(|(_, name)| name);
         let named: Vec<&'l ClusterName> = client.targets.keys().copied().filter(|target| linked.named.contains(target)).collect();
-        // by localities for all where one has no labels
-        let from = if named.is_empty() { None } else { facts.region.as_ref() };
-        let policy = self.policies.entry(from).or_insert_with(|| Arc::new(policy(linked, from)));
+        let (by, ranks) = match (client.shares, &facts.region) {
+            (Some(shares), region) => (By::Shares, Ranks::Shares(regions(cluster, shares, region.as_ref()))),
+            // by localities for all where one has no labels
+            (None, Some(from)) if !named.is_empty() => (By::Localities, Ranks::Localities { from: from.clone() }),
+            (None, _) => (By::Labels, Ranks::Labels { highest: linked.highest_rank }),
+        };
+        let policy = self.policies.entry(ranks.clone()).or_insert_with(|| Arc::new(policy(linked, &ranks)));
         let of_target = |(target, rank): (&&'l ClusterName, &'l Leaf<u32>)| {
             let is_near = client.namespace == linked.serving[target].namespace();
-            let target = Target { cluster: target, rank, is_near, own_name, by_locality: from.is_some() };
+            let target = Target { cluster: target, rank, is_near, own_name, by };
             self.entries.entry(target).or_insert_with(|| entries(linked, target, selection)).clone()
         };
         let entries = client.targets.iter().flat_map(of_target).collect();
@@ -229,12 +240,17 @@ fn host(linked: &Linked<'_>, own: Option<&Serving<'_>>, selection: Selection) ->
     }
 }
 
-fn policy(linked: &Linked<'_>, by_locality: Option<&Leaf<Region>>) -> Policy {
-    let intent = linked.intent;
-    let ranks = match by_locality {
-        Some(from) => Ranks::Localities { from: from.clone() },
-        None => Ranks::Labels { highest: linked.highest_rank },
+/// The shares of a client by region: that of its own cluster's pods, and those that stand for other clusters.
+fn regions(client: &ClusterName, shares: &Shares, own: Option<&Leaf<Region>>) -> Vec<(Leaf<Region>, u8)> {
+    let region = |cluster: &ClusterName| match cluster == client {
+        true => own.expect("a share without a region is refused").clone(),
+        false => Leaf::Known(derived::share_region(cluster)),
     };
+    shares.iter().map(|(cluster, percent)| (region(cluster), percent)).collect()
+}
+
+fn policy(linked: &Linked<'_>, ranks: &Ranks) -> Policy {
+    let intent = linked.intent;
     let of_ports = |subset: Option<&SubsetName>| -> Vec<PortPolicy> {
         let of_port = |(index, port): (usize, &&Port)| PortPolicy {
             number: port.number,
@@ -312,7 +328,7 @@ fn destinations(linked: &Linked<'_>) -> Destinations {
 
 /// Entries have the canonical name of the client's own pods, by which the host selects both.
 fn entries(linked: &Linked<'_>, target: Target<'_>, selection: Selection) -> Vec<Arc<Entry>> {
-    let Target { cluster, rank, is_near, own_name, by_locality } = target;
+    let Target { cluster, rank, is_near, own_name, by } = target;
     let facts = linked.members[cluster].facts;
     let serving = &linked.serving[cluster];
     let canonical_name = match selection {
@@ -340,7 +356,11 @@ fn entries(linked: &Linked<'_>, target: Target<'_>, selection: Selection) -> Vec
             way: way.clone(),
             port_names: linked.ports.iter().map(|port| port.name.clone()).collect(),
             rank: rank.clone(),
-            ranked_by: if by_locality { RankedBy::Locality } else { RankedBy::Label { region: facts.region.clone() } },
+            ranked_by: match by {
+                By::Labels => RankedBy::Label { region: facts.region.clone() },
+                By::Localities => RankedBy::Locality,
+                By::Shares => RankedBy::Share,
+            },
             canonical_name: canonical_name.cloned(),
             service_account: service_account.clone(),
         })

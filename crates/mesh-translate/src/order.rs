@@ -4,6 +4,9 @@
 //! DestinationRule that ranks it (traffic would spread over all clusters at once), without the serving Gateway that it leads
 //! to, or with a rank that the rule does not list; a route to a subset that the rule does not have; a host that is missing although
 //! it was there before and is there after.
+//!
+//! A DestinationRule that gives shares leaves out every endpoint whose region has none. So entries get the regions of their
+//! clusters before such a rule comes, which is nothing to ranks by labels, and keep them until it is gone.
 
 mod subsets;
 
@@ -170,6 +173,8 @@ struct Situation {
     coming_names: BTreeSet<String>,
     /// entries are there before and after, at the same address
     stays: bool,
+    /// the subsets that some of these stand for
+    staying_subsets: BTreeSet<String>,
     /// how the policy changes, where it does
     policy: Option<PolicyChange>,
     /// how its subsets do
@@ -179,6 +184,22 @@ struct Situation {
 }
 
 impl Situation {
+    /// Whether something serves under the old policy and under the new one that neither comes nor goes. Under shares nothing
+    /// serves but what has one: what comes has none before, and what goes has none after. Which subsets the cluster's own pods
+    /// are of nobody knows here.
+    fn is_carried(&self, policy: &PolicyChange) -> bool {
+        let by_pods = policy.old.gives_own && (policy.new.gives_own || !policy.new.spreads);
+        match self.subsets.kept.is_empty() {
+            true => self.stays || by_pods,
+            false => self.subsets.kept.is_subset(&self.staying_subsets),
+        }
+    }
+
+    /// Whether entries come before the policy because nothing would serve in between.
+    fn is_handed_over(&self) -> bool {
+        self.policy.as_ref().is_some_and(|policy| policy.has_shares() && !self.is_carried(policy))
+    }
+
     /// Neither policy suits old and new endpoints. Each is refused by one of the two, which a retry hides while another one
     /// serves; so both are there while the policy changes. Only a rank that is not listed must not be. Where some stay, these
     /// serve meanwhile.
@@ -201,12 +222,18 @@ impl Situation {
         // where all that comes has a new rank, it waits for the policy, and nobody would serve if what goes were gone by then
         let all_wait = !self.coming.is_empty() && !self.coming.iter().any(|ranks| policy.lists(ranks));
         let is_awaited = policy.old_suits_new() && !policy.drops_rank && all_wait;
-        !self.leaves && !policy.new_suits_old() && !self.overlaps() && !is_awaited
+        let is_last = policy.old.spreads && !self.is_carried(policy);
+        !self.leaves && !policy.new_suits_old() && !self.overlaps() && !is_awaited && !is_last
     }
 
-    /// Whether entries that stay change before the policy: always when it drops a rank, which they may have.
+    /// Whether entries that stay change before the policy: always when it drops a rank, which they may have, or begins to give
+    /// shares; never when it ceases to.
     fn changes_before(&self) -> bool {
-        let before = |policy: &PolicyChange| policy.drops_rank || (!policy.new_suits_old() && policy.old_suits_new());
+        let before = |policy: &PolicyChange| match (policy.old.spreads, policy.new.spreads) {
+            (false, true) => true,
+            (true, false) => false,
+            _ => policy.drops_rank || (!policy.new_suits_old() && policy.old_suits_new()),
+        };
         self.policy.as_ref().is_some_and(before)
     }
 
@@ -224,9 +251,28 @@ fn ranks(entry: &Manifest) -> BTreeSet<String> {
     labels.filter(|key| key.starts_with(reserved::RANK_PREFIX)).cloned().collect()
 }
 
+/// What a policy gives shares to.
+#[derive(Clone, Copy, Debug)]
+struct Sharing {
+    /// it gives shares, to entries and maybe to pods
+    spreads: bool,
+    /// to pods of its own cluster
+    gives_own: bool,
+}
+
+impl Sharing {
+    fn of(policies: &[&Value]) -> Self {
+        let given = policies.first().and_then(|policy| policy.pointer(SHARES)).and_then(Value::as_object);
+        let is_own = |region: &String| !derived::is_share_region(region);
+        Self { spreads: given.is_some(), gives_own: given.is_some_and(|regions| regions.keys().any(is_own)) }
+    }
+}
+
 /// What a new policy of a host drops and adds.
 #[derive(Clone, Debug)]
 struct PolicyChange {
+    old: Sharing,
+    new: Sharing,
     /// what the old one lists
     old_ranks: BTreeSet<String>,
     drops_rank: bool,
@@ -249,13 +295,22 @@ impl PolicyChange {
             Some(new) => new != service,
             None => port.is_none() && !new_services.values().any(|new| new == service),
         };
+        let [old_sharing, new_sharing] = [&old, &new].map(|policies| Sharing::of(policies));
         Self {
+            old: old_sharing,
+            new: new_sharing,
             old_ranks: listed(&old, RANKS),
-            drops_rank: drops(RANKS),
+            // one that gives shares asks for none
+            drops_rank: drops(RANKS) && !new_sharing.spreads,
             adds_server: !listed(&new, SERVERS).is_subset(&listed(&old, SERVERS)),
             drops_server: drops(SERVERS),
             changes_service: old_services.iter().any(changes),
         }
+    }
+
+    /// Whether one of both gives shares.
+    fn has_shares(&self) -> bool {
+        self.old.spreads || self.new.spreads
     }
 
     /// What was there is routed rightly by the new policy too.
@@ -304,7 +359,9 @@ fn situations<'c>(changes: &'c [Change], goal: &'c BTreeMap<ClusterName, Vec<Man
         .collect();
     let entries = goal.iter().flat_map(|(cluster, manifests)| manifests.iter().map(move |manifest| (cluster, manifest.key())));
     for (cluster, key) in entries.filter(|at| at.1.kind == "WorkloadEntry" && !coming.contains(at)) {
-        places.entry(place_of(cluster, key)).or_default().stays = true;
+        let situation = places.entry(place_of(cluster, key)).or_default();
+        situation.stays = true;
+        situation.staying_subsets.extend(derived::subset_of(&key.name).map(str::to_owned));
     }
     for change in changes {
         let situation = places.entry(place(change)).or_default();
@@ -336,6 +393,7 @@ fn stage(change: &Change, situation: &Situation) -> Stage {
         ("VirtualService", operation) => route_stage(operation, situation),
         ("ServiceEntry", Operation::Create(_)) => Stage::Announce,
         ("ServiceEntry", Operation::Update { old, new }) => host_stage(old, new, situation),
+        ("WorkloadEntry", Operation::Create(_)) if situation.is_handed_over() => Stage::Precede,
         ("WorkloadEntry", Operation::Create(new)) if situation.hurries() && situation.is_ranked(new) => Stage::Precede,
         ("WorkloadEntry", Operation::Update { new, .. }) if situation.changes_before() && situation.is_ranked(new) => {
             Stage::Precede
@@ -353,7 +411,7 @@ fn stage(change: &Change, situation: &Situation) -> Stage {
 }
 
 fn route_stage(operation: &Operation, situation: &Situation) -> Stage {
-    let SubsetChange { dropped, added: _ } = &situation.subsets;
+    let SubsetChange { dropped, added: _, kept: _ } = &situation.subsets;
     let names = |service: &Manifest| -> BTreeSet<String> { routed(&service.value()).into_keys().collect() };
     let (old, new) = match operation {
         Operation::Create(_) if situation.is_announced => return Stage::Route,
@@ -388,7 +446,7 @@ fn serving_rule_stage(operation: &Operation, turned_to: &BTreeSet<String>) -> St
         Operation::Create(_) => Stage::Expose,
         Operation::Update { old, new } => {
             let (old, new) = (old.value(), new.value());
-            let SubsetChange { dropped, added } = SubsetChange::between(&old, &new);
+            let SubsetChange { dropped, added, kept: _ } = SubsetChange::between(&old, &new);
             let [before, after] = [&old, &new].map(exported);
             let loses = !dropped.is_empty() || !before.is_subset(&after);
             let is_needed = !turned_to.is_disjoint(&added) || !after.is_subset(&before);
@@ -489,6 +547,8 @@ fn services<'p>(policies: &[&'p Value]) -> BTreeMap<Option<u64>, Option<&'p str>
 
 /// Where such a policy lists ranks.
 const RANKS: &str = "/loadBalancer/localityLbSetting/failoverPriority";
+/// Where it gives shares, by region.
+const SHARES: &str = "/loadBalancer/localityLbSetting/distribute/0/to";
 /// Where it names its port, if it is that of one.
 const PORT: &str = "/port/number";
 /// Where it names the Service.

@@ -148,6 +148,8 @@ pub enum LocalitySetting {
         /// the one that comes next
         to: String,
     },
+    /// for clients of every region and of none, percent of requests by region; endpoints of other regions get none
+    Distribute(Vec<(Leaf<Region>, u8)>),
 }
 
 impl ToTree for LocalitySetting {
@@ -157,9 +159,21 @@ impl ToTree for LocalitySetting {
             Self::Failover { from, to } => {
                 ("failover", Tree::list([Tree::map([("from", from.to_tree()), ("to", to.to_tree())])]))
             }
+            Self::Distribute(shares) => {
+                ("distribute", Tree::list([Tree::map([("from", Tree::from("*")), ("to", distributed(shares))])]))
+            }
         };
         Tree::map([("enabled", Tree::Bool(true)), (member, value)])
     }
+}
+
+/// Regions are keys: with one that is not known none is.
+fn distributed(shares: &[(Leaf<Region>, u8)]) -> Tree {
+    let share = |(region, percent): &(Leaf<Region>, u8)| match region {
+        Leaf::Known(region) => Ok((region.to_string(), percent.to_tree())),
+        Leaf::Unknown(path) => Err(Tree::Unknown(path.clone())),
+    };
+    shares.iter().map(share).collect::<Result<_, _>>().map_or_else(|unknown| unknown, Tree::Map)
 }
 
 /// When an endpoint is ejected. Local-origin failures are always counted apart, and 5xx answers never eject: a remote

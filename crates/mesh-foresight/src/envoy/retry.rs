@@ -1,7 +1,8 @@
 //! What retries make of a request that meets an endpoint which fails.
 //!
 //! Two tries go by the same priorities, then those that were tried are left out (`previous_priorities`, update frequency 2, which
-//! is what `retryRemoteLocalities` asks for). A try avoids the endpoints of earlier ones (`previous_hosts`).
+//! is what `retryRemoteLocalities` asks for). A try avoids the endpoints of earlier ones (`previous_hosts`): Envoy asks six times for
+//! another one, which may miss one with less than a tenth of the requests; that is not modelled.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -233,6 +233,35 @@ fn h_i_a_what_is_not_modelled_is_refused_by_name() {
     }
 }
 
+/// Seen in the cases `spread` and `spread-by-hostname`.
+#[test]
+fn shares_are_of_regions_and_what_is_dead_leaves_its_own_to_the_others() {
+    let spread = |to: serde_json::Value| {
+        let setting = json!({ "failoverPriority": null, "distribute": [{ "from": "*", "to": to }] });
+        let patch = json!({ "spec": { "trafficPolicy": { "loadBalancer": { "localityLbSetting": setting } } } });
+        let mut rig = Rig::new().with("east", "DestinationRule", &patch);
+        for object in rig.objects.get_mut(&cluster("east")).unwrap() {
+            let name = object["metadata"]["name"].as_str().unwrap().strip_prefix("vd-reviews-").unwrap_or_default();
+            if object["kind"] == "WorkloadEntry" {
+                object["spec"]["locality"] = json!(format!("gloo-spread-{name}"));
+            }
+        }
+        rig
+    };
+    let of = |shares: &[(&str, u128)]| shares.iter().map(|(name, share)| ((*name).to_owned(), *share)).collect::<Vec<_>>();
+    let three = spread(json!({ "us-east1": 50, "gloo-spread-west": 30, "gloo-spread-north": 20 }));
+    let well = three.get(&World::default());
+    assert_eq!((percents(&well), &well.first), (of(&[("east", 50), ("north", 20), ("west", 30)]), &Tries::Clean));
+    let dead = three.get(&east_dead(Fault::Application));
+    assert_eq!(percents(&dead), of(&[("north", 40), ("west", 60)]));
+    assert_eq!((&dead.first, &dead.lasting), (&Tries::Repeated, &Tries::Clean));
+    // without a share there is nothing, whatever happens
+    let drained = spread(json!({ "gloo-spread-west": 100 }));
+    assert_eq!(percents(&drained.get(&World::default())), all("west"));
+    let gone = World::default().without_cluster(&cluster("west"));
+    assert_eq!(percents(&drained.get(&gone)), []);
+}
+
 #[test]
 fn k_who_does_not_see_the_name_has_no_way() {
     let from = |rig: &Rig, namespace: &'static str| rig.ask(&World::default(), |request| request.namespace = namespace);

@@ -33,6 +33,9 @@ pub(crate) fn request<'a>(intent: &'a VirtualDestination, client: &'a ClusterNam
 fn order<'i>(intent: &'i VirtualDestination, client: &'i ClusterName) -> Vec<BTreeSet<&'i ClusterName>> {
     let failover = &intent.failover;
     let serving: BTreeSet<&ClusterName> = intent.backends.iter().map(|backend| &backend.cluster).collect();
+    if let Some(shares) = failover.spread.get(client) {
+        return vec![shares.iter().map(|(cluster, _)| cluster).collect()];
+    }
     let region = |cluster: &ClusterName| intent.mesh.clusters[cluster].region.as_ref().and_then(|region| region.known());
     let last = usize::MAX;
     let place = |cluster: &ClusterName| -> Option<usize> {

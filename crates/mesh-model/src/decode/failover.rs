@@ -1,4 +1,4 @@
-//! Ranks of remote clusters.
+//! Who serves a client: ranks of other clusters, or shares of all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::reader::{Read, Sink, Value, all, check_unique, shown, sound};
 use super::shapes::{FAILOVER, LOCALITY_RULE};
 use super::{MAX_CLUSTERS, MAX_LIST};
 use crate::finding::Code;
-use crate::intent::{Failover, LocalityRule, Ranking, VirtualMesh};
+use crate::intent::{Failover, LocalityRule, Ranking, Shares, VirtualMesh};
 use crate::names::{ClusterName, Region};
 use crate::{AttributePath, Leaf};
 
@@ -27,6 +27,7 @@ pub(super) fn decode_failover(ranks: &Value<'_>, most: &Value<'_>, around: Aroun
         optional(most, sink, |value, sink| value.integer(sink, 1, u32::try_from(MAX_CLUSTERS).unwrap_or(u32::MAX)));
     let ranks = optional(ranks, sink, |value, sink| decode_ranks(value, around, sink));
     let failover = Failover { most_targets: most_targets?, ..ranks?.unwrap_or_default() };
+    check_limit(&failover, most, sink)?;
     check_targets_known(&failover, around, sink)?;
     Ok(failover)
 }
@@ -40,6 +41,8 @@ fn decode_ranks(value: &Value<'_>, around: Around<'_>, sink: &mut Sink) -> Read<
     let only = optional(&only_value, sink, |value, sink| value.bool(sink));
     let per_client_value = failover.get("per_client");
     let per_client = optional(&per_client_value, sink, |value, sink| decode_per_client(value, around, sink));
+    let spread_value = failover.get("spread");
+    let spread = optional(&spread_value, sink, |value, sink| decode_spread(value, around, sink));
 
     let ranking = match (order.set(), locality.set()) {
         (Some(order), Some(locality)) if !order.is_unknown() && !locality.is_unknown() => {
@@ -65,12 +68,23 @@ fn decode_ranks(value: &Value<'_>, around: Around<'_>, sink: &mut Sink) -> Read<
         let why = "With only, clusters that no rule names get no traffic: none would.";
         return Err(sink.report(Code::MissingArgument, only_value.path(), what, why, fix));
     }
-    Ok(Failover {
-        ranking: ranking?,
-        only: only?.unwrap_or(false),
-        per_client: per_client?.unwrap_or_default(),
-        most_targets: None,
-    })
+    if let (Ok(Some(spread)), Some(clients)) = (&spread, around.clients)
+        && clients.iter().all(|client| spread.contains_key(client))
+    {
+        for rule in [&order, &locality, &only_value].into_iter().filter_map(Value::set) {
+            let fix = "Remove it, or leave clients out of spread.";
+            let what = format!("{} ranks for no client.", shown(&rule.path()));
+            sink.report(Code::NoEffect, rule.path(), what, "The requests of all of them are spread.", fix);
+        }
+    }
+    let (per_client, spread) = (per_client?.unwrap_or_default(), spread?.unwrap_or_default());
+    if let Some(client) = spread.keys().find(|client| per_client.contains_key(*client)) {
+        let what = format!("Cluster {client} has ranks and shares.");
+        let why = "Requests go to the first that serves, or to all that have a share.";
+        let fix = format!("Remove {client} from per_client or from spread.");
+        return Err(sink.report(Code::ConflictingArguments, spread_value.path().key(client.as_str()), what, why, fix));
+    }
+    Ok(Failover { ranking: ranking?, only: only?.unwrap_or(false), per_client, spread, most_targets: None })
 }
 
 fn decode_order(value: &Value<'_>, members: Option<&BTreeSet<ClusterName>>, sink: &mut Sink) -> Read<Vec<ClusterName>> {
@@ -153,6 +167,58 @@ fn decode_per_client(value: &Value<'_>, around: Around<'_>, sink: &mut Sink) -> 
         })
         .collect();
     Ok(all(ranks)?.into_iter().collect())
+}
+
+fn decode_spread(value: &Value<'_>, around: Around<'_>, sink: &mut Sink) -> Read<BTreeMap<ClusterName, Shares>> {
+    let items = value.map(sink, MAX_CLUSTERS)?;
+    let spread = items
+        .into_iter()
+        .map(|(key, item)| {
+            let client = item.key(sink, key).and_then(|name| check_member(name, &item, around.members, sink));
+            let shares = decode_shares(&item, around.members, sink);
+            let client = client?;
+            check_is_client(&client, &item, around.clients, sink);
+            Ok((client, shares?))
+        })
+        .collect();
+    Ok(all(spread)?.into_iter().collect())
+}
+
+fn decode_shares(value: &Value<'_>, members: Option<&BTreeSet<ClusterName>>, sink: &mut Sink) -> Read<Shares> {
+    let items = value.map(sink, MAX_CLUSTERS)?;
+    if items.is_empty() {
+        return Err(value.empty(sink));
+    }
+    let percents = items
+        .into_iter()
+        .map(|(key, item)| {
+            let cluster = item.key(sink, key).and_then(|name| check_member(name, &item, members, sink));
+            let percent = item.integer(sink, 1, Shares::WHOLE);
+            Ok((cluster?, percent?))
+        })
+        .collect();
+    let percents: BTreeMap<ClusterName, u32> = all(percents)?.into_iter().collect();
+    let sum: u32 = percents.values().sum();
+    let in_bytes = percents.into_iter().filter_map(|(cluster, percent)| Some((cluster, u8::try_from(percent).ok()?)));
+    Shares::new(in_bytes.collect()).ok_or_else(|| {
+        let what = format!("The shares in {} make {sum} percent.", shown(&value.path()));
+        value.report(sink, Code::SharesNotWhole, what, "Every request goes somewhere: together they make 100.")
+    })
+}
+
+/// A limit that shares exceed: they have no rank by which some could be left out.
+fn check_limit(failover: &Failover, most: &Value<'_>, sink: &mut Sink) -> Read<()> {
+    let Some(limit) = failover.most_targets else { return Ok(()) };
+    for (client, shares) in &failover.spread {
+        let others = shares.iter().filter(|(cluster, _)| *cluster != client).count();
+        if u32::try_from(others).is_ok_and(|others| others > limit) {
+            let what = format!("Requests of cluster {client} are spread over {others} others, and {limit} may serve it.");
+            let why = "Each of them has a share, and none could be left out.";
+            let fix = format!("max_failover_targets = {others}, or fewer shares.");
+            return Err(sink.report(Code::ConflictingArguments, most.path(), what, why, fix));
+        }
+    }
+    Ok(())
 }
 
 /// Warns of a setting for a cluster that `clients` leaves out.

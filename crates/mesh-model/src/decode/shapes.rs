@@ -152,6 +152,7 @@ pub(super) static FAILOVER: Shape = Shape {
         ("locality", "[{ from = \"us-east-1\", to = \"us-west-2\" }]"),
         ("only", "true"),
         ("per_client", "{ east = [\"west\", \"north\"] }"),
+        ("spread", "{ east = { east = 80, west = 20 } }"),
     ],
 };
 

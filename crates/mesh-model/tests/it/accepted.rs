@@ -45,6 +45,11 @@ fn every_attribute_arrives() {
     assert_eq!(order.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["west", "east"]);
     assert!(intent.failover.only);
     assert_eq!(intent.failover.per_client.len(), 1);
+    let west = "west".parse().expect("a cluster name");
+    assert_eq!(
+        intent.failover.spread[&west].iter().map(|(name, share)| (name.as_str(), share)).collect::<Vec<_>>(),
+        [("east", 20), ("west", 80)]
+    );
     assert_eq!(intent.outlier_detection.consecutive_local_origin_failures, Leaf::Known(3));
     assert_eq!(intent.outlier_detection.consecutive_gateway_errors, Leaf::Known(0));
     assert_eq!(intent.outlier_detection.interval, Leaf::Known(Duration::from_secs(1)));

@@ -164,6 +164,14 @@ fn conflicting_arguments() {
     refused(&format!("{GATEWAY}/hostname"), [json!("gw.example.com")], Code::ConflictingArguments, &path);
     let rules = json!([{ "from": "us-east-1", "to": "us-west-2" }]);
     refused("/failover/locality", [rules], Code::ConflictingArguments, "failover.locality");
+    let shares = json!({ "west": 50, "north": 50 });
+    refused("/failover/spread/east", [shares.clone()], Code::ConflictingArguments, "failover.spread[\"east\"]");
+    let limited = |client: &str| {
+        let spread = with(destination(), "/failover", json!({ "spread": { client: shares.clone() } }));
+        verdicts(&decode(&with(spread, "/max_failover_targets", json!(1))))
+    };
+    assert_eq!(limited("east"), [(Code::ConflictingArguments, "max_failover_targets".to_owned())]);
+    assert_eq!(limited("west"), [], "its own cluster is none of the others");
     refused("/export_to", [json!(["*", "bookinfo"])], Code::ConflictingArguments, "export_to");
     refused("/ports/0/service_port_name", [json!("http")], Code::ConflictingArguments, "ports[0].service_port_name");
 }
@@ -209,6 +217,9 @@ fn unknown_clusters() {
     refused("/failover/order/0", [json!("south")], Code::UnknownCluster, "failover.order[0]");
     refused("/failover/per_client/east/0", [json!("south")], Code::UnknownCluster, "failover.per_client[\"east\"][0]");
     refused("/failover/per_client/south", [json!(["east"])], Code::UnknownCluster, "failover.per_client[\"south\"]");
+    let whole = || json!({ "east": 100 });
+    refused("/failover/spread/south", [whole()], Code::UnknownCluster, "failover.spread[\"south\"]");
+    refused("/failover/spread/west/south", [json!(1)], Code::UnknownCluster, "failover.spread[\"west\"][\"south\"]");
     refused("/client_namespace/south", [json!("frontend")], Code::UnknownCluster, "client_namespace[\"south\"]");
     let decoded = decode(&with(destination(), "/backends/1", backend("south")));
     assert!(decoded.findings[0].what.contains("east, north, west"), "{decoded:#?}");
@@ -280,9 +291,11 @@ fn unknown_arguments() {
 #[test]
 fn wrong_types_everywhere() {
     fn walk(document: &Value, pointer: &str, path: &str, out: &mut Vec<(String, String)>) {
-        let is_map = ["clusters", "accepted_trust_domains", "selector", "client_namespace", "per_client", "subsets", "labels"]
-            .iter()
-            .any(|name| path.ends_with(name));
+        let is_map =
+            ["clusters", "accepted_trust_domains", "selector", "client_namespace", "per_client", "spread", "subsets", "labels"]
+                .iter()
+                .any(|name| path.ends_with(name))
+                || path.starts_with("failover.spread[");
         match document {
             Value::Object(members) => {
                 for (name, member) in members {
@@ -351,8 +364,20 @@ fn numbers_out_of_range() {
     refused("/outlier_detection/consecutive_local_origin_failures", [json!(0), json!(1_000_001)], Code::OutOfRange, path);
     let path = "outlier_detection.consecutive_gateway_errors";
     refused("/outlier_detection/consecutive_gateway_errors", [json!(-1), json!(4_294_967_296_u64)], Code::OutOfRange, path);
+    let path = "failover.spread[\"west\"][\"east\"]";
+    refused("/failover/spread/west/east", [json!(0), json!(-1), json!(101)], Code::OutOfRange, path);
     accepted("/retries/attempts", [json!(0), json!(2), json!(100)]);
     refused("/retries/attempts", [json!(-1), json!(101)], Code::OutOfRange, "retries.attempts");
+}
+
+#[test]
+fn shares() {
+    let of = |east: u32, west: u32| json!({ "east": east, "west": west });
+    let path = "failover.spread[\"west\"]";
+    refused("/failover/spread/west", [of(50, 49), of(50, 51), of(100, 100)], Code::SharesNotWhole, path);
+    accepted("/failover/spread/west", [of(50, 50), of(99, 1), json!({ "east": 100 })]);
+    let decoded = decode(&with(destination(), "/failover/spread/west", of(50, 49)));
+    assert!(decoded.findings[0].what.contains("99 percent"), "{decoded:#?}");
 }
 
 #[test]
@@ -369,6 +394,8 @@ fn empty_collections() {
     accepted("/virtual_mesh/clusters/east/gateways", [json!([])]);
     accepted("/failover/order", [json!([])]);
     accepted("/client_namespace", [json!({})]);
+    refused("/failover/spread/west", [json!({})], Code::EmptyCollection, "failover.spread[\"west\"]");
+    accepted("/failover/spread", [json!({})]);
 }
 
 #[test]
@@ -418,6 +445,12 @@ fn settings_without_effect() {
     accepted("/failover/per_client/east", [json!(["east", "west"])]);
     refused("/clients", [json!(["east", "west"])], Code::NoEffect, "client_namespace[\"north\"]");
     refused("/clients", [json!(["west", "north"])], Code::NoEffect, "failover.per_client[\"east\"]");
+    refused("/clients", [json!(["east", "north"])], Code::NoEffect, "failover.spread[\"west\"]");
+    let shares = json!({ "east": 50, "west": 50 });
+    let ranked = |spread: Value| json!({ "order": ["west"], "only": true, "spread": spread });
+    let all = ranked(json!({ "east": shares, "west": shares, "north": shares }));
+    expect("/failover", all, &[(Code::NoEffect, "failover.order"), (Code::NoEffect, "failover.only")]);
+    accepted("/failover", [ranked(json!({ "east": shares, "west": shares }))]);
 }
 
 #[test]

@@ -58,7 +58,10 @@ pub(crate) fn destination() -> Value {
         },
         "clients": ["east", "north", "west"],
         "client_namespace": { "north": "frontend" },
-        "failover": { "order": ["west", "east"], "locality": null, "only": true, "per_client": { "east": ["west", "north"] } },
+        "failover": {
+            "order": ["west", "east"], "locality": null, "only": true, "per_client": { "east": ["west", "north"] },
+            "spread": { "west": { "east": 20, "west": 80 } },
+        },
         "outlier_detection": {
             "consecutive_local_origin_failures": 3, "consecutive_gateway_errors": 0, "interval": "1s",
             "base_ejection_time": "1m30s", "max_ejection_percent": 50,

@@ -41,6 +41,7 @@ const WORDS: &[&str] = &[
     "locality",
     "only",
     "per_client",
+    "spread",
     "from",
     "to",
     "attempts",

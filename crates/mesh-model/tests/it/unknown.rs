@@ -61,8 +61,18 @@ pub(crate) fn hcl(path: &[String]) -> String {
     let mut out = String::new();
     for (position, step) in path.iter().enumerate() {
         let is_key = position > 0
-            && ["clusters", "accepted_trust_domains", "selector", "client_namespace", "per_client", "subsets", "labels"]
-                .contains(&path[position - 1].as_str());
+            && ([
+                "clusters",
+                "accepted_trust_domains",
+                "selector",
+                "client_namespace",
+                "per_client",
+                "spread",
+                "subsets",
+                "labels",
+            ]
+            .contains(&path[position - 1].as_str())
+                || (position > 1 && path[position - 2] == "spread"));
         match step.parse::<usize>() {
             Ok(index) => out.push_str(&format!("[{index}]")),
             Err(_) if is_key => out.push_str(&format!("[\"{step}\"]")),

@@ -1,14 +1,14 @@
 //! Whether the pods that are there can all be ejected, so that another cluster serves alone.
 
 use istio_objects::Tree;
-use mesh_model::{AttributePath, Code, Finding, Findings};
+use mesh_model::{AttributePath, Code, Finding, Findings, derived};
 
 use super::live::Inventory;
 use super::planned::{self, Planned};
 use super::pods::Pods;
 
 pub(super) fn check(planned: &Planned<'_>, pods: &Pods<'_>, inventory: &Inventory<'_>, findings: &mut Findings) {
-    let Some(percent) = limit(planned).filter(|_| planned.serves()) else { return };
+    let Some(percent) = limit(planned).filter(|_| planned.serves() && !are_left_out(planned)) else { return };
     let (pods, gateways) = (pods.listed.len(), gateways(planned));
     let endpoints = pods + gateways;
     let most = endpoints * percent / 100;
@@ -34,13 +34,26 @@ pub(super) fn check(planned: &Planned<'_>, pods: &Pods<'_>, inventory: &Inventor
 
 /// The limit of ejection, which is the same for every port.
 fn limit(planned: &Planned<'_>) -> Option<usize> {
-    let policy = planned.of_kind("DestinationRule").find_map(|rule| rule.at(&["spec", "trafficPolicy"]))?;
-    let mut policies = std::iter::once(policy).chain(planned::members(policy, "portLevelSettings"));
-    let limit = policies.find_map(|policy| policy.member("outlierDetection")?.member("maxEjectionPercent"));
+    let limit = policies(planned).find_map(|policy| policy.member("outlierDetection")?.member("maxEjectionPercent"));
     match limit {
         Some(Tree::Number(text)) => text.parse().ok(),
         _ => None,
     }
+}
+
+/// Whether requests are spread, and the cluster's own pods have no share.
+fn are_left_out(planned: &Planned<'_>) -> bool {
+    let shares = policies(planned).find_map(|policy| {
+        let distribute = policy.member("loadBalancer")?.member("localityLbSetting")?.member("distribute")?;
+        distribute.elements().first()?.member("to")
+    });
+    matches!(shares, Some(Tree::Map(regions)) if regions.keys().all(|region| derived::is_share_region(region)))
+}
+
+/// The policy of the host, and those of its ports.
+fn policies<'p>(planned: &Planned<'p>) -> impl Iterator<Item = &'p Tree> {
+    let policy = planned.of_kind("DestinationRule").find_map(|rule| rule.at(&["spec", "trafficPolicy"]));
+    policy.into_iter().flat_map(|policy| std::iter::once(policy).chain(planned::members(policy, "portLevelSettings")))
 }
 
 /// Endpoints that stand for other clusters; a hostname is one, as long as nobody resolves it.

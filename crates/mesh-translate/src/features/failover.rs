@@ -1,5 +1,6 @@
 //! # What it does
-//! Keeps requests in the client's own cluster and sends them on in the order of ranks when its pods fail.
+//! Keeps requests in the client's own cluster and sends them on in the order of ranks when its pods fail; or spreads them over
+//! clusters by percent.
 //!
 //! # Renders
 //! `failoverPriority` of the DestinationRule, highest rank first: an endpoint's priority is the first label in which it
@@ -11,11 +12,16 @@
 //! no labels. Each entry then has a region that stands for its rank, and `failover` names that of rank 1 as the one that comes
 //! after the client's own; all later ranks share the place behind it.
 //!
+//! Where the requests of a client are spread, all endpoints have one priority, and `distribute` gives shares to regions: that of
+//! the cluster's own pods, and one for each other cluster, which its entries have. istiod leaves endpoints of all other regions
+//! out. Envoy takes from the share of a region what fails there, and the others get it in proportion.
+//!
 //! # Interacts with
-//! `outlier_detection`, without which istiod computes no priorities.
+//! `outlier_detection`, without which istiod computes no priorities, and no share of what is dead goes to others.
 
 use istio_objects::kinds::{LocalitySetting, RankLabel, ServiceEntry, TrafficPolicy, WorkloadEntry};
 use mesh_model::names::Region;
+use mesh_model::{Leaf, derived};
 
 use super::{Feature, Slice};
 use crate::ir::{Entry, Host, PortPolicy, RankedBy, Ranks};
@@ -37,6 +43,7 @@ fn policy(policy: &PortPolicy) -> TrafficPolicy {
             LocalitySetting::FailoverPriority(ranks.chain(near).collect())
         }
         Ranks::Localities { from } => LocalitySetting::Failover { from: from.clone(), to: region_of(1).to_string() },
+        Ranks::Shares(shares) => LocalitySetting::Distribute(shares.clone()),
     };
     TrafficPolicy { load_balancer: Some(policy.load_balancer.clone()), locality: Some(locality), ..TrafficPolicy::default() }
 }
@@ -48,6 +55,10 @@ fn entry(entry: &Entry) -> WorkloadEntry {
         }
         RankedBy::Locality => {
             WorkloadEntry { locality: Some(entry.rank.map(|rank| region_of(*rank))), ..WorkloadEntry::default() }
+        }
+        RankedBy::Share => {
+            let region = derived::share_region(&entry.cluster);
+            WorkloadEntry { locality: Some(Leaf::Known(region)), ..WorkloadEntry::default() }
         }
     }
 }

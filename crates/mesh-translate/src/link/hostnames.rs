@@ -119,7 +119,8 @@ fn check_client(scope: &Scope<'_>, client: &ClusterName, findings: &mut Findings
             .in_cluster(client),
         );
     }
-    if facts.region.is_none() {
+    // shares are told by regions of entries, which need none of the client
+    if facts.region.is_none() && scope.shares(client).is_none() {
         findings.push(
             Finding::new(
                 Code::GatewayHostname,

@@ -9,6 +9,7 @@ pub(crate) mod ranks;
 mod releases;
 mod served;
 mod services;
+mod shares;
 mod subsets;
 mod timeouts;
 mod trust;
@@ -17,7 +18,7 @@ mod visibility;
 use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_model::facts::{Backend, ClusterFacts};
-use mesh_model::intent::{Port, VirtualDestination};
+use mesh_model::intent::{Port, Shares, VirtualDestination};
 use mesh_model::names::{ClusterName, Namespace};
 use mesh_model::{AttributePath, Code, Finding, Findings, Leaf};
 
@@ -60,6 +61,8 @@ pub(crate) struct Client<'a> {
     pub(crate) namespace: &'a Namespace,
     /// the other clusters that serve it, with their ranks
     pub(crate) targets: BTreeMap<&'a ClusterName, Leaf<u32>>,
+    /// how its requests are spread; `None`: ranks count
+    pub(crate) shares: Option<&'a Shares>,
 }
 
 /// What the steps of linking share.
@@ -84,6 +87,11 @@ impl<'a> Scope<'a> {
             Some(serving) => serving.namespace(),
             None => self.intent.client_namespace.get(cluster).unwrap_or(&self.intent.namespace),
         }
+    }
+
+    /// How the requests of a client are spread, if they are.
+    pub(crate) fn shares(&self, client: &ClusterName) -> Option<&'a Shares> {
+        self.intent.failover.spread.get(client)
     }
 
     /// All clusters that take part.
@@ -124,6 +132,7 @@ pub(crate) fn link(intent: &VirtualDestination) -> (Option<Linked<'_>>, Findings
     hostnames::check(&scope, &ranked, &named, &mut findings);
     outlier::check(&scope, &ports, &ranked, &mut findings);
     ports::check(&scope, &ports, &mut findings);
+    shares::check(&scope, &mut findings);
     subsets::check(&scope, &ranked, &mut findings);
     timeouts::check(&scope, &ports, &ranked, &mut findings);
     trust::check(&scope, &ranked, &mut findings);
@@ -134,8 +143,11 @@ pub(crate) fn link(intent: &VirtualDestination) -> (Option<Linked<'_>>, Findings
         .participants()
         .into_iter()
         .map(|(cluster, facts)| {
-            let client = targets.remove(cluster);
-            let client = client.map(|targets| Client { namespace: scope.client_namespace(cluster), targets });
+            let client = targets.remove(cluster).map(|targets| Client {
+                namespace: scope.client_namespace(cluster),
+                targets,
+                shares: scope.shares(cluster),
+            });
             (cluster, Member { facts, client })
         })
         .collect();

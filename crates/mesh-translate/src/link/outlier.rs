@@ -42,7 +42,7 @@ fn check_limit(scope: &Scope<'_>, ranked: &Ranked<'_>, findings: &mut Findings) 
         .filter_map(|(client, part)| {
             let remote: u32 = targets(scope, ranked, client, part).map(|target| endpoints[target]).sum();
             // counts of pods are no facts: one pod is the fewest that serves
-            let total = remote + u32::from(subsets::serves(scope, client, part));
+            let total = remote + u32::from(subsets::serves_itself(scope, client, part));
             (total > 1 && u32::from(percent) * total < 100)
                 .then(|| format!("{client} ({total} endpoints{} with one pod of its own)", of_subset(part)))
         })
@@ -71,7 +71,7 @@ fn check_only_targets(scope: &Scope<'_>, ports: &[&Port], ranked: &Ranked<'_>, f
     };
     let endpoints = endpoints(scope);
     let lonely: Vec<String> = of_parts(scope)
-        .filter(|(client, part)| !subsets::serves(scope, client, *part))
+        .filter(|(client, part)| !subsets::serves_itself(scope, client, *part))
         .filter_map(|(client, part)| {
             let mut targets = targets(scope, ranked, client, part);
             let only = targets.next().filter(|only| u32::from(*percent) * endpoints[*only] >= 100)?;

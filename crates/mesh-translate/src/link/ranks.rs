@@ -1,7 +1,8 @@
 //! Ranks: which cluster serves next when a client's own cluster cannot.
 //!
 //! The client's own cluster always comes first and has no rank. Rank 1 is next. Clusters of one rank share the traffic. A limit
-//! keeps the best-ranked clusters of each client.
+//! keeps the best-ranked clusters of each client. Where the requests of a client are spread, the clusters that have a share serve
+//! it, all at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,6 +55,10 @@ pub(crate) fn rank<'a>(scope: &Scope<'a>, findings: &mut Findings) -> Ranked<'a>
     let mut highest = 0;
     let rank = |(client, facts): (&&'a ClusterName, &&'a ClusterFacts)| {
         let remote: Vec<Remote<'a>> = serving.iter().copied().filter(|(cluster, _)| cluster != client).collect();
+        if let Some(shares) = scope.shares(client) {
+            let sharing = remote.into_iter().filter(|(cluster, _)| shares.of(cluster).is_some());
+            return (*client, sharing.map(|(cluster, _)| (cluster, Leaf::Known(1))).collect());
+        }
         let rule = match (failover.per_client.get(*client), &failover.ranking) {
             (Some(list), _) | (None, Ranking::Order(list)) => Rule::listed(list, client),
             (None, Ranking::Locality(rules)) => Rule::Locality(rules),

@@ -18,6 +18,11 @@ pub(super) fn serves(scope: &Scope<'_>, cluster: &ClusterName, part: Option<&Sub
     scope.serving.get(cluster).is_some_and(|serving| part.is_none_or(|name| serving.has_subset(name)))
 }
 
+/// Whether pods of a part in a client's own cluster serve it.
+pub(super) fn serves_itself(scope: &Scope<'_>, client: &ClusterName, part: Option<&SubsetName>) -> bool {
+    scope.shares(client).is_none_or(|shares| shares.of(client).is_some()) && serves(scope, client, part)
+}
+
 pub(super) fn check(scope: &Scope<'_>, ranked: &Ranked<'_>, findings: &mut Findings) {
     for (name, Subset { labels: _, weight }) in &scope.intent.subsets {
         let path = AttributePath::of("subsets").key(name.as_str());
@@ -25,7 +30,7 @@ pub(super) fn check(scope: &Scope<'_>, ranked: &Ranked<'_>, findings: &mut Findi
             scope.serving.keys().filter(|cluster| serves(scope, cluster, Some(name))).map(|cluster| cluster.as_str()).collect();
         let finds = |client: &ClusterName| {
             let mut targets = ranked.targets.get(client).into_iter().flatten().map(|(target, _)| *target);
-            serves(scope, client, Some(name)) || targets.any(|target| serves(scope, target, Some(name)))
+            serves_itself(scope, client, Some(name)) || targets.any(|target| serves(scope, target, Some(name)))
         };
         let lost: Vec<&str> = scope.clients.keys().filter(|client| !finds(client)).map(|client| client.as_str()).collect();
         let (what, fix) = match (serving.as_slice(), lost.as_slice()) {
@@ -38,7 +43,7 @@ pub(super) fn check(scope: &Scope<'_>, ranked: &Ranked<'_>, findings: &mut Findi
             (serving, lost) => (
                 format!("Clients in {} reach subset {name} nowhere: it is in {}.", lost.join(", "), serving.join(", ")),
                 format!(
-                    "Let these clusters fail over to {}, give one that they reach the subset, or give it no calls yet: subsets = {{ {name} = {{ labels = {{ … }}, weight = 0 }} }}, with the others.",
+                    "Let {} serve these clusters, by rank or by share, give one that they reach the subset, or give it no calls yet: subsets = {{ {name} = {{ labels = {{ … }}, weight = 0 }} }}, with the others.",
                     serving.join(" or ")
                 ),
             ),

@@ -21,16 +21,20 @@ pub(super) struct SubsetChange {
     pub(super) dropped: BTreeSet<String>,
     /// they were not there, or were others
     pub(super) added: BTreeSet<String>,
+    /// they were there, with the same labels
+    pub(super) kept: BTreeSet<String>,
 }
 
 impl SubsetChange {
     /// Between two DestinationRules.
     pub(super) fn between(old: &Value, new: &Value) -> Self {
         let [old, new] = [old, new].map(subsets);
-        let differ = |some: &BTreeMap<String, Value>, others: &BTreeMap<String, Value>| {
+        let differ = |some: &BTreeMap<String, Value>, others: &BTreeMap<String, Value>| -> BTreeSet<String> {
             some.iter().filter(|(name, labels)| others.get(*name) != Some(labels)).map(|(name, _)| name.clone()).collect()
         };
-        Self { dropped: differ(&old, &new), added: differ(&new, &old) }
+        let (dropped, added) = (differ(&old, &new), differ(&new, &old));
+        let kept = new.into_keys().filter(|name| !added.contains(name)).collect();
+        Self { dropped, added, kept }
     }
 }
 
@@ -56,7 +60,7 @@ pub(super) fn routed(service: &Value) -> BTreeMap<String, u64> {
 
 /// Refuses a change of one destination's objects that puts other pods behind subsets, in one cluster at least, and one that takes
 /// calls away from one subset and turns them to a new one, in whatever clusters: each rule that has the one before and the other after
-/// has them in one write.
+/// has them in one write. One is new in a cluster where its first entries come, too.
 #[must_use]
 pub fn check_subsets(before: &BTreeMap<ClusterName, Vec<Manifest>>, after: &Objects) -> Findings {
     let services = before.values().flatten().filter(|manifest| manifest.key().kind == "VirtualService");
@@ -67,16 +71,34 @@ pub fn check_subsets(before: &BTreeMap<ClusterName, Vec<Manifest>>, after: &Obje
     let refused = rules.filter(|(_, object)| object.kind.is_istio("DestinationRule")).filter_map(|(cluster, rule)| {
         let old = before.get(cluster)?.iter().find(|manifest| *manifest.key() == rule.key())?.value();
         let new = spec(rule.body.get("spec"));
-        let SubsetChange { dropped, added } = SubsetChange::between(&old, &new);
+        let SubsetChange { dropped, added, kept: _ } = SubsetChange::between(&old, &new);
         let left: Vec<&str> = old_routes.keys().map(String::as_str).filter(|name| dropped.contains(*name)).collect();
-        let turned_to: Vec<&str> = new_routes.keys().map(String::as_str).filter(|name| added.contains(*name)).collect();
-        let is_carried = left.is_empty() || turned_to.is_empty();
-        (!is_carried).then(|| refused(&left, &turned_to, in_between(&subsets(&old), &subsets(&new), &old_routes)))
+        if left.is_empty() {
+            return None;
+        }
+        let (old, new) = (subsets(&old), subsets(&new));
+        let held = before[cluster].iter().filter(|manifest| manifest.key().kind == "WorkloadEntry").map(Manifest::value);
+        let to_hold = after[cluster].iter().filter(|object| object.kind.is_istio("WorkloadEntry"));
+        let to_hold = to_hold.map(|object| spec(object.body.get("spec")));
+        let [held, to_hold] = [held.collect::<Vec<_>>(), to_hold.collect()];
+        let arrives = |name: &String| {
+            let is_in = |entries: &[Value]| new.get(name).is_some_and(|labels| entries.iter().any(|entry| has(entry, labels)));
+            is_in(&to_hold) && !is_in(&held)
+        };
+        let is_new = |name: &&String| added.contains(*name) || (!old_routes.contains_key(*name) && arrives(name));
+        let turned_to: Vec<&str> = new_routes.keys().filter(is_new).map(String::as_str).collect();
+        (!turned_to.is_empty()).then(|| refused(&left, &turned_to, in_between(&old, &new, &old_routes)))
     });
     let mut findings: Findings = refused.chain(other_pods(before, after)).collect();
     findings.sort();
     findings.dedup();
     findings
+}
+
+/// Whether an entry has the labels of a subset.
+fn has(entry: &Value, labels: &Value) -> bool {
+    let own = entry.pointer(super::LABELS);
+    labels.as_object().is_some_and(|all| all.iter().all(|(key, value)| own.and_then(|own| own.get(key)) == Some(value)))
 }
 
 /// A host that selects other pods than before while there are subsets, before or after.
@@ -140,8 +162,8 @@ fn refused(left: &[&str], turned_to: &[&str], between: Option<String>) -> Findin
         Code::SubsetsSwapped,
         AttributePath::of("subsets"),
         format!("Calls would leave {gone} and turn to {new} in one update."),
-        "A DestinationRule drops the one and adds the other in one write, and the VirtualServices of clients name the one before and \
-         the other after: between these writes calls would be answered 503.",
+        "The VirtualServices of clients leave the one before a DestinationRule drops it, and turn to the other after all that it needs \
+         is there: no order of writes does both, and in between calls would be answered 503.",
         fix,
     )
 }

@@ -9,7 +9,7 @@ use mesh_model::derived::federated_hostname;
 use mesh_model::facts::{Backend, BackendPort, ClusterFacts, GatewayAddress, GatewayFacts};
 use mesh_model::intent::{
     Export, Failover, Federation, LoadBalancer, LocalityRule, ManagedMesh, MutualTls, OutlierDetection, Port, Protocol, Ranking,
-    Retries, ServicePort, Subset, VirtualDestination, VirtualMesh,
+    Retries, ServicePort, Shares, Subset, VirtualDestination, VirtualMesh,
 };
 use mesh_model::names::{ClusterName, HostnameSuffix, PortNumber, SubsetName};
 use mesh_model::{Code, Leaf};
@@ -115,8 +115,48 @@ fn failover() -> impl Strategy<Value = Failover> {
     let ranking = prop_oneof![Just(Ranking::Nearest), names().prop_map(Ranking::Order), rules];
     let per_client = prop::collection::btree_map(prop::sample::select(&CLUSTERS[..]).prop_map(name), names(), 0..=2);
     let most_targets = prop::option::weighted(0.2, 1..=3_u32);
-    (ranking, prop::bool::weighted(0.3), per_client, most_targets)
-        .prop_map(|(ranking, only, per_client, most_targets)| Failover { ranking, only, per_client, most_targets })
+    (ranking, prop::bool::weighted(0.3), per_client, most_targets, spread()).prop_map(
+        |(ranking, only, per_client, most_targets, spread)| Failover { ranking, only, per_client, most_targets, spread },
+    )
+}
+
+/// Shares of all clusters, for some clients.
+fn spread() -> impl Strategy<Value = BTreeMap<ClusterName, Shares>> {
+    let weights = prop::collection::vec(0..=3_u8, CLUSTERS.len());
+    let of_clients = prop::collection::btree_map(prop::sample::select(&CLUSTERS[..]).prop_map(name), weights, 1..=4);
+    let shares = |weights: Vec<u8>| shares(CLUSTERS.map(name).into_iter().zip(weights));
+    let spread = of_clients.prop_map(move |clients: BTreeMap<ClusterName, Vec<u8>>| {
+        clients.into_iter().filter_map(|(client, weights)| Some((client, shares(weights)?))).collect()
+    });
+    prop_oneof![Just(BTreeMap::new()), spread]
+}
+
+/// Shares in proportion to weights; none where all are 0.
+fn shares(weights: impl Iterator<Item = (ClusterName, u8)>) -> Option<Shares> {
+    let mut weights: BTreeMap<ClusterName, u8> = weights.filter(|(_, weight)| *weight > 0).collect();
+    let sum: u32 = weights.values().copied().map(u32::from).sum();
+    for weight in weights.values_mut() {
+        *weight = u8::try_from((u32::from(*weight) * Shares::WHOLE / sum).max(1)).expect("at most 100");
+    }
+    let left = Shares::WHOLE - weights.values().copied().map(u32::from).sum::<u32>();
+    *weights.values_mut().next()? += u8::try_from(left).expect("less than 100");
+    Shares::new(weights)
+}
+
+/// Takes away what would be refused: shares of clusters that serve nobody, or are told by no region, and ranks beside shares.
+pub(crate) fn fit(intent: &mut VirtualDestination) {
+    let VirtualDestination { mesh, backends, failover, .. } = intent;
+    let serves = |cluster: &ClusterName| backends.iter().any(|backend| backend.cluster == *cluster);
+    let spread = std::mem::take(&mut failover.spread);
+    let fitting = spread.into_iter().filter_map(|(client, given)| {
+        let is_told = |cluster: &ClusterName| *cluster != client || mesh.clusters[cluster].region.is_some();
+        let kept = given.iter().filter(|(cluster, _)| serves(cluster) && is_told(cluster));
+        let kept = shares(kept.map(|(cluster, share)| (cluster.clone(), share)))?;
+        Some((client, kept))
+    });
+    failover.spread = fitting.collect();
+    let Failover { per_client, spread, .. } = failover;
+    per_client.retain(|client, _| !spread.contains_key(client));
 }
 
 /// Ports of a destination: one of HTTP, and some of these.
@@ -164,6 +204,13 @@ pub(crate) fn some_subsets() -> impl Strategy<Value = BTreeMap<SubsetName, Subse
     })
 }
 
+/// Two that share the calls.
+pub(crate) fn two_subsets() -> BTreeMap<SubsetName, Subset> {
+    let subset =
+        |text: &str| (name(text), Subset { labels: BTreeMap::from([("version".to_owned(), text.to_owned())]), weight: 50 });
+    BTreeMap::from(["v1", "v2"].map(subset))
+}
+
 /// None, or some.
 fn subsets() -> impl Strategy<Value = BTreeMap<SubsetName, Subset>> {
     prop_oneof![1 => Just(BTreeMap::new()), 1 => some_subsets()]
@@ -174,8 +221,14 @@ pub(crate) fn with_subsets() -> impl Strategy<Value = VirtualDestination> {
     destination().prop_filter("it has none", |intent| !intent.subsets.is_empty())
 }
 
+/// A destination of which the requests of some clients are spread.
+pub(crate) fn spreading() -> impl Strategy<Value = VirtualDestination> {
+    let is_spread = |intent: &VirtualDestination| intent.failover.spread.keys().any(|client| intent.clients.contains(client));
+    destination().prop_filter("nothing is spread", is_spread)
+}
+
 /// Gives each backend some of the subsets, or all.
-fn spread(backends: &mut [Backend], subsets: &BTreeMap<SubsetName, Subset>, seed: usize) {
+fn deploy(backends: &mut [Backend], subsets: &BTreeMap<SubsetName, Subset>, seed: usize) {
     for (index, backend) in backends.iter_mut().enumerate() {
         let chosen = subsets.keys().enumerate().filter(|(place, _)| (seed >> (index * 3 + place)) & 1 == 1);
         let chosen: BTreeSet<SubsetName> = chosen.map(|(_, name)| name.clone()).collect();
@@ -218,12 +271,12 @@ pub(crate) fn destination() -> impl Strategy<Value = VirtualDestination> {
                         make_different(backend);
                     }
                 }
-                spread(&mut backends, &subsets, seed);
+                deploy(&mut backends, &subsets, seed);
                 let serving: BTreeSet<&ClusterName> = backends.iter().map(|backend| &backend.cluster).collect();
                 let client_only = clients.iter().filter(|client| !serving.contains(client));
                 let client_namespace =
                     if moved { client_only.map(|client| (client.clone(), name("frontend"))).collect() } else { BTreeMap::new() };
-                VirtualDestination {
+                let mut intent = VirtualDestination {
                     mesh: VirtualMesh {
                         name: name("prod"),
                         hostname_suffix: name("mesh.internal"),
@@ -248,7 +301,9 @@ pub(crate) fn destination() -> impl Strategy<Value = VirtualDestination> {
                     export_to: vec![Leaf::Known("shop".to_owned()), Leaf::Known("bookinfo".to_owned())],
                     overlays: Vec::new(),
                     ignored: BTreeMap::new(),
-                }
+                };
+                fit(&mut intent);
+                intent
             },
         )
         .prop_filter("a destination that is refused has no objects", |intent| !translate(intent).objects.is_empty())

@@ -103,7 +103,9 @@ fn may_hide(which: &Which, holder: &ClusterName, key: &ObjectKey) -> bool {
     let entry_of = |cluster: &ClusterName| kind == "WorkloadEntry" && key.name.as_str().contains(&format!(".internal.{cluster}"));
     match which {
         Which::Address(cluster, ..) | Which::GatewayPort(cluster, _) => entry_of(cluster),
-        Which::Region(cluster) => entry_of(cluster) || (kind == "WorkloadEntry" && holder == cluster),
+        Which::Region(cluster) => {
+            entry_of(cluster) || (["WorkloadEntry", "DestinationRule"].contains(&kind) && holder == cluster)
+        }
         Which::Network(_) | Which::DnsCapture(_) => false,
         Which::CanonicalName(_) => ["ServiceEntry", "WorkloadEntry"].contains(&kind),
         Which::ServiceAccount(..) => ["ServiceEntry", "WorkloadEntry", "DestinationRule"].contains(&kind),

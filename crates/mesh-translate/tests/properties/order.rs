@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use istio_objects::{Change, Manifest, ObjectKey, Operation, Wave, reserved};
 use mesh_model::derived;
-use mesh_model::intent::{ManagedMesh, VirtualDestination};
+use mesh_model::intent::{Failover, ManagedMesh, Shares, VirtualDestination};
 use mesh_model::names::ClusterName;
 use mesh_translate::{check_subsets, order, pauses, translate, translate_mesh};
 use proptest::prelude::*;
@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use crate::routes::Part;
 use crate::world::{
-    At, Live, State, TRIED, World, apply, changes, hosts, is_host, label, live, of_kind, policy, ports, ranks, rule_of, servers,
-    service_of, state, texts,
+    At, Live, State, TRIED, World, apply, carries, changes, hosts, is_host, label, live, of_kind, policy, ports, ranks, rule_of,
+    servers, service_of, state, texts,
 };
 use crate::{fleet, routes};
 
@@ -27,7 +27,7 @@ impl Move {
     fn between(old: Option<&VirtualDestination>, new: Option<&VirtualDestination>) -> Self {
         let intents = [new, old].into_iter().flatten();
         let backends = intents.flat_map(|intent| intent.backends.iter().map(move |backend| (backend, &intent.subsets)));
-        let clusters = [old, new].into_iter().flatten().flat_map(|intent| intent.mesh.clusters.values());
+        let clusters = [old, new].into_iter().flatten().flat_map(|intent| &intent.mesh.clusters);
         Self { old: state(old), new: state(new), world: World::of(backends, clusters) }
     }
 
@@ -44,7 +44,7 @@ impl Move {
             let backends = exports().filter(|export| export.hostname.as_str() == hostname);
             let none = BTreeMap::new();
             let backends = backends.map(|export| (&export.backend, &none)).collect::<Vec<_>>();
-            let clusters = [old, new].into_iter().flat_map(|mesh| mesh.mesh.clusters.values());
+            let clusters = [old, new].into_iter().flat_map(|mesh| &mesh.mesh.clusters);
             Self { old: of(&before, hostname), new: of(&after, hostname), world: World::of(backends, clusters) }
         };
         hostnames.into_iter().map(of_export).collect()
@@ -97,9 +97,16 @@ impl Move {
             };
             let ranks = ranks(rule);
             let labels = entry["spec"]["labels"].as_object().expect("entries have labels");
-            let rank = labels.keys().find(|key| key.starts_with(reserved::RANK_PREFIX)).expect("entries have a rank");
-            if !ranks.contains(rank.as_str()) {
-                return Some(format!("{cluster}: entry {name} has {rank}, its rule lists {ranks:?}"));
+            let rank = labels.keys().find(|key| key.starts_with(reserved::RANK_PREFIX));
+            let region = entry["spec"]["locality"].as_str().unwrap_or_default();
+            let is_listed = match rank {
+                // a rule that lists none gives shares, by region
+                Some(rank) => ranks.is_empty() || ranks.contains(rank.as_str()),
+                // where ranks count its region comes after that of the client's own pods
+                None => derived::is_share_region(region),
+            };
+            if !is_listed {
+                return Some(format!("{cluster}: entry {name} has {rank:?}, its rule lists {ranks:?}"));
             }
         }
         None
@@ -113,6 +120,8 @@ impl Move {
             let Some(rule) = rule_of(now, cluster, entry) else { continue };
             for number in self.lasting_ports(cluster, entry) {
                 let is_swapped = self.swaps_servers(cluster, entry, &number)
+                    || !carries(policy(rule, &number), entry)
+                    || self.is_early(cluster, entry)
                     || self.is_awaited(cluster, entry, &number)
                     || self.swaps_what_serves(cluster, entry, &number);
                 // of an entry that is there before and after, both must hold
@@ -236,6 +245,21 @@ impl Move {
         !stays && after.is_subset(&before) && ranks(new).len() > ranks(old).len()
     }
 
+    /// Whether an entry may come before the policy that gives it a share: where of some part no other one stays, which would serve
+    /// until then.
+    fn is_early(&self, cluster: &ClusterName, entry: &Value) -> bool {
+        let [old, new] = [&self.old, &self.new].map(|state| rule_of(state, cluster, entry));
+        let Some((old, new)) = old.zip(new).filter(|(_, new)| ranks(new).is_empty()) else { return false };
+        let ways = |state: &State, rule: &Value, part: &Part| -> BTreeSet<[String; 2]> {
+            let entries = of_kind(state, cluster, "WorkloadEntry").filter(|other| label(other) == label(entry));
+            let of_part = entries.filter(|other| routes::is_of(other, rule, part));
+            of_part.map(|other| [&other["metadata"]["name"], &other["spec"]["address"]].map(Value::to_string)).collect()
+        };
+        let kept = |part: &Part| part.is_none() || routes::labels(old, part) == routes::labels(new, part);
+        let mut parts = routes::all_parts(new).filter(kept);
+        parts.any(|part| ways(&self.old, old, &part).is_disjoint(&ways(&self.new, new, &part)))
+    }
+
     /// Names by which a host and its entries find each other.
     fn names(state: &State, at: &At) -> BTreeSet<String> {
         let around = state.iter().filter(|((cluster, key), _)| *cluster == at.0 && key.namespace == at.1.namespace);
@@ -277,7 +301,7 @@ impl Move {
         let differs = |member: &str| of_policy(&self.old, member) != of_policy(&self.new, member);
         let changed = [
             differs("/tls"),
-            differs("/loadBalancer/localityLbSetting/failoverPriority"),
+            differs("/loadBalancer/localityLbSetting"),
             Self::names(&self.old, at) != Self::names(&self.new, at),
         ];
         if changed.into_iter().filter(|changed| *changed).count() > 1 {
@@ -304,7 +328,10 @@ impl Move {
         let around: Vec<Change> = around.filter(|change| !is_exposure(change.key())).collect();
         let is_policy = |change: &Change| change.key().kind == "DestinationRule";
         let drops_rank = around.iter().any(|change| match &change.operation {
-            Operation::Update { old, new } if is_policy(change) => ranks(&old.value()).len() > ranks(&new.value()).len(),
+            Operation::Update { old, new } if is_policy(change) => {
+                let [old, new] = [old.value(), new.value()];
+                !ranks(&new).is_empty() && ranks(&old).len() > ranks(&new).len()
+            }
             _ => false,
         });
         let deletions = (0..around.len()).filter(|position| matches!(around[*position].operation, Operation::Delete(_)));
@@ -485,9 +512,31 @@ proptest! {
     fn no_cut_is_forbidden_when_only_ranks_and_roles_change(old in fleet::destination(), other in fleet::destination(), shuffle in permutation()) {
         let mut new = old.clone();
         new.failover = other.failover;
+        fleet::fit(&mut new);
         new.clients = other.clients;
         new.client_namespace.clear();
         prop_assume!(!mesh_translate::translate(&new).objects.is_empty());
+        check(Some(&old), Some(&new), &shuffle)?;
+    }
+
+    /// A share moves from one cluster that has a subset to another, while nothing else of that subset serves, and other subsets stay.
+    #[test]
+    fn no_cut_is_forbidden_when_the_share_of_a_subset_moves(intent in fleet::destination(), shuffle in permutation()) {
+        let client = intent.clients.first().expect("there are clients");
+        let serving: BTreeSet<&ClusterName> = intent.backends.iter().map(|backend| &backend.cluster).filter(|one| *one != client).collect();
+        let serving: Vec<&ClusterName> = serving.into_iter().collect();
+        prop_assume!(serving.len() > 2);
+        let of = |moving: &ClusterName| {
+            let shares = Shares::new(BTreeMap::from([(serving[0].clone(), 50), (moving.clone(), 50)])).expect("they make 100");
+            let mut one = VirtualDestination { clients: BTreeSet::from([client.clone()]), ..fleet::whole(intent.clone()) };
+            one.failover = Failover { spread: BTreeMap::from([(client.clone(), shares)]), ..Failover::default() };
+            one.subsets = fleet::two_subsets();
+            let without_second = one.backends.iter_mut().filter(|backend| backend.cluster == *serving[0]);
+            without_second.for_each(|backend| backend.subsets = Some(BTreeSet::from([fleet::name("v1")])));
+            one
+        };
+        let [old, new] = [of(serving[1]), of(serving[2])];
+        prop_assert!(![&old, &new].iter().any(|one| translate(one).objects.is_empty()));
         check(Some(&old), Some(&new), &shuffle)?;
     }
 

@@ -3,8 +3,8 @@
 //! | change | touches, in clusters that it is not about |
 //! |---|---|
 //! | a cluster that only calls | where it alone has more ranks than others, `failoverPriority` |
-//! | a cluster that serves | entries; servers of ServiceEntries and DestinationRules, and ranks; where it alone made Services differ, the name they are known by |
-//! | ranks | entries; servers and ranks of DestinationRules, in every cluster |
+//! | a cluster that serves | entries; servers of ServiceEntries and DestinationRules, ranks and shares; where it alone made Services differ, the name they are known by |
+//! | ranks and shares | entries; servers, ranks and shares of DestinationRules, in every cluster |
 //! | settings of requests | the VirtualService, in every cluster |
 //!
 //! What a gateway passes through comes with the first client of another cluster and goes with the last one.
@@ -78,6 +78,7 @@ fn is_passage(key: &ObjectKey, paths: &[String]) -> bool {
 }
 
 const RANKS: &str = "failoverPriority";
+const SHARES: &str = "/localityLbSetting/distribute";
 const SERVERS: &str = "ubjectAltNames";
 
 proptest! {
@@ -108,6 +109,7 @@ proptest! {
         without.clients.remove(&gone);
         without.client_namespace.remove(&gone);
         without.failover.per_client.remove(&gone);
+        fleet::fit(&mut without);
         prop_assume!(!translate(&without).objects.is_empty());
         let [more, fewer] = [objects(&intent), objects(&without)];
         prop_assume!(services(&intent).len().min(2) == services(&without).len().min(2));
@@ -115,7 +117,7 @@ proptest! {
             let is_told = |path: &String| match key.kind.as_str() {
                 "WorkloadEntry" => true,
                 "ServiceEntry" => path.ends_with(SERVERS),
-                "DestinationRule" => path.ends_with(SERVERS) || path.ends_with(RANKS),
+                "DestinationRule" => path.ends_with(SERVERS) || path.ends_with(RANKS) || path.contains(SHARES),
                 _ => false,
             };
             prop_assert!(cluster == gone || is_passage(&key, &paths) || paths.iter().all(is_told), "{} of {}: {:?}", key, cluster, paths);
@@ -124,13 +126,14 @@ proptest! {
 
     #[test]
     fn ranks_are_in_entries_and_policies(intent in fleet::destination(), other in fleet::destination()) {
-        let ranked = VirtualDestination { failover: Failover { most_targets: None, ..other.failover }, ..intent.clone() };
+        let mut ranked = VirtualDestination { failover: Failover { most_targets: None, ..other.failover }, ..intent.clone() };
+        fleet::fit(&mut ranked);
         prop_assume!(!translate(&ranked).objects.is_empty());
         for (cluster, key, paths) in touched(&objects(&intent), &objects(&ranked)) {
             let is_told = |path: &String| match key.kind.as_str() {
-                "WorkloadEntry" => path.contains("gloo-terraform-rank") || path == "the object",
+                "WorkloadEntry" => path.contains("gloo-terraform-rank") || path == "/spec/locality" || path == "the object",
                 "ServiceEntry" => path.ends_with(SERVERS),
-                "DestinationRule" => path.ends_with(RANKS) || path.ends_with(SERVERS),
+                "DestinationRule" => path.ends_with(RANKS) || path.contains(SHARES) || path.ends_with(SERVERS),
                 _ => false,
             };
             prop_assert!(is_passage(&key, &paths) || paths.iter().all(is_told), "{} of {}: {:?}", key, cluster, paths);

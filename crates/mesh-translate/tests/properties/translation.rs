@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use mesh_model::derived;
 use mesh_model::facts::GatewayAddress;
 use mesh_model::finding::Severity;
 use mesh_model::intent::VirtualDestination;
+use mesh_model::names::{ClusterName, SubsetName};
+use mesh_model::{Leaf, derived};
 use mesh_translate::translate;
 use proptest::prelude::*;
 
@@ -99,7 +100,7 @@ proptest! {
     fn calls_are_split_as_the_weights_say(intent in fleet::destination()) {
         let state = world::state(Some(&intent));
         let backends = intent.backends.iter().map(|backend| (backend, &intent.subsets));
-        let world = World::of(backends, intent.mesh.clusters.values());
+        let world = World::of(backends, &intent.mesh.clusters);
         let weights = intent.subsets.iter().filter(|(_, subset)| subset.weight > 0);
         let weights: BTreeMap<String, u64> = weights.map(|(name, subset)| (name.to_string(), subset.weight.into())).collect();
         for (at, host) in state.iter().filter(|(at, _)| world::is_host(at)) {
@@ -112,6 +113,41 @@ proptest! {
                     let server = world::service_of(routes::policy(rule, &part, number), number);
                     prop_assert_eq!(server.map(|(_, asked)| asked), Some(part));
                 }
+            }
+        }
+    }
+
+    /// Where the calls of a client are spread, each part of them has the shares that the intent says: by regions that the entries of
+    /// a cluster have, all of them and no others, in every cluster that has the part.
+    #[test]
+    fn calls_of_every_part_are_spread_as_the_shares_say(intent in fleet::spreading()) {
+        let state = world::state(Some(&intent));
+        let backend = |cluster: &ClusterName| intent.backends.iter().find(|backend| backend.cluster == *cluster).expect("it serves");
+        let clients = intent.failover.spread.iter().filter(|(client, _)| intent.clients.contains(*client));
+        for (client, shares) in clients {
+            let region_of = |cluster: &ClusterName| match cluster == client {
+                true => intent.mesh.clusters[client].region.as_ref().and_then(Leaf::known).expect("it has a share").clone(),
+                false => derived::share_region(cluster),
+            };
+            let wanted: BTreeMap<String, u8> = shares.iter().map(|(cluster, percent)| (region_of(cluster).to_string(), percent)).collect();
+            let at = state.keys().find(|at| at.0 == *client && world::is_host(at)).expect("it calls");
+            let host = &state[at].value;
+            let rule = world::rule_of(&state, client, host).expect("hosts have a policy");
+            for part in routes::all_parts(rule) {
+                for number in world::ports(host).iter().map(|port| &port["number"]) {
+                    let setting = &routes::policy(rule, &part, number)["loadBalancer"]["localityLbSetting"];
+                    prop_assert_eq!(setting, &serde_json::json!({ "enabled": true, "distribute": [{ "from": "*", "to": &wanted }] }));
+                }
+                let entries = world::of_kind(&state, client, "WorkloadEntry").filter(|entry| routes::is_of(entry, rule, &part));
+                let told: BTreeSet<&str> = entries.map(|entry| entry["spec"]["locality"].as_str().expect("a region")).collect();
+                let has_part = |cluster: &ClusterName| {
+                    let name = part.as_ref().map(|name| fleet::name::<SubsetName>(name));
+                    let has_some = intent.subsets.is_empty() || intent.subsets.keys().any(|name| backend(cluster).has_subset(name));
+                    name.map_or(has_some, |name| backend(cluster).has_subset(&name))
+                };
+                let others = shares.iter().map(|(cluster, _)| cluster).filter(|cluster| *cluster != client && has_part(cluster));
+                let others: BTreeSet<String> = others.map(|cluster| region_of(cluster).to_string()).collect();
+                prop_assert_eq!(told, others.iter().map(String::as_str).collect::<BTreeSet<_>>());
             }
         }
     }

@@ -130,12 +130,14 @@ pub(crate) struct World {
     pub(crate) pods: BTreeMap<ClusterName, Vec<Pods>>,
     /// by address
     pub(crate) gateways: BTreeMap<String, Vec<Workload>>,
+    /// where facts say that pods are: one of these is right
+    pub(crate) regions: BTreeMap<ClusterName, BTreeSet<String>>,
 }
 
 impl World {
     pub(crate) fn of<'a>(
         backends: impl IntoIterator<Item = (&'a Backend, &'a BTreeMap<SubsetName, Subset>)>,
-        clusters: impl IntoIterator<Item = &'a ClusterFacts>,
+        clusters: impl IntoIterator<Item = (&'a ClusterName, &'a ClusterFacts)>,
     ) -> Self {
         let mut world = Self::default();
         for (backend, subsets) in backends {
@@ -147,17 +149,25 @@ impl World {
                 None => pods.push(there),
             }
         }
-        for gateway in clusters.into_iter().flat_map(|facts| &facts.gateways) {
+        for (cluster, facts) in clusters {
+            let region = facts.region.iter().filter_map(Leaf::known).map(ToString::to_string);
+            world.regions.entry(cluster.clone()).or_default().extend(region);
+            world.place(facts);
+        }
+        world
+    }
+
+    fn place(&mut self, facts: &ClusterFacts) {
+        for gateway in &facts.gateways {
             let GatewayAddress::Addresses(addresses) = &gateway.address else { panic!("gateways of the fleet have addresses") };
             for address in addresses.iter().filter_map(Leaf::known) {
-                world.gateways.entry(address.to_string()).or_default().push(Workload {
+                self.gateways.entry(address.to_string()).or_default().push(Workload {
                     namespace: gateway.namespace.to_string(),
                     selector: serde_json::json!(gateway.selector),
                     covered: !gateway.exposed_hosts.is_empty(),
                 });
             }
         }
-        world
     }
 
     /// Whether the gateway behind an address passes calls of a host on, which it knows: a Service it does by itself.
@@ -218,15 +228,21 @@ impl World {
             Some(name) => selector.len() == 1 && name == &pods.canonical_name,
             None => host["spec"]["workloadSelector"]["labels"] == serde_json::json!(pods.labels),
         };
-        let by_pods = self.accepts(policy, &at.0, |pods| selects(pods) && pods.has(&labels));
+        let by_pods = self.has_share(policy, &at.0) && self.accepts(policy, &at.0, |pods| selects(pods) && pods.has(&labels));
         by_pods
             || of_kind(now, &at.0, "WorkloadEntry").any(|entry| {
                 let is_selected = entry["metadata"]["namespace"] == host["metadata"]["namespace"]
                     && selector.iter().all(|(key, value)| entry["spec"]["labels"].get(key) == Some(value));
                 let reached = entry["spec"]["ports"].get(port["name"].as_str().expect("ports have names"));
-                let is_its = is_selected && routes::is_of(entry, rule, part);
+                let is_its = is_selected && carries(policy, entry) && routes::is_of(entry, rule, part);
                 is_its && reached.unwrap_or(&port["targetPort"]) == 15443 && self.leads(now, policy, number, entry)
             })
+    }
+
+    /// Whether a policy leaves requests to pods of its cluster.
+    fn has_share(&self, policy: &Value, cluster: &ClusterName) -> bool {
+        let regions = self.regions.get(cluster).into_iter().flatten();
+        gives(policy, "") || regions.map(String::as_str).any(|region| gives(policy, region))
     }
 
     /// Whether calls of a port to an entry end at servers that the policy accepts.
@@ -248,6 +264,17 @@ impl World {
         };
         self.exposes(now, address, service, &part) && self.accepts(policy, &target, is_meant)
     }
+}
+
+/// Whether a policy leaves requests to endpoints of a region: one that gives shares does so only where it gives one.
+fn gives(policy: &Value, region: &str) -> bool {
+    let to = &policy["loadBalancer"]["localityLbSetting"]["distribute"][0]["to"];
+    to.is_null() || to.get(region).is_some()
+}
+
+/// Whether a policy leaves requests to an entry.
+pub(crate) fn carries(policy: &Value, entry: &Value) -> bool {
+    gives(policy, entry["spec"]["locality"].as_str().unwrap_or_default())
 }
 
 /// What a rule says of a port of the whole host.

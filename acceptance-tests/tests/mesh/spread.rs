@@ -1,0 +1,193 @@
+//! Cases in which the requests of a client are spread over clusters by percent.
+
+use rig::mesh::names;
+use rig::mesh::traffic::Traffic;
+
+use crate::changes::{ALL, Case, change, traffic};
+use crate::check::{all_by, errors_at_most, until_by};
+use crate::config::{QUICK, destination};
+use crate::hostnames::named;
+use crate::live::Stage;
+use crate::subsets::{canaries, split};
+
+/// All of them, by name.
+pub fn all() -> Vec<Case> {
+    vec![
+        ("spread", spread),
+        ("spread-small", spread_small),
+        ("spread-by-hostname", spread_by_hostname),
+        ("spread-of-subsets", spread_of_subsets),
+    ]
+}
+
+/// How many calls tell shares.
+const CALLS: usize = 500;
+
+/// Shares are kept, what is dead is taken over by the others, and shares come, change and go under traffic of three clients, of
+/// which west ranks and north has no backend.
+fn spread(stage: &Stage) {
+    let backends = ["east", "west"];
+    let of = |failover: &str| destination(&backends, &format!("{QUICK}{failover}"));
+    let shares = |east: &str, north: &str| of(&format!("  failover = {{ spread = {{ east = {east}, north = {north} }} }}\n"));
+    let (most, sixty) = ("{ east = 80, west = 20 }", "{ east = 60, west = 40 }");
+    let world = stage.applied(&shares(most, "{ east = 70, west = 30 }"));
+    let traffic = traffic(stage);
+    share(stage, "80 percent", &traffic[0], 80);
+    share(stage, "70 percent without a backend of its own", &traffic[2], 70);
+    all_by(&traffic[1].more(CALLS), "west");
+
+    let marks: Vec<usize> = traffic.iter().map(Traffic::mark).collect();
+    stage.mesh.fleet().backend("east").die();
+    traffic.iter().for_each(|one| until_by(one, "west"));
+    // several ends of an ejection
+    traffic.iter().for_each(|one| drop(one.more(400)));
+    stage.mesh.fleet().backend("east").revive().expect("its address is free");
+    for (one, mark) in [&traffic[0], &traffic[2]].into_iter().zip([marks[0], marks[2]]) {
+        one.wait_until("east serves again", 1, |seen| seen.is_served() && seen.by == "east");
+        stage.figures.note("east dies and comes back", one.since(mark));
+        errors_at_most(&one.since(mark), 0, "while a cluster that has a share is dead");
+    }
+    share(stage, "80 percent again", &traffic[0], 80);
+
+    let ranks = of("");
+    for (what, resources, percent) in [
+        ("80 to 50 percent", shares("{ east = 50, west = 50 }", sixty), 50),
+        ("to ranks", ranks.clone(), 100),
+        ("from ranks", shares(most, sixty), 80),
+        ("its own pods are left out", shares("{ west = 100 }", "{ west = 100 }"), 0),
+        ("to ranks from there", ranks, 100),
+    ] {
+        change(stage, &world, &resources, &traffic, what);
+        share(stage, &format!("then east serves {percent} percent"), &traffic[0], percent);
+    }
+    world.assert_clean();
+    for (one, cluster) in traffic.iter().zip(ALL) {
+        stage.figures.note(cluster, one.all());
+        errors_at_most(&one.all(), 0, "in all of it");
+    }
+    drop(traffic);
+    world.destroy();
+}
+
+/// A retry asks for another endpoint six times: it finds one that has a tenth of the requests, and may miss one that has a hundredth.
+fn spread_small(stage: &Stage) {
+    let of = |east: usize| {
+        let shares = format!("{{ east = {{ east = {east}, west = {} }} }}", 100 - east);
+        destination(&["east", "west"], &format!("{QUICK}  failover = {{ spread = {shares} }}\n"))
+    };
+    let world = stage.applied(&of(90));
+    let traffic = traffic(stage);
+    let dies = || {
+        let mark = traffic[0].mark();
+        stage.mesh.fleet().backend("east").die();
+        until_by(&traffic[0], "west");
+        traffic[0].more(400);
+        stage.mesh.fleet().backend("east").revive().expect("its address is free");
+        traffic[0].wait_until("east serves again", 1, |seen| seen.is_served() && seen.by == "east");
+        traffic[0].since(mark)
+    };
+    let calls = dies();
+    stage.figures.note("90 percent die", &calls);
+    errors_at_most(&calls, 0, "while another cluster has a tenth");
+    change(stage, &world, &of(99), &traffic, "90 to 99 percent");
+    let calls = dies();
+    stage.figures.note("99 percent die", &calls);
+    assert!(calls.errors() > 0, "if a hundredth is found at once, the guide says too much: {calls}");
+    drop(traffic);
+    world.destroy();
+}
+
+/// Endpoints behind hostnames have shares too, while ranks beyond the first are one there.
+fn spread_by_hostname(stage: &Stage) {
+    assert!(names::are_given(), "only root can give istiod a resolver of its own");
+    let spread = "  failover = { spread = { east = { east = 50, west = 30, north = 20 } } }\n";
+    let world = stage.applied(&named(&ALL, ""));
+    let traffic = traffic(stage);
+    change(stage, &world, &named(&ALL, spread), &traffic, "from ranks");
+    share(stage, "50 percent", &traffic[0], 50);
+    let calls = traffic[0].more(CALLS);
+    stage.figures.note("three clusters", &calls);
+    for (cluster, percent) in [("west", 30), ("north", 20)] {
+        assert!((calls.served_by(cluster) * 100 / calls.0.len()).abs_diff(percent) <= 5, "{cluster}: {calls}");
+    }
+    let mark = traffic[0].mark();
+    stage.mesh.fleet().backend("west").die();
+    traffic[0].wait_until("west is taken out", 60, |seen| seen.is_served() && seen.by != "west");
+    stage.figures.note("west dies", traffic[0].since(mark));
+    errors_at_most(&traffic[0].since(mark), 0, "while the others take over");
+    stage.mesh.fleet().heal().expect("everything lives again");
+    traffic[0].wait_until("west serves again", 1, |seen| seen.is_served() && seen.by == "west");
+    until_by(&traffic[1], "west");
+    change(stage, &world, &named(&ALL, ""), &traffic, "to ranks");
+    share(stage, "then east serves all", &traffic[0], 100);
+    world.assert_clean();
+    drop(traffic);
+    world.destroy();
+}
+
+/// Each of two versions has the shares, under traffic of three clients. A cluster in which one is dead, or missing, leaves its share of
+/// that version to the others. Shares come, go, and move from one cluster to another that has served nothing.
+fn spread_of_subsets(stage: &Stage) {
+    let canaries = canaries(stage);
+    let of = |failover: &str| destination(&ALL, &format!("{}{failover}", split(&[("v1", 50), ("v2", 50)])));
+    let shares = |of_east: &str| of(&format!("  failover = {{ spread = {{ east = {of_east} }} }}\n"));
+    let three = shares("{ east = 60, west = 30, north = 10 }");
+    let (all, rest) = ([("east", 60), ("west", 30), ("north", 10)], [("east", 86), ("west", 0), ("north", 14)]);
+    let world = stage.applied(&of(""));
+    let traffic = traffic(stage);
+    change(stage, &world, &three, &traffic, "from ranks");
+    shares_of_versions(stage, &traffic[0], "60, 30 and 10 percent", all, all);
+
+    let mark = traffic[0].mark();
+    canaries[1].backend().die();
+    traffic[0].wait_until("others answer for the second version of west", 100, |seen| seen.by != "west-v2");
+    shares_of_versions(stage, &traffic[0], "the second version is dead in west", all, rest);
+    canaries[1].backend().revive().expect("its address is free");
+    traffic[0].wait_until("it answers again", 1, |seen| seen.by == "west-v2");
+    stage.figures.note("it dies and comes back", traffic[0].since(mark));
+    errors_at_most(&traffic[0].since(mark), 0, "while a version of a cluster that has a share is dead");
+
+    let lacking =
+        three.replace(": backend if", ": merge(backend, { subsets = backend.cluster == \"west\" ? [\"v1\"] : null }) if");
+    change(stage, &world, &lacking, &traffic, "west ends to have the second version");
+    shares_of_versions(stage, &traffic[0], "west has the first version alone", all, rest);
+    for (what, resources, percents) in [
+        ("west has both", three, all),
+        ("to west alone", shares("{ west = 100 }"), [("east", 0), ("west", 100), ("north", 0)]),
+        ("to north alone", shares("{ north = 100 }"), [("east", 0), ("west", 0), ("north", 100)]),
+        ("to ranks", of(""), [("east", 100), ("west", 0), ("north", 0)]),
+    ] {
+        change(stage, &world, &resources, &traffic, what);
+        shares_of_versions(stage, &traffic[0], what, percents, percents);
+    }
+    world.assert_clean();
+    for (one, cluster) in traffic.iter().zip(ALL) {
+        stage.figures.note(cluster, one.all());
+        errors_at_most(&one.all(), 0, "in all of it");
+    }
+    drop(traffic);
+    world.destroy();
+}
+
+/// Clusters serve these shares of the calls of the first version and of the second one, and none fails.
+fn shares_of_versions(stage: &Stage, traffic: &Traffic, what: &str, first: [(&str, usize); 3], second: [(&str, usize); 3]) {
+    let calls = traffic.more(2 * CALLS);
+    stage.figures.note(what, &calls);
+    errors_at_most(&calls, 0, what);
+    for (version, percents) in [("", first), ("-v2", second)] {
+        let all: usize = ALL.iter().map(|cluster| calls.served_by(&format!("{cluster}{version}"))).sum();
+        for (cluster, percent) in percents {
+            let served = calls.served_by(&format!("{cluster}{version}")) * 100 / all;
+            assert!(served.abs_diff(percent) <= 5, "{what}, and {cluster}{version} served {served}: {calls}");
+        }
+    }
+}
+
+/// East serves this share of the calls that follow, five points more or less, and none fails.
+fn share(stage: &Stage, what: &str, traffic: &Traffic, percent: usize) {
+    let calls = traffic.more(CALLS);
+    stage.figures.note(what, &calls);
+    errors_at_most(&calls, 0, what);
+    let served = calls.served_by("east") * 100 / calls.0.len();
+    assert!(served.abs_diff(percent) <= 5, "{what}, and east served {served}: {calls}");
+}
