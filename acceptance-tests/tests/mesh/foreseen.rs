@@ -15,12 +15,17 @@ use rig::mesh::traffic::{Calls, EVENTUALLY};
 use rig::wait::is_so_by;
 use serde_json::{Value, json};
 
-use crate::config::folders;
+use crate::changes::{ALL, Case};
+use crate::check::until_served;
+use crate::config::{HOST, destination, folders};
+use crate::live::Stage;
 use crate::report::Figures;
 use crate::scenarios::{Configuration, configurations};
 
 /// Situations of a recording with single pods, if it has as many. With several pods it is all of them: they differ by few.
 const SITUATIONS: usize = 24;
+/// Situations of a configuration on a running mesh: its clients need longer to start.
+const LIVE_SITUATIONS: usize = 12;
 /// Calls of a client in a situation.
 const CALLS: usize = 200;
 /// The same where several clusters share them by chance: a difference of [`TOLERANCE`] is then more than four deviations.
@@ -39,6 +44,8 @@ pub struct Subject {
     /// Pods of each cluster.
     pub pods: u8,
     backends: &'static [&'static str],
+    /// Most situations.
+    most: usize,
 }
 
 /// What is dead.
@@ -65,9 +72,44 @@ pub fn subjects() -> Vec<Subject> {
             "two-defaults" => ("foreseen-pods", PODS, two),
             _ => return None,
         };
-        Some(Subject { name, configuration, pods, backends })
+        let most = if pods > 1 { usize::MAX } else { SITUATIONS };
+        Some(Subject { name, configuration, pods, backends, most })
     };
     configurations().into_iter().filter_map(subject).collect()
+}
+
+/// The same on a running mesh, with the shipped settings.
+pub fn live() -> Vec<Case> {
+    vec![
+        ("foreseen-live-ranked", |stage| play("failover = { order = [\"north\", \"west\"] }", stage)),
+        ("foreseen-live-locality", |stage| {
+            play(
+                "failover = { locality = [{ from = \"us-east-1\", to = \"us-west-2\" }, { from = \"eu-north-1\", to = \"us-east-1\" }] }",
+                stage,
+            );
+        }),
+        ("foreseen-live-spread", |stage| {
+            play(
+                "failover = { spread = { east = { east = 50, west = 30, north = 20 }, west = { east = 60, north = 40 }, north = { north = 90, west = 10 } } }",
+                stage,
+            );
+        }),
+    ]
+}
+
+fn play(lines: &str, stage: &Stage) {
+    let resources = destination(&ALL, &format!("  {lines}\n"));
+    let configuration = Configuration { name: "", host: HOST.to_owned(), resources, clients: &ALL };
+    let subject = Subject { name: "", configuration, pods: 1, backends: &ALL, most: LIVE_SITUATIONS };
+    let situations = subject.situations();
+    let foretold = subject.foretell(stage.rig, &stage.mesh.program().version, &situations);
+    let world = stage.applied(&subject.configuration.resources);
+    ALL.iter().for_each(|client| until_served(stage.mesh.fleet(), client));
+    subject.compare(stage.mesh.fleet(), &situations, &foretold, stage.figures);
+    stage.mesh.fleet().heal().expect("everything starts again");
+    stage.settle();
+    world.assert_clean();
+    world.destroy();
 }
 
 impl Subject {
@@ -98,7 +140,7 @@ impl Subject {
             state ^= state << 17;
             situations.swap(end, usize::try_from(state % (end as u64 + 1)).expect("it is an index"));
         }
-        situations.truncate(if self.pods > 1 { usize::MAX } else { SITUATIONS });
+        situations.truncate(self.most);
         situations.sort();
         situations
     }

@@ -20,7 +20,7 @@ use crate::config::{DESTINATION, digest_of, provider};
 use crate::replay::path;
 use crate::report::{Bench, Figures, Report};
 use crate::scenarios::{self, Configuration, Scenario};
-use crate::{brownfield, foreign, hostnames, services, spread, start, subsets, timeline, traps};
+use crate::{brownfield, foreign, foreseen, hostnames, services, spread, start, subsets, timeline, traps};
 
 /// What a live case is given.
 pub struct Stage<'a> {
@@ -91,8 +91,16 @@ pub fn run(filters: &[&str], is_recorded: bool) -> Result<ExitCode> {
         for scenario in scenarios::all() {
             case(scenario.name, &|stage| played(stage, &scenario))?;
         }
-        let changing =
-            [changes::all(), hostnames::all(), services::all(), spread::all(), subsets::all(), brownfield::all(), traps::all()];
+        let changing = [
+            changes::all(),
+            hostnames::all(),
+            services::all(),
+            spread::all(),
+            subsets::all(),
+            foreseen::live(),
+            brownfield::all(),
+            traps::all(),
+        ];
         for (name, play) in changing.concat() {
             case(name, &play)?;
         }
