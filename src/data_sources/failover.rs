@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mesh_foresight::{Client, Ejection, Forecast, Given, Row, Share, Tries};
+use mesh_foresight::{Client, Ejections, Forecast, Given, Row, Share, Tries};
 use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding};
 use tf_server::{Applied, BoxFuture, Cx, DataSource};
@@ -184,7 +184,7 @@ fn counts(reader: &Reader<'_>, diagnostics: &mut Diagnostics) -> BTreeMap<Cluste
 /// That failover of a client stays partial, where the numbers of its pods are given and not taken.
 fn hindered(client: &Client, pods: &BTreeMap<ClusterName, u32>) -> Option<Finding> {
     let Client { cluster, order: _, ejection, rows: _ } = client;
-    let Ejection { endpoints, most, before_last } = *ejection;
+    let Ejections { endpoints, most, before_last } = *ejection;
     let pods = pods.get(cluster).filter(|_| !ejection.is_enough())?;
     let finding = Finding::new(
         Code::EjectionPartial,
@@ -203,7 +203,7 @@ fn shown(client: &Client) -> Value {
     let Client { cluster: _, order, ejection, rows } = client;
     let names = |clusters: &BTreeSet<ClusterName>| Value::strings(clusters.iter().map(ClusterName::as_str));
     let number = |count: usize| Value::int(i64::try_from(count).unwrap_or(i64::MAX));
-    let Ejection { endpoints, most, before_last } = *ejection;
+    let Ejections { endpoints, most, before_last } = *ejection;
     Value::map([
         ("order", Value::List(order.iter().map(names).collect())),
         (
@@ -269,7 +269,7 @@ impl DataSource for FailoverData {
             Attribute::optional(
                 "dead_pods",
                 Type::map(Type::Number),
-                "How many pods answer no connection, by cluster, before Kubernetes knows it.",
+                "How many pods answer no connection, by cluster, of each subset if there are some, before Kubernetes knows it.",
             ),
         ];
         Schema {
@@ -285,7 +285,7 @@ impl DataSource for FailoverData {
                 Attribute::optional(
                     "pods",
                     Type::map(Type::Number),
-                    "How many pods clusters have, 0 to 50. Default: 2 in each cluster that serves.",
+                    "How many pods clusters have, 0 to 50, of each subset if there are some. Default: 2 in each cluster that serves.",
                 ),
                 Attribute::optional(
                     "scenarios",

@@ -133,6 +133,26 @@ async fn what_matters_and_is_not_known_makes_the_result_unknown() {
 }
 
 #[tokio::test]
+async fn calls_of_each_subset_fail_over_by_themselves() {
+    let subset = |version: &str, weight: u32| json!({ "labels": { "version": version }, "weight": weight });
+    let split = set(destination(), "/subsets", json!({ "v1": subset("v1", 90), "v2": subset("v2", 10) }));
+    let some = set(split, "/backends/0/subsets", json!(["v1"]));
+    let table = text("failover_table", some.clone()).await;
+    // east has no pods of v2, so that a tenth of its calls leaves it
+    for line in [
+        "east        all well                         east 90%, west 10%  answered\n",
+        "            1 of 2 own pods dead             east 63%, west 37%  answered by a retry\n",
+        "            2 of 2 own pods dead             west 100%           answered by a retry\n",
+        "            cluster west down                east 90%            some lost: nobody serves\n",
+        "            own application dead             east 90%            some lost: nobody serves\n",
+    ] {
+        assert!(table.contains(line), "{line:?} is not in\n{table}");
+    }
+    let diagram = text("diagram", some).await;
+    assert!(diagram.contains("|v1: 1|") && diagram.contains("|v2: 1|"), "{diagram}");
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_told_at_the_argument() {
     let strange = json!({ "connection_pool": { "x": 1 } });
     let patch = json!([{ "kind": "VirtualService", "merge_patch": json!({ "spec": { "tcp": [strange] } }).to_string() }]);
@@ -146,7 +166,7 @@ async fn what_is_wrong_is_told_at_the_argument() {
         (set(destination(), "/ports", json!([{ "number": 0 }])), "ports[0].number"),
         (
             set(destination(), "/overlays", patch),
-            "what spec.tcp of VirtualService/bookinfo/vd-reviews.mesh.internal does is not modelled",
+            "what spec.tcp[0].connection_pool of VirtualService/bookinfo/vd-reviews.mesh.internal does is not modelled",
         ),
         (set(destination(), "/overlays", second), "`overlays[1]` writes it"),
     ] {

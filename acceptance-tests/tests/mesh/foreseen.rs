@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use acceptance_tests::{Rig, World};
 use rig::mesh::envoy::Envoy;
-use rig::mesh::fleet::Fleet;
-use rig::mesh::layout::Role;
+use rig::mesh::fleet::{Canary, Fleet};
+use rig::mesh::layout::{Role, Spot};
 use rig::mesh::traffic::{Calls, EVENTUALLY};
 use rig::wait::is_so_by;
 use serde_json::{Value, json};
@@ -46,6 +46,8 @@ pub struct Subject {
     backends: &'static [&'static str],
     /// Most situations.
     most: usize,
+    /// A second version, by cluster: it dies with the first one.
+    second: BTreeMap<&'static str, Canary>,
 }
 
 /// What is dead.
@@ -73,7 +75,7 @@ pub fn subjects() -> Vec<Subject> {
             _ => return None,
         };
         let most = if pods > 1 { usize::MAX } else { SITUATIONS };
-        Some(Subject { name, configuration, pods, backends, most })
+        Some(Subject { name, configuration, pods, backends, most, second: BTreeMap::new() })
     };
     configurations().into_iter().filter_map(subject).collect()
 }
@@ -94,18 +96,36 @@ pub fn live() -> Vec<Case> {
                 stage,
             );
         }),
+        ("foreseen-live-subsets", subsets),
     ]
 }
 
+/// West has no second version. Where pods of a cluster are dead, those of both versions are.
+fn subsets(stage: &Stage) {
+    let second = ["east", "north"].map(|cluster| {
+        let spot = Spot::of(cluster).expect("it is known");
+        (cluster, stage.mesh.add_canary(spot).expect("nothing has its addresses"))
+    });
+    stage.settle();
+    let of = |version: &str, weight: u32| format!("{version} = {{ labels = {{ version = {version:?} }}, weight = {weight} }}");
+    let lines = format!("  subsets = {{ {}, {} }}\n", of("v1", 70), of("v2", 30));
+    let some = ": merge(backend, { subsets = backend.cluster == \"west\" ? [\"v1\"] : null }) if";
+    compare(destination(&ALL, &lines).replace(": backend if", some), second.into(), stage);
+}
+
 fn play(lines: &str, stage: &Stage) {
-    let resources = destination(&ALL, &format!("  {lines}\n"));
+    compare(destination(&ALL, &format!("  {lines}\n")), BTreeMap::new(), stage);
+}
+
+fn compare(resources: String, second: BTreeMap<&'static str, Canary>, stage: &Stage) {
     let configuration = Configuration { name: "", host: HOST.to_owned(), resources, clients: &ALL };
-    let subject = Subject { name: "", configuration, pods: 1, backends: &ALL, most: LIVE_SITUATIONS };
+    let subject = Subject { name: "", configuration, pods: 1, backends: &ALL, most: LIVE_SITUATIONS, second };
     let situations = subject.situations();
     let foretold = subject.foretell(stage.rig, &stage.mesh.program().version, &situations);
     let world = stage.applied(&subject.configuration.resources);
     ALL.iter().for_each(|client| until_served(stage.mesh.fleet(), client));
     subject.compare(stage.mesh.fleet(), &situations, &foretold, stage.figures);
+    subject.second.values().for_each(|second| second.backend().revive().expect("its address is free"));
     stage.mesh.fleet().heal().expect("everything starts again");
     stage.settle();
     world.assert_clean();
@@ -180,7 +200,8 @@ output "foreseen" {{
             self.arrange(fleet, situation, &mut down);
             for client in self.configuration.clients {
                 let expected = &foretold[*client][index];
-                let count = if expected.len() > 1 { SHARED_CALLS } else { CALLS };
+                let is_whole = expected.is_empty() || expected.values().any(|share| *share > 99.9);
+                let count = if is_whole { CALLS } else { SHARED_CALLS };
                 let calls = settled(fleet, client, &self.configuration.host, count);
                 compared += 1;
                 shared += usize::from(expected.len() > 1);
@@ -208,6 +229,10 @@ output "foreseen" {{
             let dead = usize::from(situation.applications[cluster]);
             for (number, pod) in fleet.pods(cluster).enumerate() {
                 if number < dead { pod.die() } else { pod.revive().expect("its address is free") }
+            }
+            match self.second.get(cluster).map(Canary::backend) {
+                Some(second) if dead > 0 => second.die(),
+                second => second.into_iter().for_each(|second| second.revive().expect("its address is free")),
             }
         }
         down.clone_from(&situation.gateways);
@@ -256,12 +281,17 @@ fn retries(fleet: &Fleet, client: &str) -> xtask::Result<u64> {
     Ok(counts.sum())
 }
 
-/// The largest difference between shares and the table; `None`: somebody served who should not, or nobody answered who should.
+/// The largest difference between shares and the table; `None`: somebody served who should not, or some got no answer where all
+/// should, or one where nobody should.
 fn difference(calls: &Calls, expected: &BTreeMap<String, f64>) -> Option<f64> {
-    let by = calls.by();
-    let is_right = by.keys().all(|server| expected.contains_key(*server));
-    let is_answered = if expected.is_empty() { calls.errors() == calls.0.len() } else { calls.errors() == 0 };
-    let points =
-        expected.iter().map(|(server, share)| (calls.served_by(server) as f64 * 100.0 / calls.0.len() as f64 - share).abs());
-    (is_right && is_answered).then(|| points.fold(0.0, f64::max))
+    let percent = |count: usize| count as f64 * 100.0 / calls.0.len() as f64;
+    let mut by: BTreeMap<&str, usize> = BTreeMap::new();
+    for (server, count) in calls.by() {
+        // a second version names itself `<cluster>-v2`
+        *by.entry(server.split('-').next().unwrap_or(server)).or_default() += count;
+    }
+    let lost = 100.0 - expected.values().sum::<f64>();
+    let is_right = by.keys().all(|server| expected.contains_key(*server)) && (lost > TOLERANCE || calls.errors() == 0);
+    let served = expected.iter().map(|(server, share)| percent(by.get(server.as_str()).copied().unwrap_or_default()) - share);
+    is_right.then(|| served.chain([percent(calls.errors()) - lost]).map(f64::abs).fold(0.0, f64::max))
 }

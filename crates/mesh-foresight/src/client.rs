@@ -7,12 +7,22 @@ use mesh_model::names::ClusterName;
 use crate::envoy::Assignment;
 use crate::fleet::{Fleet, Member};
 use crate::forecast::{NoRoute, Request, Via};
-use crate::istiod::{self, Served};
+use crate::istiod::{self, Chosen, Served};
 use crate::reach::Caller;
-use crate::read::{self, Host, HostPort, PortPolicy, Protocol, Route};
+use crate::read::{self, Host, HostPort, Policy, PortPolicy, Protocol, Route, RouteTable, Target};
+use crate::share::Share;
 use crate::world::World;
 
-/// A host as one client sees it.
+/// A part of a client's requests.
+pub(crate) struct Part<'f> {
+    /// how many of them
+    pub(crate) share: Share,
+    pub(crate) subset: Option<String>,
+    /// where they go
+    pub(crate) upstream: Result<Upstream<'f>, NoRoute>,
+}
+
+/// A host, or a subset of one, as one client sees it.
 pub(crate) struct Upstream<'f> {
     pub(crate) route: Route,
     pub(crate) policy: PortPolicy,
@@ -23,22 +33,55 @@ pub(crate) struct Upstream<'f> {
 }
 
 impl<'f> Upstream<'f> {
-    pub(crate) fn find(fleet: &'f Fleet, world: &World, request: &Request<'_>) -> Result<Self, NoRoute> {
+    /// Where requests go, in the parts that their route divides them into.
+    pub(crate) fn find(fleet: &'f Fleet, world: &World, request: &Request<'_>) -> Result<Vec<Part<'f>>, NoRoute> {
         let (cluster, member) = fleet.members.get_key_value(request.cluster).ok_or(NoRoute::NameUnknown)?;
-        let route = route(member, request);
-        let name = route.as_ref().and_then(|route| route.host.clone()).unwrap_or_else(|| request.host.to_owned());
+        let table = table(member, request);
+        let takes = |route: &&Route| route.methods.is_empty() || route.methods.iter().any(|method| method == request.method);
+        let of_requests = match table {
+            Some(table) => table.routes.iter().find(takes).cloned(),
+            None => Some(Route::default()),
+        };
+        let name = of_requests.as_ref().and_then(|route| route.host.clone()).unwrap_or_else(|| request.host.to_owned());
         resolve(world, cluster, member, request)?;
         let served = served(member, request, &name)?;
-        let route = match (route, served.port.protocol) {
-            (Some(route), _) => route,
-            // routes are of requests
-            (None, Protocol::Bytes) => Route::default(),
+        let route = match (of_requests, served.port.protocol) {
+            (_, Protocol::Bytes) => table.and_then(|table| stream(table, request.port)).unwrap_or_default(),
+            (Some(route), Protocol::Http | Protocol::Grpc) => route,
             (None, Protocol::Http | Protocol::Grpc) => return Err(NoRoute::NotRouted),
         };
-        let policy = policy(member, request, &name, &served);
+        let whole: u128 = route.targets.iter().map(|target| u128::from(target.weight)).sum();
+        let undivided = [Target { subset: None, weight: 1 }];
+        let (targets, whole) = if whole == 0 { (&undivided[..], 1) } else { (&route.targets[..], whole) };
+        let part = |Target { subset, weight }: &Target| Part {
+            share: Share::of((*weight).into(), whole),
+            subset: subset.clone(),
+            upstream: Self::of(fleet, world, request, (cluster, member), &served, (&name, subset.as_deref()), &route),
+        };
+        Ok(targets.iter().filter(|target| target.weight > 0).map(part).collect())
+    }
+
+    fn of(
+        fleet: &'f Fleet,
+        world: &World,
+        request: &Request<'_>,
+        (cluster, member): (&'f ClusterName, &'f Member),
+        served: &Served<'_>,
+        (name, subset): (&str, Option<&str>),
+        route: &Route,
+    ) -> Result<Self, NoRoute> {
+        let rule = rule(member, request, name, served);
+        let chosen: Chosen<'_> = match subset {
+            None => None,
+            Some(subset) => {
+                let told = rule.and_then(|rule| rule.subset(subset)).ok_or(NoRoute::SubsetUnknown)?;
+                Some((subset, &told.labels))
+            }
+        };
+        let policy = rule.map(|rule| rule.of_port(served.port.number, subset)).unwrap_or_default();
         let server_name = match policy.tls.as_ref().and_then(|tls| tls.server_name.clone()) {
             Some(name) => name,
-            None => format!("outbound_.{}_._.{name}", served.port.number),
+            None => format!("outbound_.{}_.{}_.{name}", served.port.number, subset.unwrap_or_default()),
         };
         // what the policy lists stands in the place of what the host lists
         let listed = policy.tls.as_ref().map(|tls| tls.identities.as_slice()).filter(|listed| !listed.is_empty());
@@ -50,27 +93,28 @@ impl<'f> Upstream<'f> {
             server_name: &server_name,
             identities: &identities,
         };
-        let found = istiod::endpoints(fleet, world, (cluster, member), &served, &caller);
+        let found = istiod::endpoints(fleet, world, (cluster, member), (served, chosen), &caller);
         let (assignment, candidates) = istiod::assign(member, &policy, served.prefers_close, found);
         if candidates.is_empty() {
             return Err(NoRoute::NoEndpoints);
         }
         let ways = candidates.into_iter().map(|candidate| (candidate.cluster, candidate.via)).collect();
-        Ok(Self { route, policy, protocol: served.port.protocol, assignment, ways })
+        Ok(Self { route: route.clone(), policy, protocol: served.port.protocol, assignment, ways })
     }
 }
 
-/// The route of a request: of the first VirtualService for its host, and there the first that takes it, if one does.
-fn route(member: &Member, request: &Request<'_>) -> Option<Route> {
+/// The first VirtualService for a host.
+fn table<'m>(member: &'m Member, request: &Request<'_>) -> Option<&'m RouteTable> {
     let tables = member.configuration.route_tables.iter();
-    let table = tables
+    tables
         .filter(|table| read::is_visible(&table.export_to, &table.namespace, request.namespace))
-        .find(|table| table.names.iter().any(|name| name == request.host));
-    let takes = |route: &&Route| route.methods.is_empty() || route.methods.iter().any(|method| method == request.method);
-    match table {
-        Some(table) => table.routes.iter().find(takes).cloned(),
-        None => Some(Route::default()),
-    }
+        .find(|table| table.names.iter().any(|name| name == request.host))
+}
+
+/// The first route of connections to a port.
+fn stream(table: &RouteTable, port: u16) -> Option<Route> {
+    let found = table.streams.iter().find(|(ports, _)| ports.is_empty() || ports.contains(&port));
+    found.map(|(_, route)| route.clone())
 }
 
 fn resolve(world: &World, cluster: &ClusterName, member: &Member, request: &Request<'_>) -> Result<(), NoRoute> {
@@ -110,15 +154,14 @@ fn served<'m>(member: &'m Member, request: &Request<'_>, name: &str) -> Result<S
     })
 }
 
-/// The policy of a port, looked for where istiod does: in the client's namespace, the host's and the root one, no other.
-fn policy(member: &Member, request: &Request<'_>, name: &str, served: &Served<'_>) -> PortPolicy {
+/// The policy of a host, looked for where istiod does: in the client's namespace, the host's and the root one, no other.
+fn rule<'m>(member: &'m Member, request: &Request<'_>, name: &str, served: &Served<'_>) -> Option<&'m Policy> {
     let places = [request.namespace, served.namespace, &member.root_namespace];
-    let found = places.iter().find_map(|place| {
+    places.iter().find_map(|place| {
         member.configuration.policies.iter().find(|policy| {
             policy.namespace == **place
                 && policy.host == name
                 && read::is_visible(&policy.export_to, &policy.namespace, request.namespace)
         })
-    });
-    found.map(|policy| policy.of_port(served.port.number).clone()).unwrap_or_default()
+    })
 }

@@ -89,6 +89,7 @@ impl Drawing<'_> {
                     State::Waits => "-.->",
                     State::Denies(_) | State::Ejected(..) | State::Fails(..) | State::Broken(..) => "--x",
                 };
+                let rank = way.subset.as_ref().map_or(rank.to_string(), |subset| label(&format!("{subset}: {rank}")));
                 let _ = writeln!(text, "  c{id}_clients {arrow}|{rank}| {node}");
             }
         }

@@ -63,6 +63,8 @@ pub(crate) struct Service {
     pub(crate) labels: BTreeMap<String, String>,
     /// SPIFFE ids that its pods may have
     pub(crate) identities: BTreeSet<String>,
+    /// subsets that it has pods of; `None`: all
+    pub(crate) subsets: Option<BTreeSet<String>>,
 }
 
 impl Fleet {
@@ -186,7 +188,7 @@ impl Gateway {
 
 impl Service {
     fn read(backend: &Backend, trust_domain: &str, domain: &str) -> Result<Self, Unforeseen> {
-        let Backend { cluster: _, namespace, service, ports, selector, canonical_name, service_accounts, subsets: _ } = backend;
+        let Backend { cluster: _, namespace, service, ports, selector, canonical_name, service_accounts, subsets } = backend;
         let mut labels = selector.clone();
         labels.insert(reserved::CANONICAL_NAME_LABEL.to_owned(), known(canonical_name)?.to_string());
         labels.insert(reserved::TLS_MODE_LABEL.to_owned(), "istio".to_owned());
@@ -198,7 +200,13 @@ impl Service {
             ports: ports.iter().map(|port| (port.number.get(), port.name.clone(), port.target_port.get())).collect(),
             labels,
             identities: service_accounts.iter().map(identity).collect::<Result<_, _>>()?,
+            subsets: subsets.as_ref().map(|subsets| subsets.iter().map(ToString::to_string).collect()),
         })
+    }
+
+    /// Whether it has pods of a subset; all of them are of none.
+    pub(crate) fn has(&self, subset: Option<&str>) -> bool {
+        subset.is_none_or(|name| self.subsets.as_ref().is_none_or(|subsets| subsets.contains(name)))
     }
 
     /// Whether its pods listen on a port.

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use mesh_model::names::ClusterName;
 
 use crate::address::Address;
-use crate::client::Upstream;
-use crate::envoy::{self, Ejections, Repeating, Tries};
+use crate::client::{Part, Upstream};
+use crate::envoy::{self, Ejections, Loss, Repeating, Tries};
 use crate::fleet::Fleet;
 use crate::reach::{Answer, Cause};
 use crate::share::Share;
@@ -53,6 +53,8 @@ pub enum NoRoute {
     NotRouted,
     /// the host has no such port
     PortUnknown,
+    /// the host's policy has no such subset
+    SubsetUnknown,
     /// nothing is selected
     NoEndpoints,
 }
@@ -64,6 +66,7 @@ impl fmt::Display for NoRoute {
             Self::NameNotResolved => "the name is not resolved",
             Self::NotRouted => "no route takes the request",
             Self::PortUnknown => "the host has no such port",
+            Self::SubsetUnknown => "the host has no such subset",
             Self::NoEndpoints => "the host has no endpoint",
         })
     }
@@ -82,7 +85,7 @@ pub struct Routed {
     pub first: Tries,
     /// what becomes of them afterwards
     pub lasting: Tries,
-    /// whether ejection can do its work
+    /// whether ejection can do its work; of several subsets, where it can do least
     pub ejections: Ejections,
     /// every way to pods, by priority
     pub ways: Vec<Way>,
@@ -97,6 +100,8 @@ pub struct Way {
     pub cluster: Option<ClusterName>,
     /// how it leads there
     pub via: Via,
+    /// the subset whose requests go there; `None`: those of the host
+    pub subset: Option<String>,
     /// endpoints that are alike
     pub endpoints: usize,
     /// what becomes of it
@@ -180,15 +185,77 @@ impl Fleet {
         if world.clusters_down.contains(request.cluster) {
             return Forecast::NoClient;
         }
-        let upstream = match Upstream::find(self, world, request) {
-            Ok(upstream) => upstream,
+        let parts = match Upstream::find(self, world, request) {
+            Ok(parts) => parts,
             Err(reason) => return Forecast::NoRoute(reason),
         };
-        let earlier = before.and_then(|before| Upstream::find(self, before, request).ok());
-        // of other endpoints nothing is known yet
-        let earlier = earlier.filter(|earlier| earlier.ways == upstream.ways);
-        let out = earlier.map(|earlier| earlier.ejected()).unwrap_or_default();
-        Forecast::Routed(route(&upstream, &out))
+        let earlier = before.and_then(|before| Upstream::find(self, before, request).ok()).unwrap_or_default();
+        let mut whole: Option<Routed> = None;
+        let (mut lost, mut reason) = (Share::NONE, NoRoute::NoEndpoints);
+        for Part { share, subset, upstream } in &parts {
+            let upstream = match upstream {
+                Ok(upstream) => upstream,
+                Err(why) => {
+                    (lost, reason) = (lost + *share, *why);
+                    continue;
+                }
+            };
+            let before = earlier.iter().find(|earlier| earlier.subset == *subset).and_then(|part| part.upstream.as_ref().ok());
+            // of other endpoints nothing is known yet
+            let out = before.filter(|before| before.ways == upstream.ways).map(Upstream::ejected).unwrap_or_default();
+            let routed = route(upstream, subset.as_ref(), &out).of(*share);
+            whole = Some(match whole {
+                Some(others) => others.and(routed),
+                None => routed,
+            });
+        }
+        match whole {
+            Some(routed) => Forecast::Routed(routed.losing(lost)),
+            None => Forecast::NoRoute(reason),
+        }
+    }
+}
+
+impl Routed {
+    /// The same as a part of all requests.
+    fn of(mut self, share: Share) -> Self {
+        self.shares.values_mut().chain([&mut self.failing, &mut self.denied]).for_each(|part| *part = *part * share);
+        for way in &mut self.ways {
+            if let State::Serves(part) | State::Denies(part) | State::Fails(part, ..) = &mut way.state {
+                *part = *part * share;
+            }
+        }
+        self
+    }
+
+    /// Both parts together.
+    fn and(mut self, other: Self) -> Self {
+        let Self { shares, failing, denied, first, lasting, ejections, ways } = other;
+        for (cluster, share) in shares {
+            let all = self.shares.entry(cluster).or_insert(Share::NONE);
+            *all = *all + share;
+        }
+        let lack = |ejections: &Ejections| ejections.before_last.saturating_sub(ejections.most);
+        let is_worse = lack(&ejections) > lack(&self.ejections);
+        self.ways.extend(ways);
+        self.ways.sort_by(|one, other| one.place().cmp(&other.place()));
+        Self {
+            failing: self.failing + failing,
+            denied: self.denied + denied,
+            first: self.first.max(first),
+            lasting: self.lasting.max(lasting),
+            ejections: if is_worse { ejections } else { self.ejections },
+            ..self
+        }
+    }
+
+    /// The same, where a part of the requests finds no endpoint.
+    fn losing(mut self, part: Share) -> Self {
+        if !part.is_none() {
+            self.failing = self.failing + part;
+            (self.first, self.lasting) = (Tries::Lost(Loss::Nobody), Tries::Lost(Loss::Nobody));
+        }
+        self
     }
 }
 
@@ -199,7 +266,7 @@ impl Upstream<'_> {
 }
 
 /// `before`: endpoints that are out already.
-fn route(upstream: &Upstream<'_>, before: &BTreeSet<usize>) -> Routed {
+fn route(upstream: &Upstream<'_>, subset: Option<&String>, before: &BTreeSet<usize>) -> Routed {
     let Upstream { route, policy, protocol, assignment, ways } = upstream;
     let repeating = Repeating { retries: &route.retries, limit: &route.limit, protocol: *protocol };
     let out = upstream.ejected();
@@ -210,7 +277,7 @@ fn route(upstream: &Upstream<'_>, before: &BTreeSet<usize>) -> Routed {
         denied: Share::NONE,
         first: envoy::worst(assignment, before, &repeating),
         lasting: envoy::worst(assignment, &out, &repeating),
-        ejections: Ejections::of(policy.outlier.as_ref(), assignment.endpoints.len()),
+        ejections: Ejections::of(policy.outlier.as_ref(), assignment),
         ways: Vec::new(),
     };
     for (index, (endpoint, (cluster, via))) in assignment.endpoints.iter().zip(ways).enumerate() {
@@ -236,19 +303,25 @@ fn route(upstream: &Upstream<'_>, before: &BTreeSet<usize>) -> Routed {
             }
         };
         let cluster = cluster.cloned();
-        let way = Way { priority: assignment.priority(index), cluster, via: via.clone(), endpoints: 1, state };
+        let (priority, via) = (assignment.priority(index), via.clone());
+        let way = Way { priority, cluster, via, subset: subset.cloned(), endpoints: 1, state };
         match routed.ways.iter_mut().find(|other| other.is_like(&way)) {
             Some(other) => other.endpoints += 1,
             None => routed.ways.push(way),
         }
     }
-    routed.ways.sort_by(|one, other| (one.priority, &one.cluster, &one.via).cmp(&(other.priority, &other.cluster, &other.via)));
+    routed.ways.sort_by(|one, other| one.place().cmp(&other.place()));
     routed
 }
 
 impl Way {
+    /// Where it stands among others.
+    fn place(&self) -> (usize, Option<&ClusterName>, &Via, Option<&String>) {
+        (self.priority, self.cluster.as_ref(), &self.via, self.subset.as_ref())
+    }
+
     /// Whether both are the same but for the pod at their end.
     fn is_like(&self, other: &Self) -> bool {
-        (self.priority, &self.cluster, &self.via, &self.state) == (other.priority, &other.cluster, &other.via, &other.state)
+        (self.place(), &self.state) == (other.place(), &other.state)
     }
 }

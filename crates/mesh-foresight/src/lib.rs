@@ -36,5 +36,5 @@ pub use reach::Cause;
 pub use read::Unforeseen;
 pub use scenario::{Given, Situation};
 pub use share::Share;
-pub use table::{Client, Ejection, Row, Table};
+pub use table::{Client, Row, Table};
 pub use world::{Fault, Pods, World};

@@ -115,8 +115,8 @@ impl Caller<'_> {
     fn passed(&self, world: &World, cluster: &ClusterName, member: &Member, gateway: &Gateway) -> Answer {
         let broken = |cause| Answer::Failed(Fault::Connection, cause);
         let name = || self.server_name.to_owned();
-        let Some((port, host)) = parts(self.server_name) else { return broken(Cause::ServerName(name())) };
-        if !passes(member, gateway, host) {
+        let Some((port, subset, host)) = parts(self.server_name) else { return broken(Cause::ServerName(name())) };
+        if !passes(member, gateway, host) || !subset.is_none_or(|subset| member.divides(&gateway.namespace, host, subset)) {
             return broken(Cause::ServerName(name()));
         }
         let found = member.service(host, port).or_else(|| member.selected(&gateway.namespace, host, port));
@@ -124,6 +124,7 @@ impl Caller<'_> {
         let pods = world.pods_of(cluster);
         match (pods.all, pods.failing) {
             (0, _) => broken(Cause::NoPods),
+            _ if !service.has(subset) => broken(Cause::NoPods),
             (all, failing) if failing < all => self.answered_by(member, service, target),
             _ => Answer::Failed(pods.fault, Cause::Pods),
         }
@@ -136,6 +137,15 @@ impl Member {
         let service = self.services.iter().find(|service| service.host == host)?;
         let (_, _, target) = service.ports.iter().find(|(number, _, _)| *number == port)?;
         Some((service, *target))
+    }
+
+    /// Whether a policy that a gateway sees tells of a subset of a host: its server name is passed then.
+    fn divides(&self, viewer: &str, host: &str, subset: &str) -> bool {
+        self.configuration.policies.iter().any(|policy| {
+            policy.host == host
+                && read::is_visible(&policy.export_to, &policy.namespace, viewer)
+                && policy.subset(subset).is_some()
+        })
     }
 
     /// The Service whose pods serve a ServiceEntry that a gateway sees. Entries of that host are passed over: a gateway that
@@ -165,8 +175,10 @@ fn passes(member: &Member, gateway: &Gateway, host: &str) -> bool {
     hosts.chain(&gateway.passed).any(|pattern| covers(GatewayFacts::passed_name(pattern), host))
 }
 
-/// Port and host of a server name without a subset: `outbound_.9080_._.reviews.bookinfo.svc.cluster.local`.
-fn parts(server_name: &str) -> Option<(u16, &str)> {
-    let (port, host) = server_name.strip_prefix("outbound_.")?.split_once("_._.")?;
-    Some((port.parse().ok()?, host))
+/// Port, subset and host of a server name: `outbound_.9080_._.reviews.bookinfo.svc.cluster.local`, with a subset
+/// `outbound_.9080_.v1_.…`.
+fn parts(server_name: &str) -> Option<(u16, Option<&str>, &str)> {
+    let (port, rest) = server_name.strip_prefix("outbound_.")?.split_once("_.")?;
+    let (subset, host) = rest.split_once("_.")?;
+    Some((port.parse().ok()?, (!subset.is_empty()).then_some(subset), host))
 }

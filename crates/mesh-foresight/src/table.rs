@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use mesh_model::names::ClusterName;
 
-use crate::envoy::{Loss, Tries};
+use crate::envoy::{Ejections, Loss, Tries};
 use crate::fleet::Fleet;
 use crate::forecast::{Forecast, Request};
 use crate::scenario::{Given, Situation};
@@ -29,28 +29,9 @@ pub struct Client {
     /// who serves, and who when those are dead, and so on
     pub order: Vec<BTreeSet<ClusterName>>,
     /// whether what fails can be ejected, which is what failover needs
-    pub ejection: Ejection,
+    pub ejection: Ejections,
     /// what becomes of its requests
     pub rows: Vec<Row>,
-}
-
-/// Whether as many endpoints can be ejected as have to be, for the last rank to serve alone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ejection {
-    /// endpoints that the client knows
-    pub endpoints: usize,
-    /// how many may be ejected at a time
-    pub most: usize,
-    /// how many come before the last rank
-    pub before_last: usize,
-}
-
-impl Ejection {
-    /// Whether every rank can be reached.
-    #[must_use]
-    pub fn is_enough(&self) -> bool {
-        self.most >= self.before_last
-    }
 }
 
 /// What becomes of requests in a situation.
@@ -139,13 +120,10 @@ impl Ask<'_> {
         }
     }
 
-    fn ejection(&self) -> Ejection {
-        let Forecast::Routed(routed) = self.fleet.forecast(self.base, &self.request) else { return Ejection::default() };
-        let last = routed.ways.iter().map(|way| way.priority).max().unwrap_or(0);
-        Ejection {
-            endpoints: routed.ejections.endpoints,
-            most: routed.ejections.most,
-            before_last: routed.ways.iter().filter(|way| way.priority < last).map(|way| way.endpoints).sum(),
+    fn ejection(&self) -> Ejections {
+        match self.fleet.forecast(self.base, &self.request) {
+            Forecast::Routed(routed) => routed.ejections,
+            Forecast::NoClient | Forecast::NoRoute(_) => Ejections::default(),
         }
     }
 }

@@ -97,6 +97,7 @@ impl Forecast {
         let mut reasons: Vec<String> = Vec::new();
         for way in routed.ways.iter().filter(|way| !matches!(way.state, State::Serves(_))) {
             let whose = way.cluster.as_ref().map_or("nobody's address".to_owned(), ToString::to_string);
+            let whose = way.subset.as_ref().map_or(whose.clone(), |subset| format!("{whose} ({})", printable(subset)));
             let reason = format!("{whose} {}", way.state);
             if !reasons.contains(&reason) {
                 reasons.push(reason);

@@ -10,19 +10,31 @@ use crate::read::{Outlier, Protocol};
 use crate::share::Share;
 use crate::world::Fault;
 
-/// What ejection does about failing endpoints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What ejection can do about failing endpoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ejections {
     /// endpoints of the host
     pub endpoints: usize,
     /// how many of them may be ejected at a time
     pub most: usize,
+    /// how many come before the last priority
+    pub before_last: usize,
 }
 
 impl Ejections {
-    pub(crate) fn of(outlier: Option<&Outlier>, endpoints: usize) -> Self {
+    pub(crate) fn of(outlier: Option<&Outlier>, assignment: &Assignment) -> Self {
+        let (endpoints, priorities) = (assignment.endpoints.len(), 0..assignment.endpoints.len());
+        let priorities: Vec<usize> = priorities.map(|endpoint| assignment.priority(endpoint)).collect();
+        let last = priorities.iter().max().copied().unwrap_or(0);
         let percent = outlier.map_or(0, |outlier| usize::from(outlier.max_percent.min(100)));
-        Self { endpoints, most: endpoints * percent / 100 }
+        let before_last = priorities.iter().filter(|priority| **priority < last).count();
+        Self { endpoints, most: endpoints * percent / 100, before_last }
+    }
+
+    /// Whether as many can be ejected as have to be, for the last priority to serve alone.
+    #[must_use]
+    pub fn is_enough(&self) -> bool {
+        self.most >= self.before_last
     }
 }
 
@@ -30,7 +42,7 @@ impl Ejections {
 pub(crate) fn eject(assignment: &Assignment, outlier: Option<&Outlier>, protocol: Protocol) -> BTreeSet<usize> {
     let mut out = BTreeSet::new();
     let Some(outlier) = outlier else { return out };
-    let most = Ejections::of(Some(outlier), assignment.endpoints.len()).most;
+    let most = Ejections::of(Some(outlier), assignment).most;
     let is_noticed = |fault: Fault| match fault {
         // a connection that a sidecar accepts is a success
         Fault::Application if protocol == Protocol::Bytes => false,

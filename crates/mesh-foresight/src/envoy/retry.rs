@@ -16,8 +16,8 @@ const ROUND: u32 = 2;
 /// More tries than this change nothing that can be foretold.
 const MOST_TRIES: u32 = 8;
 
-/// What becomes of requests.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What becomes of requests; the later one is the worse.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tries {
     /// none meets an endpoint that fails
     Clean,
@@ -28,7 +28,7 @@ pub enum Tries {
 }
 
 /// Why a request gets no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Loss {
     /// no endpoint serves
     Nobody,

@@ -23,17 +23,23 @@ pub(crate) struct Served<'a> {
     pub(crate) prefers_close: bool,
 }
 
+/// Some of a host's endpoints: a name, and the labels that entries of it have.
+pub(crate) type Chosen<'a> = Option<(&'a str, &'a BTreeMap<String, String>)>;
+
 /// The endpoints of a host, as a client's proxy is told of them.
 pub(crate) fn endpoints<'f>(
     fleet: &'f Fleet,
     world: &World,
     (cluster, member): (&'f ClusterName, &'f Member),
-    served: &Served<'_>,
+    (served, chosen): (&Served<'_>, Chosen<'_>),
     caller: &Caller<'_>,
 ) -> Vec<Candidate<'f>> {
-    let view = View { fleet, world, cluster, member, served, caller };
+    let view = View { fleet, world, cluster, member, served, chosen, caller };
     let mut found = view.pods();
-    let entries = member.configuration.entries.iter();
+    let has_labels = |entry: &&Entry| {
+        chosen.is_none_or(|(_, labels)| labels.iter().all(|(name, value)| entry.labels.get(name) == Some(value)))
+    };
+    let entries = member.configuration.entries.iter().filter(has_labels);
     for entry in entries.filter(|it| it.namespace == served.namespace && read::is_selected(served.selector, &it.labels)) {
         view.ways(entry).into_iter().for_each(|way| add(&mut found, way));
     }
@@ -47,15 +53,18 @@ struct View<'f, 'a> {
     cluster: &'f ClusterName,
     member: &'f Member,
     served: &'a Served<'a>,
+    chosen: Chosen<'a>,
     caller: &'a Caller<'a>,
 }
 
 impl<'f> View<'f, '_> {
     /// Pods of the client's own cluster.
     fn pods(&self) -> Vec<Candidate<'f>> {
-        let Self { fleet: _, world, cluster, member, served, caller } = *self;
+        let Self { fleet: _, world, cluster, member, served, chosen, caller } = *self;
         let here = member.services.iter().filter(|service| service.namespace == served.namespace);
         let selected = here.enumerate().filter(|(_, service)| read::is_selected(served.selector, &service.labels));
+        // which pods have the labels is no fact, but whether some do
+        let selected = selected.filter(|(_, service)| service.has(chosen.map(|(name, _)| name)));
         let (pods, locality, port) = (world.pods_of(cluster), locality(member), served.port.target);
         let mut found = Vec::new();
         for (position, service) in selected {

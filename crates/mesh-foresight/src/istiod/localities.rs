@@ -24,6 +24,7 @@ pub(crate) fn assign<'f>(
     found: Vec<Candidate<'f>>,
 ) -> (Assignment, Vec<Candidate<'f>>) {
     let setting = setting(policy, prefers_close);
+    let ignores_weights = policy.balancer.as_ref().is_some_and(|balancer| balancer.ignores_weights);
     let mut parts = parts(member, &setting, found);
     let is_weighted = match &setting {
         Locality::Distribute(rules) => {
@@ -50,7 +51,7 @@ pub(crate) fn assign<'f>(
             if candidates.iter().any(|other| other.is_same_host(&candidate)) {
                 continue;
             }
-            let weight = if policy.ignores_weights { 1 } else { candidate.weight };
+            let weight = if ignores_weights { 1 } else { candidate.weight };
             assignment.endpoints.push(Endpoint { group, weight, answer: candidate.answer.clone() });
             candidates.push(candidate);
         }
@@ -60,14 +61,15 @@ pub(crate) fn assign<'f>(
 
 /// What holds: what the policy says, or the host, or the mesh, whose default is nearness.
 fn setting(policy: &PortPolicy, prefers_close: bool) -> Locality {
-    match (&policy.locality, prefers_close) {
+    let said = policy.balancer.as_ref().map_or(Locality::Unset, |balancer| balancer.locality.clone());
+    match (said, prefers_close) {
         (Locality::Unset, true) => {
             Locality::Failover(Failover { labels: [NETWORK, REGION, ZONE].map(str::to_owned).into(), regions: Vec::new() })
         }
         // istiod computes no priorities without outlier detection, unless the host asks for near endpoints itself
         (Locality::Unset | Locality::Failover(_), _) if policy.outlier.is_none() => Locality::Off,
         (Locality::Unset, false) => Locality::Failover(Failover::default()),
-        (said, _) => said.clone(),
+        (said, _) => said,
     }
 }
 

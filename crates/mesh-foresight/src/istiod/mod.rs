@@ -11,7 +11,7 @@ use crate::fleet::Member;
 use crate::forecast::Via;
 use crate::reach::Answer;
 
-pub(crate) use endpoints::{Served, endpoints};
+pub(crate) use endpoints::{Chosen, Served, endpoints};
 pub(crate) use localities::assign;
 
 const REGION: &str = "topology.kubernetes.io/region";

@@ -17,7 +17,7 @@ pub(crate) use host::{Host, HostPort, Protocol};
 pub use part::Unforeseen;
 pub(crate) use policy::{Distribution, Failover, Locality, Outlier, Policy, PortPolicy};
 pub(crate) use remote::{Entry, EntryAddress, Passthrough, RemoteGateway};
-pub(crate) use route::{Limit, Retries, Route, RouteTable};
+pub(crate) use route::{Limit, Retries, Route, RouteTable, Target};
 
 /// The configuration of one cluster.
 #[derive(Debug, Default)]

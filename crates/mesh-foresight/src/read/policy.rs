@@ -1,6 +1,6 @@
 //! DestinationRules.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use istio_objects::Object;
 
@@ -17,8 +17,23 @@ pub(crate) struct Policy {
     pub(crate) namespace: String,
     pub(crate) host: String,
     pub(crate) export_to: Vec<String>,
+    every: Traffic,
+    pub(crate) subsets: Vec<Subset>,
+}
+
+/// Some of a host's endpoints.
+#[derive(Debug)]
+pub(crate) struct Subset {
+    pub(crate) name: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    policy: Traffic,
+}
+
+/// A traffic policy.
+#[derive(Debug)]
+struct Traffic {
     every: PortPolicy,
-    /// by port; such a port takes nothing from the policy of the host
+    /// by port; such a port takes nothing from what is said of every port
     ports: Vec<(u16, PortPolicy)>,
 }
 
@@ -27,9 +42,16 @@ pub(crate) struct Policy {
 pub(crate) struct PortPolicy {
     /// mutual TLS as it is told; without it, as istiod finds out by itself
     pub(crate) tls: Option<Tls>,
-    pub(crate) locality: Locality,
+    /// how endpoints are chosen, if it is told
+    pub(crate) balancer: Option<Balancer>,
     pub(crate) outlier: Option<Outlier>,
-    /// endpoints are chosen at random, whatever their weights
+}
+
+/// How endpoints are chosen.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Balancer {
+    pub(crate) locality: Locality,
+    /// at random, whatever their weights
     pub(crate) ignores_weights: bool,
 }
 
@@ -86,31 +108,60 @@ pub(crate) struct Outlier {
 }
 
 impl Policy {
-    /// What holds for a port.
-    pub(crate) fn of_port(&self, number: u16) -> &PortPolicy {
-        self.ports.iter().find(|(port, _)| *port == number).map_or(&self.every, |(_, policy)| policy)
+    /// What holds for a port of the host, or of a subset: there what the subset says, and else what the host does.
+    pub(crate) fn of_port(&self, number: u16, subset: Option<&str>) -> PortPolicy {
+        let all = self.every.of_port(number);
+        match subset.and_then(|name| self.subset(name)) {
+            Some(subset) => subset.policy.of_port(number).clone().over(all.clone()),
+            None => all.clone(),
+        }
+    }
+
+    pub(crate) fn subset(&self, name: &str) -> Option<&Subset> {
+        self.subsets.iter().find(|subset| subset.name == name)
     }
 
     pub(super) fn read(object: &Object) -> Result<Self, Unforeseen> {
         let spec = Part::spec(object)?;
-        spec.only(&["host", "exportTo", "trafficPolicy"])?;
+        spec.only(&["host", "exportTo", "subsets", "trafficPolicy"])?;
         let host = spec.member("host");
         let name = host.required(host.text()?.filter(|name| !name.contains('*')))?.to_owned();
-        let all = spec.member("trafficPolicy");
-        all.only(&["tls", "connectionPool", "loadBalancer", "outlierDetection", "portLevelSettings"])?;
-        let ports = all.member("portLevelSettings").elements()?;
+        Ok(Self {
+            namespace: super::namespace(object),
+            host: name,
+            export_to: spec.member("exportTo").texts()?,
+            every: Traffic::read(&spec.member("trafficPolicy"))?,
+            subsets: spec.member("subsets").elements()?.iter().map(Subset::read).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl Subset {
+    fn read(part: &Part<'_>) -> Result<Self, Unforeseen> {
+        part.only(&["name", "labels", "trafficPolicy"])?;
+        let name = part.member("name");
+        Ok(Self {
+            name: name.required(name.text()?)?.to_owned(),
+            labels: part.member("labels").labels()?,
+            policy: Traffic::read(&part.member("trafficPolicy"))?,
+        })
+    }
+}
+
+impl Traffic {
+    fn of_port(&self, number: u16) -> &PortPolicy {
+        self.ports.iter().find(|(port, _)| *port == number).map_or(&self.every, |(_, policy)| policy)
+    }
+
+    fn read(part: &Part<'_>) -> Result<Self, Unforeseen> {
+        part.only(&["tls", "connectionPool", "loadBalancer", "outlierDetection", "portLevelSettings"])?;
         let of_port = |part: &Part<'_>| {
             part.only(&["port", "tls", "connectionPool", "loadBalancer", "outlierDetection"])?;
             let number = part.member("port").member("number");
             Ok((number.required(number.number()?)?, PortPolicy::read(part)?))
         };
-        Ok(Self {
-            namespace: super::namespace(object),
-            host: name,
-            export_to: spec.member("exportTo").texts()?,
-            every: PortPolicy::read(&all)?,
-            ports: ports.iter().map(of_port).collect::<Result<_, _>>()?,
-        })
+        let ports = part.member("portLevelSettings").elements()?.iter().map(of_port).collect::<Result<_, Unforeseen>>()?;
+        Ok(Self { every: PortPolicy::read(part)?, ports })
     }
 }
 
@@ -120,12 +171,20 @@ impl PortPolicy {
         balancer.only(&["simple", "localityLbSetting"])?;
         // each of them gives equal endpoints equal shares
         let simple = &[("LEAST_REQUEST", false), ("ROUND_ROBIN", false), ("RANDOM", true)];
+        let chosen = Balancer {
+            locality: Locality::read(&balancer.member("localityLbSetting"))?,
+            ignores_weights: balancer.member("simple").one_of(simple, false)?,
+        };
         Ok(Self {
             tls: if tls.is_there() { Some(Tls::read(&tls)?) } else { None },
-            locality: Locality::read(&balancer.member("localityLbSetting"))?,
+            balancer: balancer.is_there().then_some(chosen),
             outlier: if outlier.is_there() { Some(Outlier::read(&outlier)?) } else { None },
-            ignores_weights: balancer.member("simple").one_of(simple, false)?,
         })
+    }
+
+    /// This, and what another one says besides.
+    fn over(self, other: Self) -> Self {
+        Self { tls: self.tls.or(other.tls), balancer: self.balancer.or(other.balancer), outlier: self.outlier.or(other.outlier) }
     }
 }
 

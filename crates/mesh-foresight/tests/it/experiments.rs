@@ -219,7 +219,8 @@ fn h_i_a_what_is_not_modelled_is_refused_by_name() {
     let locality = json!({ "spec": { "trafficPolicy": { "loadBalancer": { "localityLbSetting": { "distribute": zone } } } } });
     for (kind, patch, refused) in [
         ("DestinationRule", locality, "spec.trafficPolicy.loadBalancer.localityLbSetting.distribute[0].from"),
-        ("DestinationRule", json!({ "spec": { "subsets": [{ "name": "v1" }] } }), "spec.subsets"),
+        ("DestinationRule", json!({ "spec": { "subsets": [{ "name": "v1", "mode": 1 }] } }), "spec.subsets[0].mode"),
+        ("VirtualService", json!({ "spec": { "tcp": [{ "match": [{ "gateways": [] }] }] } }), "spec.tcp[0].match[0].gateways"),
         ("WorkloadEntry", json!({ "spec": { "address": null } }), "spec.address"),
         ("ServiceEntry", json!({ "spec": { "resolution": "DNS" } }), "spec.resolution"),
         ("VirtualService", json!({ "spec": { "http": [{ "fault": {} }] } }), "spec.http[0].fault"),

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod divided;
 mod experiments;
 #[path = "../../../mesh-translate/tests/properties/fleet.rs"]
 #[allow(dead_code, reason = "the other properties use the rest of it")]

@@ -1,4 +1,4 @@
-//! Random fleets as they are modelled: without subsets, and some in which gateways are reached by hostnames.
+//! Random fleets that translate without an error, and some in which gateways are reached by hostnames.
 
 use std::collections::BTreeSet;
 

@@ -30,7 +30,7 @@ pub(crate) fn request<'a>(intent: &'a VirtualDestination, client: &'a ClusterNam
 }
 
 /// Who is asked, one group after the other, from the intent alone.
-fn order<'i>(intent: &'i VirtualDestination, client: &'i ClusterName) -> Vec<BTreeSet<&'i ClusterName>> {
+pub(crate) fn order<'i>(intent: &'i VirtualDestination, client: &'i ClusterName) -> Vec<BTreeSet<&'i ClusterName>> {
     let failover = &intent.failover;
     let serving: BTreeSet<&ClusterName> = intent.backends.iter().map(|backend| &backend.cluster).collect();
     if let Some(shares) = failover.spread.get(client) {
@@ -73,7 +73,7 @@ fn order<'i>(intent: &'i VirtualDestination, client: &'i ClusterName) -> Vec<BTr
 }
 
 /// A world without some clusters; of the client's own, its pods are gone.
-fn without<'c>(client: &ClusterName, dead: impl IntoIterator<Item = &'c ClusterName>) -> World {
+pub(crate) fn without<'c>(client: &ClusterName, dead: impl IntoIterator<Item = &'c ClusterName>) -> World {
     dead.into_iter().fold(World::default(), |world, cluster| {
         if cluster == client { world.without_service(cluster, Fault::Connection) } else { world.without_cluster(cluster) }
     })
@@ -92,6 +92,28 @@ fn ways(intent: &VirtualDestination, client: &ClusterName, cluster: &ClusterName
             mesh_model::facts::GatewayAddress::Hostname(_) => 1,
         })
         .sum()
+}
+
+/// Who of an order serves while some are dead.
+pub(crate) fn alive<'i>(
+    intent: &VirtualDestination,
+    client: &ClusterName,
+    order: &[BTreeSet<&'i ClusterName>],
+    dead: &BTreeSet<&ClusterName>,
+) -> BTreeSet<&'i ClusterName> {
+    let count = |clusters: &BTreeSet<&ClusterName>| clusters.iter().map(|cluster| ways(intent, client, cluster)).sum::<usize>();
+    let mut expected: BTreeSet<&ClusterName> = BTreeSet::new();
+    let mut left = 100;
+    for group in order.iter().filter(|group| !group.is_empty()) {
+        let alive: BTreeSet<&ClusterName> = group.iter().filter(|cluster| !dead.contains(**cluster)).copied().collect();
+        // a group that is partly dead keeps 1.4 times what lives of it, and the next one gets the rest
+        let kept = 140 * count(&alive) / count(group);
+        if left > 0 {
+            expected.extend(alive);
+        }
+        left -= kept.min(left);
+    }
+    expected
 }
 
 fn destinations() -> impl Strategy<Value = VirtualDestination> {
@@ -128,19 +150,8 @@ proptest! {
         let names: Vec<&ClusterName> = intent.mesh.clusters.keys().collect();
         let dead: BTreeSet<&ClusterName> = dead.into_iter().map(|index| names[index]).collect();
         for client in &intent.clients {
-            let order = order(&intent, client);
             let forecast = foresight.forecast(&without(client, dead.iter().copied()), &request(&intent, client));
-            let mut expected: BTreeSet<&ClusterName> = BTreeSet::new();
-            let mut left = 100;
-            for group in &order {
-                let alive: BTreeSet<&ClusterName> = group.difference(&dead).copied().collect();
-                let count = |clusters: &BTreeSet<&ClusterName>| clusters.iter().map(|cluster| ways(&intent, client, cluster)).sum::<usize>();
-                if left > 0 {
-                    expected.extend(&alive);
-                }
-                // a group that is partly dead keeps 1.4 times what lives of it, and the next one gets the rest
-                left -= (140 * count(&alive) / count(group)).min(left);
-            }
+            let expected = alive(&intent, client, &order(&intent, client), &dead);
             prop_assert_eq!(forecast.servers(), expected, "{} without {:?}", client, dead);
             let Forecast::Routed(routed) = forecast else { continue };
             prop_assert!(routed.failing.is_none() && routed.denied.is_none(), "what fails is out");
