@@ -15,6 +15,7 @@ use tf_value::{Diagnostics, Type, Value};
 use super::cluster::{count, counts};
 use super::read::{asked_clusters, inventory};
 use super::scope::Scope;
+use super::services::counted_attributes;
 use crate::session::Configured;
 
 /// The data source.
@@ -131,12 +132,8 @@ impl DataSource for WorkloadsData {
                 "Deployments, StatefulSets and DaemonSets that make its pods: `Deployment/reviews-v1`.",
             ),
         ];
-        let observed = vec![
-            Attribute::computed("pods", Type::Number, "Number of its pods."),
-            Attribute::computed("ready_pods", Type::Number, "Number of its pods that are ready."),
-            Attribute::computed("sidecars", Type::Number, "Number of its pods that have a sidecar."),
-            Attribute::computed("localities", Type::map(Type::Number), "Number of its pods by `<region>/<zone>`."),
-        ];
+        let mut observed = counted_attributes();
+        observed.push(Attribute::computed("sidecars", Type::Number, "Number of its pods that have a sidecar."));
         let mut attributes = Scope::arguments("the pods, as their template has them");
         attributes.extend([
             Attribute::computed("id", Type::String, "The owner."),

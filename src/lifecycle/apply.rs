@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use istio_objects::{Change, Claim, Manifest, ObjectKey, Operation, Wave, may_be, object_key, reserved};
+use istio_objects::{Change, Claim, Manifest, ObjectKey, Operation, Wave, is_under, reserved};
 use kube_apply::{Adopt, Census, Cleared, Instance, Request, Standing};
 use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings, Severity};
@@ -407,7 +407,7 @@ fn in_order(mut changes: Vec<Change>, goal: &PerCluster, inventories: &Inventori
     let mut existing = BTreeMap::new();
     for Change { cluster, operation } in &mut changes {
         let Operation::Create(new) = operation else { continue };
-        let is_it = |live: &&Arc<serde_json::Value>| may_be(live, new.key()) && object_key(live).as_ref() == Some(new.key());
+        let is_it = |live: &&Arc<serde_json::Value>| is_under(live, new.key());
         let live = inventories.get(cluster).and_then(|live| live.iter().find(is_it));
         if let Some(old) = live.and_then(|live| Manifest::from_stored(new.key().clone(), &live.to_string()).ok()) {
             existing.insert((cluster.clone(), new.key().clone()), new.clone());

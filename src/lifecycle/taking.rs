@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use istio_objects::{Claim, Object, ObjectKey, annotation, may_be, object_key, reserved};
+use istio_objects::{Claim, Object, ObjectKey, annotation, is_under, reserved};
 use kube_apply::{Census, nonce_of};
 use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings};
@@ -32,8 +32,7 @@ pub(super) fn findings(asking: &Asking<'_>, objects: &Objects, inventories: &Inv
     for (cluster, live) in inventories {
         for object in objects.get(cluster).into_iter().flatten() {
             let key = object.key();
-            let is_it = |json: &&Arc<Json>| may_be(json, &key) && object_key(json).as_ref() == Some(&key);
-            let Some(there) = live.iter().rfind(is_it) else { continue };
+            let Some(there) = live.iter().rfind(|json| is_under(json, &key)) else { continue };
             let lines = || overwritten(object, asking.rights.claim, there);
             match Claim::on(there) {
                 None if annotation(there, reserved::CLAIM_ANNOTATION).is_some() => {}

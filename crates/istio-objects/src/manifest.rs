@@ -112,10 +112,11 @@ pub fn object_key(object: &serde_json::Value) -> Option<ObjectKey> {
     Some(ObjectKey { kind: kind.key_name(), namespace, name: metadata.get("name")?.as_str()?.parse().ok()? })
 }
 
-/// Whether a Kubernetes object in JSON form may be the one under a key: in many objects it is cheaper to ask for this first.
+/// Whether a Kubernetes object in JSON form is the one under a key; among many objects cheaper than to ask each for its own.
 #[must_use]
-pub fn may_be(object: &serde_json::Value, key: &ObjectKey) -> bool {
-    object.get("metadata").and_then(|metadata| metadata.get("name")?.as_str()) == Some(key.name.as_str())
+pub fn is_under(object: &serde_json::Value, key: &ObjectKey) -> bool {
+    let name = object.get("metadata").and_then(|metadata| metadata.get("name")?.as_str());
+    name == Some(key.name.as_str()) && object_key(object).as_ref() == Some(key)
 }
 
 /// `sha256:<16 hex digits>` over the sorted manifests of one cluster.

@@ -140,19 +140,19 @@ impl Folder {
         self.read(key)?;
         let path = self.path(key);
         let mut folder = path.parent().expect("a file of an object is in a folder");
-        while folder != self.root {
+        // other runs make and remove these folders meanwhile: what was not there at one look may be there at the next
+        loop {
             match std::fs::metadata(folder) {
-                Ok(metadata) if metadata.is_dir() => break,
-                Ok(_) => return Err(self.foreign(folder, "is not a folder").at(key)),
-                Err(error) if error.kind() == ErrorKind::NotADirectory || is_absent(folder, &error) => {
-                    folder = folder.parent().expect("below the root there is a parent");
-                }
+                Ok(metadata) if !metadata.is_dir() => return Err(self.foreign(folder, "is not a folder").at(key)),
+                Ok(_) => match rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK) {
+                    Ok(()) => return Ok(()),
+                    Err(rustix::io::Errno::NOENT) if folder != self.root => {}
+                    Err(error) => return Err(self.forbidden(folder, &error.into()).at(key)),
+                },
+                Err(error) if folder != self.root && is_absent(folder, &error) => {}
                 Err(error) => return Err(self.io("opening", folder, &error).at(key)),
             }
-        }
-        match rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK) {
-            Ok(()) => Ok(()),
-            Err(error) => Err(self.forbidden(folder, &error.into()).at(key)),
+            folder = folder.parent().expect("below the root there is a parent");
         }
     }
 
@@ -258,9 +258,14 @@ impl Folder {
     }
 }
 
-/// Whether nothing is there, not even a link that leads nowhere.
+/// Whether an error says that nothing is there, not even a link that leads nowhere.
 fn is_absent(path: &Path, error: &std::io::Error) -> bool {
-    error.kind() == ErrorKind::NotFound && std::fs::symlink_metadata(path).is_err()
+    let is_link = || std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
+    match error.kind() {
+        ErrorKind::NotADirectory => true,
+        ErrorKind::NotFound => !is_link(),
+        _ => false,
+    }
 }
 
 /// Where a directory cluster has an object, below its folder: `manifests/<namespace>/<Kind>-<name>.yaml`, `_cluster` in the

@@ -367,6 +367,33 @@ fn two_writers_at_once_both_land_whole() {
 }
 
 #[test]
+fn folders_that_other_runs_make_and_remove_meanwhile_are_no_obstacle() {
+    let root = folder();
+    let shared = root.path().join("manifests/bookinfo");
+    fs::create_dir(root.path().join("manifests")).unwrap();
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                fs::create_dir(&shared).unwrap();
+                fs::remove_dir(&shared).unwrap();
+            }
+        });
+        let object = manifest("vd", &json!({}));
+        let east = directory(root.path());
+        let looks: Vec<_> = runtime().block_on(async {
+            let mut looks = Vec::new();
+            for _ in 0..3000 {
+                looks.push(east.dry_run(&create("east", &object)).await);
+            }
+            looks
+        });
+        is_done.store(true, Ordering::Relaxed);
+        assert_eq!(looks.into_iter().find_map(Result::err), None);
+    });
+}
+
+#[test]
 fn folders_may_have_any_name_and_be_relative() {
     runtime().block_on(async {
         let root = folder();

@@ -36,10 +36,8 @@ pub(crate) fn endpoints<'f>(
 ) -> Vec<Candidate<'f>> {
     let view = View { fleet, world, cluster, member, served, chosen, caller };
     let mut found = view.pods();
-    let has_labels = |entry: &&Entry| {
-        chosen.is_none_or(|(_, labels)| labels.iter().all(|(name, value)| entry.labels.get(name) == Some(value)))
-    };
-    let entries = member.configuration.entries.iter().filter(has_labels);
+    let is_chosen = |entry: &&Entry| chosen.is_none_or(|(_, labels)| read::has_labels(&entry.labels, labels));
+    let entries = member.configuration.entries.iter().filter(is_chosen);
     for entry in entries.filter(|it| it.namespace == served.namespace && read::is_selected(served.selector, &it.labels)) {
         view.ways(entry).into_iter().for_each(|way| add(&mut found, way));
     }

@@ -73,6 +73,10 @@ pub(crate) fn is_visible(export_to: &[String], namespace: &str, viewer: &str) ->
 
 /// Whether a selector selects a workload. One without labels selects none.
 pub(crate) fn is_selected(selector: Option<&BTreeMap<String, String>>, labels: &BTreeMap<String, String>) -> bool {
-    let covers = |selector: &BTreeMap<String, String>| selector.iter().all(|(key, value)| labels.get(key) == Some(value));
-    selector.is_some_and(|selector| !selector.is_empty() && covers(selector))
+    selector.is_some_and(|selector| !selector.is_empty() && has_labels(labels, selector))
+}
+
+/// Whether all of these are among the labels.
+pub(crate) fn has_labels(labels: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> bool {
+    wanted.iter().all(|(key, value)| labels.get(key) == Some(value))
 }
