@@ -21,6 +21,7 @@ pub(crate) use goals::Goals;
 pub(crate) use handover::HandOvers;
 pub(crate) use import::none_stored;
 pub(crate) use reliance::{Reliance, Users};
+pub(crate) use state::Record;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -108,8 +109,8 @@ pub(crate) trait IntentKind: Send + Sync + 'static {
     }
 
     /// What no order of writes carries: changes that take two updates.
-    fn transition(&self, before: &PerCluster, after: &Objects) -> Findings {
-        let _ = (before, after);
+    fn transition(&self, transition: &Transition<'_>) -> Findings {
+        let _ = transition;
         Findings::new()
     }
 
@@ -147,6 +148,18 @@ impl Live {
     pub(crate) fn stored_intent(&self) -> Option<&str> {
         annotation(&self.json, reserved::INTENT_ANNOTATION)
     }
+}
+
+/// An update, from what was last written to what is planned.
+pub(crate) struct Transition<'a> {
+    /// the state before
+    pub(crate) prior: &'a Value,
+    /// the state that is planned
+    pub(crate) planned: &'a Value,
+    /// what was last written
+    pub(crate) before: &'a PerCluster,
+    /// what the configuration means
+    pub(crate) after: &'a Objects,
 }
 
 /// Live objects by cluster.

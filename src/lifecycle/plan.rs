@@ -18,7 +18,7 @@ use super::render::{Rendered, render};
 use super::rights::Wishes;
 use super::state::{Drift, Record, changed, drift_value, with};
 use super::verdicts::{self, Met};
-use super::{IntentKind, IntentResource, Shape, protect};
+use super::{IntentKind, IntentResource, Shape, Transition, protect};
 use crate::schema::HANDLING;
 use crate::session::{Inventories, Session};
 use crate::settings::Rerender;
@@ -146,8 +146,9 @@ impl<K: IntentKind> IntentResource<K> {
         {
             diagnostics.extend(self.cook(&self.kind.guard(prior, &value, &record.manifests, objects)));
         }
-        if let (Some(_), Shape::Objects(objects)) = (&prior, &interpretation.shape) {
-            diagnostics.extend(self.cook(&self.kind.transition(&record.manifests, objects)));
+        if let (Some(prior), Shape::Objects(objects)) = (&prior, &interpretation.shape) {
+            let transition = Transition { prior, planned: &value, before: &record.manifests, after: objects };
+            diagnostics.extend(self.cook(&interpretation.heeded(self.kind.transition(&transition))));
         }
         if let Some(prior) = prior.as_ref().filter(|_| purpose == Purpose::Plan) {
             diagnostics.extend(self.cook(&self.relied_on(session, prior, Some(&value)).await));

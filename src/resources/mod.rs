@@ -3,5 +3,6 @@
 mod change;
 pub(crate) mod istio_object;
 mod moved;
+mod passage;
 pub(crate) mod virtual_destination;
 pub(crate) mod virtual_mesh;

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use istio_objects::Claim;
-use mesh_model::Findings;
 use mesh_model::decode::{self, Outcome};
 use mesh_model::names::{IntentName, Namespace};
+use mesh_model::{Findings, Input};
 use mesh_translate::Objects;
 use tf_value::schema::{Attribute, ForImport, Kind, Schema};
 use tf_value::{Reader, Tf, Type, Value};
 
-use super::change;
-use crate::lifecycle::{Identity, IntentKind, Interpretation, Owned, Shape, none_stored};
+use super::{change, passage};
+use crate::lifecycle::{Identity, IntentKind, Interpretation, Owned, Record, Shape, Transition, none_stored};
 use crate::schema::{HANDLING, Side, backend, computed, mesh, ownership, timeouts};
 use crate::session::PerCluster;
 
@@ -132,8 +132,7 @@ impl IntentKind for VirtualDestination {
 
     fn interpret(&self, config: &Value) -> Interpretation {
         let root = Reader::root(config);
-        let input = crate::input::attributes(config, &[HANDLING, &["id", "manifests", "applied", "drift"]].concat());
-        let decoded = decode::virtual_destination(&input);
+        let decoded = decode::virtual_destination(&input(config));
         let (mut findings, mut ignored) = (decoded.findings, BTreeSet::new());
         let (hostname, shape) = match decoded.outcome {
             Outcome::Intent(intent) => {
@@ -198,13 +197,28 @@ impl IntentKind for VirtualDestination {
         change::destination_replaced(prior, planned, given_up)
     }
 
-    fn transition(&self, before: &PerCluster, after: &Objects) -> Findings {
-        mesh_translate::check_subsets(before, after)
+    fn transition(&self, transition: &Transition<'_>) -> Findings {
+        let Transition { prior, planned, before, after } = *transition;
+        let refused = mesh_translate::check_subsets(before, after);
+        if !refused.is_empty() || !planned.get("manifests").is_wholly_known() {
+            return refused;
+        }
+        let intent = |state| decode::virtual_destination(&input(state)).outcome;
+        let goal = Record::read(planned).map(|record| record.manifests);
+        match (intent(prior), intent(planned), goal) {
+            (Outcome::Intent(old), Outcome::Intent(new), Ok(goal)) => passage::findings(&old, &new, before, &goal),
+            _ => refused,
+        }
     }
 
     fn guard(&self, prior: &Value, planned: &Value, before: &PerCluster, after: &Objects) -> Findings {
         change::backends_lost(prior, planned, before, after)
     }
+}
+
+/// The arguments that say what is written.
+fn input(state: &Value) -> Input {
+    crate::input::attributes(state, &[HANDLING, &["id", "manifests", "applied", "drift"]].concat())
 }
 
 /// The hostname by default, as far as its parts are known.

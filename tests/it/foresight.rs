@@ -101,14 +101,14 @@ async fn a_diagram_draws_the_ways() {
         "{diagram}"
     );
     assert!(diagram.contains("  c0_clients -->|1| c0_pods\n  c0_clients -.->|2| c2_gateway0\n"), "{diagram}");
-    assert!(diagram.contains("  c1_clients -->|1| c0_gateway0\n  c1_clients -->|1| c2_gateway0\n"), "{diagram}");
+    assert!(diagram.contains("  c1_clients -->|1, 50#37;| c0_gateway0\n  c1_clients -->|1, 50#37;| c2_gateway0\n"), "{diagram}");
 }
 
 #[tokio::test]
 async fn shares_are_foretold() {
     let spread = set(destination(), "/failover", json!({ "spread": { "east": { "east": 80, "west": 20 } } }));
     let spread = set(spread, "/clients", json!(["east"]));
-    let table = text("failover_table", spread).await;
+    let table = text("failover_table", spread.clone()).await;
     for row in [
         "all well                         east 80%, west 20%        answered\n",
         // of what lives in east 1.4 times half counts
@@ -118,6 +118,8 @@ async fn shares_are_foretold() {
     ] {
         assert!(table.contains(row), "{table}");
     }
+    let diagram = text("diagram", spread).await;
+    assert!(diagram.contains("  c0_clients -->|1, 80#37;| c0_pods\n  c0_clients -->|1, 20#37;| c2_gateway0\n"), "{diagram}");
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ mod mesh;
 mod objects;
 mod overlaps;
 mod ownership;
+mod passage;
 mod provider_block;
 mod relay;
 mod renditions;

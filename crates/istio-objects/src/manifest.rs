@@ -93,6 +93,28 @@ impl Manifest {
         &self.json
     }
 
+    /// The object, every leaf of which is known.
+    #[must_use]
+    pub fn object(&self) -> Object {
+        let serde_json::Value::Object(mut members) = self.value() else { unreachable!("a manifest is an object") };
+        let mut text =
+            |member: &str| members.remove(member).and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
+        let kind = crate::Kind::parse(&text("apiVersion"), &text("kind")).expect("a manifest has a kind");
+        let metadata = members.remove("metadata").unwrap_or_default();
+        let strings = |member: &str| {
+            let strings = metadata.get(member).and_then(serde_json::Value::as_object).into_iter().flatten();
+            strings.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+        };
+        Object {
+            kind,
+            namespace: self.key.namespace.clone(),
+            name: self.key.name.clone(),
+            labels: strings("labels"),
+            annotations: strings("annotations"),
+            body: members.iter().map(|(name, value)| (name.clone(), Tree::from_json(value))).collect(),
+        }
+    }
+
     /// The parsed JSON.
     #[must_use]
     pub fn value(&self) -> serde_json::Value {

@@ -41,14 +41,16 @@ pub(crate) fn check(plane: &ControlPlane<'_>, others: &[ControlPlane<'_>], verdi
 }
 
 /// What facts say of a control plane, with names; `None`: not known.
-fn settings(plane: &ControlPlane<'_>) -> [(&'static str, Option<String>); 6] {
+fn settings(plane: &ControlPlane<'_>) -> [(&'static str, Option<String>); 7] {
     let list = |texts: &[String]| if texts.is_empty() { "none".to_owned() } else { texts.join(", ") };
+    let selectors: Vec<String> = plane.discovery_selectors.iter().map(ToString::to_string).collect();
     [
         ("trust domain", Some(plane.trust_domain.clone())),
         ("accepted trust domains", Some(list(&plane.accepted_trust_domains))),
         ("cluster domain", Some(plane.cluster_domain.clone().unwrap_or_else(|| "cluster.local".to_owned()))),
         ("root namespace", Some(plane.root_namespace.clone())),
         ("network", Some(plane.network.unwrap_or("none").to_owned())),
+        ("discovery selectors", Some(list(&selectors))),
         ("DNS capture", plane.dns_capture.map(|is_on| if is_on { "on" } else { "off" }.to_owned())),
     ]
 }

@@ -8,11 +8,13 @@ use mesh_model::names::ClusterName;
 use crate::address::Address;
 use crate::fleet::Fleet;
 use crate::forecast::{Forecast, Request, State, Way};
+use crate::share::Share;
 use crate::world::World;
 
 impl Fleet {
     /// The ways of every client of a host, as they are when all is well: solid where requests go, dotted where they go when
-    /// those before fail, crossed out where nothing answers. Numbers say the order. The same fleet has the same text.
+    /// those before fail, crossed out where nothing answers. Numbers say the order, percents the shares of several at once. The
+    /// same fleet has the same text.
     #[must_use]
     pub fn diagram(&self, base: &World, host: &str, port: u16) -> String {
         let ways: BTreeMap<&ClusterName, Vec<Way>> = self
@@ -89,8 +91,14 @@ impl Drawing<'_> {
                     State::Waits => "-.->",
                     State::Denies(_) | State::Ejected(..) | State::Fails(..) | State::Broken(..) => "--x",
                 };
-                let rank = way.subset.as_ref().map_or(rank.to_string(), |subset| label(&format!("{subset}: {rank}")));
-                let _ = writeln!(text, "  c{id}_clients {arrow}|{rank}| {node}");
+                let subset = way.subset.as_ref().map(|subset| format!("{subset}: ")).unwrap_or_default();
+                let share = match &way.state {
+                    State::Serves(share) | State::Denies(share) | State::Fails(share, ..) if *share != Share::ALL => {
+                        format!(", {share}")
+                    }
+                    _ => String::new(),
+                };
+                let _ = writeln!(text, "  c{id}_clients {arrow}|{}| {node}", label(&format!("{subset}{rank}{share}")));
             }
         }
         for (target, number) in entered {

@@ -4,6 +4,7 @@
 //! planned objects + facts → Fleet ─┐
 //!                                  ├→ forecast (name, route, policy, endpoints, priorities, ejection, retries) → table, diagram
 //! pods, gateways, what is down → World ┘
+//! the same before a change, after each of its steps and after it → interruptions
 //! ```
 //!
 //! It judges objects, never intents, and shares no code with translation: what both agree on is proved twice. Its rules were
@@ -19,6 +20,7 @@ mod envoy;
 mod fleet;
 mod forecast;
 mod istiod;
+mod passage;
 mod reach;
 mod read;
 mod scenario;
@@ -32,6 +34,7 @@ pub use address::Address;
 pub use envoy::{Ejections, Loss, Tries};
 pub use fleet::Fleet;
 pub use forecast::{Forecast, NoRoute, Request, Routed, State, Via, Way};
+pub use passage::{Interruption, both, interruptions};
 pub use reach::Cause;
 pub use read::Unforeseen;
 pub use scenario::{Given, Situation};

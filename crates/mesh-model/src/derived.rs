@@ -19,6 +19,8 @@ pub const PREFIX: &str = "vd-";
 pub const SERVING_LABEL: &str = "gloo-serving";
 /// What regions begin with that stand for clusters.
 const SHARE_PREFIX: &str = "gloo-spread-";
+/// What regions begin with that stand for a rank.
+const RANK_PREFIX: &str = "gloo-rank-";
 /// Length of a shortened object name; names that are written out are shorter.
 pub const NAME_LENGTH: usize = 200;
 /// Length of a shortened label value; values that are written out are shorter.
@@ -174,6 +176,18 @@ pub fn share_region(cluster: &ClusterName) -> Region {
 #[must_use]
 pub fn is_share_region(region: &str) -> bool {
     region.starts_with(SHARE_PREFIX)
+}
+
+/// The region of a destination's entries of a rank, where ranks are told by regions: `gloo-rank-<rank>`.
+#[must_use]
+pub fn rank_region(rank: u32) -> Region {
+    format!("{RANK_PREFIX}{rank}").parse().expect("letters, dashes and digits are a region")
+}
+
+/// Whether a region stands for a rank.
+#[must_use]
+pub fn is_rank_region(region: &str) -> bool {
+    region.starts_with(RANK_PREFIX)
 }
 
 /// Where two clusters stand to each other among many of one rank: smaller is nearer. It is another one for every client, so that

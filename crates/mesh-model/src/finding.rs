@@ -499,6 +499,13 @@ codes! {
     /// They took the mesh from the state that declares it: with it goes what their next plan is made from, and what they have in
     /// that cluster would serve and call nobody's mesh. Known by the intents that are stored on their objects.
     MeshInUse = "GM4025", Error, "Mesh is in use";
+    /// An update whose objects no order of writes carries without a loss: requests are answered before it and after it, and some
+    /// not in between.
+    ///
+    /// The plan goes through the steps of the apply and asks at each of them what becomes of the requests of every client
+    /// (`gloo_failover` tells how). Which pods a hostname means, and which servers clients accept, stand in objects of their own: one
+    /// update that changes both, as to a Service with other accounts, has a moment in which they do not agree. Two updates have none.
+    LostInBetween = "GM4026", Warning, "Requests are lost during the change";
 
     // GM5nnn: refresh and apply
     /// Reading or writing failed in the operating system.

@@ -50,6 +50,9 @@ enum Stage {
     Announce,
     /// VirtualServices that turn to subsets: after their policies, and all that serves them
     Split,
+    /// hosts that move to another namespace, where everything is by now: of two hosts with one name the older one counts, as long
+    /// as it is there
+    Vacate,
     /// entries of targets that are gone, after those that replace them
     Replace,
     /// routes of hosts that go
@@ -104,10 +107,21 @@ pub fn order(changes: Vec<Change>, goal: &BTreeMap<ClusterName, Vec<Manifest>>) 
 /// gateway that does not know yet what it is asked for refuses, and clients eject it for as long as `base_ejection_time` says.
 #[must_use]
 pub fn pauses(waves: &[Wave]) -> BTreeSet<usize> {
-    let is_announced = |change: &Change| change.key().kind == "ServiceEntry" && matches!(change.operation, Operation::Create(_));
-    let is_dropped = |change: &Change| change.key().kind == "ServiceEntry" && matches!(change.operation, Operation::Delete(_));
+    let is_announced: fn(&Change) -> bool =
+        |change| change.key().kind == "ServiceEntry" && matches!(change.operation, Operation::Create(_));
+    let is_dropped: fn(&Change) -> bool =
+        |change| change.key().kind == "ServiceEntry" && matches!(change.operation, Operation::Delete(_));
     let changes = || waves.iter().flatten().filter(|change| !is_way(change.key()));
-    let passing: BTreeSet<Place<'_>> = changes().filter(|change| is_announced(change) || is_dropped(change)).map(place).collect();
+    // one that moves is called all the time
+    let hosts = |is_one: fn(&Change) -> bool| {
+        changes().filter(move |change| is_one(change)).map(|change| (&change.cluster, &change.key().name))
+    };
+    let (announced, dropped): (BTreeSet<_>, BTreeSet<_>) = (hosts(is_announced).collect(), hosts(is_dropped).collect());
+    let is_passing = |change: &&Change| {
+        (is_announced(change) || is_dropped(change))
+            && !announced.intersection(&dropped).any(|host| *host == (&change.cluster, &change.key().name))
+    };
+    let passing: BTreeSet<Place<'_>> = changes().filter(is_passing).map(place).collect();
     let is_in_use = |change: &Change| !is_way(change.key()) && !passing.contains(&place(change));
     let has_way = |wave: &Wave| wave.iter().any(|change| is_way(change.key()));
     let is_used_in = |waves: &[Wave]| waves.iter().flatten().any(is_in_use);
@@ -165,6 +179,8 @@ type Place<'c> = (&'c ClusterName, Option<&'c Namespace>, Option<&'c str>);
 struct Situation {
     /// the host goes, and with it all its entries
     leaves: bool,
+    /// it goes to another namespace
+    moves: bool,
     /// entries come or change
     connects: bool,
     /// ranks of entries that come
@@ -366,7 +382,11 @@ fn situations<'c>(changes: &'c [Change], goal: &'c BTreeMap<ClusterName, Vec<Man
     for change in changes {
         let situation = places.entry(place(change)).or_default();
         match (change.key().kind.as_str(), &change.operation) {
-            ("ServiceEntry", Operation::Delete(key)) if !is_serving(key) => situation.leaves = true,
+            ("ServiceEntry", Operation::Delete(key)) if !is_serving(key) => {
+                let is_it = |other: &Manifest| other.key().kind == key.kind && other.key().name == key.name;
+                situation.leaves = true;
+                situation.moves |= goal.get(&change.cluster).is_some_and(|manifests| manifests.iter().any(is_it));
+            }
             ("ServiceEntry", Operation::Create(new)) if !is_serving(new.key()) => situation.is_announced = true,
             ("WorkloadEntry", Operation::Create(new)) => {
                 situation.connects = true;
@@ -390,6 +410,7 @@ fn stage(change: &Change, situation: &Situation) -> Stage {
     match (key.kind.as_str(), &change.operation) {
         ("Gateway", Operation::Create(_) | Operation::Update { .. }) => Stage::Expose,
         ("DestinationRule", Operation::Create(_) | Operation::Update { .. }) => Stage::Policy,
+        ("ServiceEntry", Operation::Delete(_)) if situation.moves => Stage::Vacate,
         ("VirtualService", operation) => route_stage(operation, situation),
         ("ServiceEntry", Operation::Create(_)) => Stage::Announce,
         ("ServiceEntry", Operation::Update { old, new }) => host_stage(old, new, situation),

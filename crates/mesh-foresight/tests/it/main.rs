@@ -10,6 +10,7 @@ mod fleet;
 mod localities;
 mod minimality;
 mod named;
+mod passage;
 mod ranks;
 mod rig;
 mod table;

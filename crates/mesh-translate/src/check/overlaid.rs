@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use istio_objects::{Object, Tree};
 use mesh_model::intent::VirtualDestination;
@@ -9,7 +10,7 @@ use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings, derived};
 
 use super::live::listed;
-use super::planned::{elements, members, strings};
+use super::planned::{elements, is_of_clients, members, strings};
 use crate::{Objects, overlay};
 
 /// What an object must not have, or lack, for failover to work, and why.
@@ -48,6 +49,33 @@ const NETWORK: Undone = Undone {
     why: "Where a Gateway of class istio-remote stands for that network, the entry loses its labels, and its rank with them.",
 };
 
+const MISPLACED: Undone = Undone {
+    what: "another `locality` than the one that stands for its rank or its share",
+    why: "The policy of this destination tells ranks or shares by regions: the entry loses its own, and may get no call at all.",
+};
+
+/// What an object depends on in its cluster.
+struct Around<'a> {
+    /// by which clients know the hostname
+    host: Option<&'a Object>,
+    /// whether ranks or shares are told by regions
+    is_by_region: bool,
+}
+
+impl<'a> Around<'a> {
+    fn of(objects: &'a [Arc<Object>]) -> Self {
+        let rule = objects.iter().find(|object| is_of_clients(object));
+        let host = objects.iter().find(|object| object.kind.is_istio("ServiceEntry") && !derived::is_serving_name(&object.name));
+        let setting = |policy: &'a Tree| policy.member("loadBalancer")?.member("localityLbSetting");
+        let is_by_region =
+            |setting: &Tree| !has(setting, "failoverPriority") && (has(setting, "failover") || has(setting, "distribute"));
+        Self {
+            host: host.map(|host| &**host),
+            is_by_region: rule.is_some_and(|rule| policies(rule).into_iter().flatten().filter_map(setting).any(is_by_region)),
+        }
+    }
+}
+
 /// Judges the objects for which there are overlays.
 pub(crate) fn check(intent: &VirtualDestination, objects: &Objects) -> Findings {
     let mut found: BTreeMap<(usize, Undone), Vec<(&ClusterName, String)>> = BTreeMap::new();
@@ -55,7 +83,7 @@ pub(crate) fn check(intent: &VirtualDestination, objects: &Objects) -> Findings 
         return Findings::new();
     }
     for (cluster, objects) in objects {
-        let host = objects.iter().find(|object| object.kind.is_istio("ServiceEntry") && !derived::is_serving_name(&object.name));
+        let around = Around::of(objects);
         for object in objects {
             let is_for = |kind: &str, only: Option<&ClusterName>| {
                 overlay::meant_as(object).as_deref() == Some(kind) && only.is_none_or(|only| only == cluster)
@@ -63,7 +91,7 @@ pub(crate) fn check(intent: &VirtualDestination, objects: &Objects) -> Findings 
             let Some(index) = intent.overlays.iter().position(|overlay| is_for(&overlay.kind, overlay.cluster.as_ref())) else {
                 continue;
             };
-            for undone in undone(object, host.map(|host| &**host)) {
+            for undone in undone(object, &around) {
                 found.entry((index, undone)).or_default().push((cluster, object.key().to_string()));
             }
         }
@@ -79,35 +107,54 @@ pub(crate) fn check(intent: &VirtualDestination, objects: &Objects) -> Findings 
     found.into_iter().filter_map(finding).collect()
 }
 
-fn undone(object: &Object, host: Option<&Object>) -> Vec<Undone> {
+fn undone(object: &Object, around: &Around<'_>) -> Vec<Undone> {
     // what an unknown patch makes of it is not known
     let Some(spec @ Tree::Map(_)) = object.body.get("spec") else { return Vec::new() };
     let found = match object.kind.kind.as_str() {
-        "DestinationRule" => of_rule(object, host),
+        "DestinationRule" => of_rule(object, around.host),
         "VirtualService" => vec![(members(spec, "http").iter().any(|route| route.member("retries").is_none()), NO_RETRIES)],
         "WorkloadEntry" => vec![
             (spec.member("address").and_then(Tree::text).is_some_and(|address| address.parse::<IpAddr>().is_err()), NAMED),
-            (spec.member("network").is_some(), NETWORK),
+            (spec.member("network").is_some() && spec.member("address").is_some(), NETWORK),
+            (around.is_by_region && is_misplaced(spec), MISPLACED),
         ],
         _ => Vec::new(),
     };
     found.into_iter().filter(|(is_undone, _)| *is_undone).map(|(_, undone)| undone).collect()
 }
 
-fn of_rule(rule: &Object, host: Option<&Object>) -> Vec<(bool, Undone)> {
+/// Whether an entry is in a region that stands for nothing.
+fn is_misplaced(entry: &Tree) -> bool {
+    match entry.member("locality") {
+        Some(Tree::Unknown(_)) => false,
+        locality => !locality
+            .and_then(Tree::text)
+            .is_some_and(|region| derived::is_rank_region(region) || derived::is_share_region(region)),
+    }
+}
+
+/// The policies of a DestinationRule: of its host and its subsets, for all ports or for each.
+fn policies(rule: &Object) -> Vec<Option<&Tree>> {
     let subsets = rule.at(&["spec"]).map_or(&[][..], |spec| members(spec, "subsets"));
     let of_subsets = subsets.iter().map(|subset| subset.member("trafficPolicy"));
     fn of_ports(policy: Option<&Tree>) -> Vec<Option<&Tree>> {
         let ports = policy.map_or(&[][..], |policy| members(policy, "portLevelSettings"));
         if ports.is_empty() { vec![policy] } else { ports.iter().map(Some).collect() }
     }
-    let policies: Vec<Option<&Tree>> =
-        std::iter::once(rule.at(&["spec", "trafficPolicy"])).chain(of_subsets).flat_map(of_ports).collect();
+    std::iter::once(rule.at(&["spec", "trafficPolicy"])).chain(of_subsets).flat_map(of_ports).collect()
+}
+
+/// Whether a setting has something in a list.
+fn has(setting: &Tree, member: &str) -> bool {
+    !elements(setting.member(member)).is_empty()
+}
+
+fn of_rule(rule: &Object, host: Option<&Object>) -> Vec<(bool, Undone)> {
+    let policies = policies(rule);
     let of = |path: [&'static str; 2]| policies.iter().map(move |policy| (*policy)?.member(path[0])?.member(path[1]));
-    let has_two_orders = of(["loadBalancer", "localityLbSetting"]).flatten().any(|setting| {
-        let has = |name: &str| !elements(setting.member(name)).is_empty();
-        has("failoverPriority") && (has("failover") || has("distribute"))
-    });
+    let has_two_orders = of(["loadBalancer", "localityLbSetting"])
+        .flatten()
+        .any(|setting| has(setting, "failoverPriority") && (has(setting, "failover") || has(setting, "distribute")));
     let is_mutual = |mode: Option<&Tree>| mode.and_then(Tree::text) == Some("ISTIO_MUTUAL");
     let visible = |object: &Object| strings(object, &["spec", "exportTo"]).map(str::to_owned).collect::<Vec<_>>();
     vec![

@@ -64,7 +64,7 @@ fn routed(service: &Object) -> impl Iterator<Item = &str> {
 }
 
 /// Whether it is a DestinationRule of clients, not of gateways.
-fn is_of_clients(object: &Object) -> bool {
+pub(super) fn is_of_clients(object: &Object) -> bool {
     object.kind.is_istio("DestinationRule") && !derived::is_serving_name(&object.name)
 }
 

@@ -65,7 +65,7 @@ fn entry(entry: &Entry) -> WorkloadEntry {
 
 /// The region that stands for a rank. Istio has two places behind the client's own region: one that is named, and all others.
 fn region_of(rank: u32) -> Region {
-    format!("gloo-rank-{}", rank.min(RANKS_BY_LOCALITY)).parse().expect("letters, dashes and a digit are a region")
+    derived::rank_region(rank.min(RANKS_BY_LOCALITY))
 }
 
 /// How many ranks localities tell apart.
