@@ -151,7 +151,7 @@ async fn calls_of_each_subset_fail_over_by_themselves() {
         assert!(table.contains(line), "{line:?} is not in\n{table}");
     }
     let diagram = text("diagram", some).await;
-    assert!(diagram.contains("|v1: 1|") && diagram.contains("|v2: 1|"), "{diagram}");
+    assert!(diagram.contains("|v1: 1, 90#37;| c0_pods") && diagram.contains("|v2: 1, 10#37;| c2_gateway0"), "{diagram}");
 }
 
 #[tokio::test]

@@ -93,11 +93,13 @@ impl Drawing<'_> {
                 };
                 let subset = way.subset.as_ref().map(|subset| format!("{subset}: ")).unwrap_or_default();
                 let share = match &way.state {
-                    State::Serves(share) | State::Denies(share) | State::Fails(share, ..) if *share != Share::ALL => {
-                        format!(", {share}")
+                    // of each of its endpoints
+                    State::Serves(share) | State::Denies(share) | State::Fails(share, ..) => {
+                        *share * Share::of(way.endpoints as u128, 1)
                     }
-                    _ => String::new(),
+                    State::Waits | State::Ejected(..) | State::Broken(..) => Share::NONE,
                 };
+                let share = if share.is_none() || share == Share::ALL { String::new() } else { format!(", {share}") };
                 let _ = writeln!(text, "  c{id}_clients {arrow}|{}| {node}", label(&format!("{subset}{rank}{share}")));
             }
         }
