@@ -107,21 +107,14 @@ pub fn order(changes: Vec<Change>, goal: &BTreeMap<ClusterName, Vec<Manifest>>) 
 /// gateway that does not know yet what it is asked for refuses, and clients eject it for as long as `base_ejection_time` says.
 #[must_use]
 pub fn pauses(waves: &[Wave]) -> BTreeSet<usize> {
-    let is_announced: fn(&Change) -> bool =
-        |change| change.key().kind == "ServiceEntry" && matches!(change.operation, Operation::Create(_));
-    let is_dropped: fn(&Change) -> bool =
-        |change| change.key().kind == "ServiceEntry" && matches!(change.operation, Operation::Delete(_));
-    let changes = || waves.iter().flatten().filter(|change| !is_way(change.key()));
-    // one that moves is called all the time
-    let hosts = |is_one: fn(&Change) -> bool| {
-        changes().filter(move |change| is_one(change)).map(|change| (&change.cluster, &change.key().name))
-    };
-    let (announced, dropped): (BTreeSet<_>, BTreeSet<_>) = (hosts(is_announced).collect(), hosts(is_dropped).collect());
-    let is_passing = |change: &&Change| {
-        (is_announced(change) || is_dropped(change))
-            && !announced.intersection(&dropped).any(|host| *host == (&change.cluster, &change.key().name))
-    };
-    let passing: BTreeSet<Place<'_>> = changes().filter(is_passing).map(place).collect();
+    let mut hosts: BTreeMap<(&ClusterName, &ObjectName), Vec<Place<'_>>> = BTreeMap::new();
+    for change in waves.iter().flatten().filter(|change| change.key().kind == "ServiceEntry" && !is_way(change.key())) {
+        if !matches!(change.operation, Operation::Update { .. }) {
+            hosts.entry((&change.cluster, &change.key().name)).or_default().push(place(change));
+        }
+    }
+    // one that comes and goes moves to another namespace, and is called all the time
+    let passing: BTreeSet<Place<'_>> = hosts.into_values().filter(|places| places.len() == 1).flatten().collect();
     let is_in_use = |change: &Change| !is_way(change.key()) && !passing.contains(&place(change));
     let has_way = |wave: &Wave| wave.iter().any(|change| is_way(change.key()));
     let is_used_in = |waves: &[Wave]| waves.iter().flatten().any(is_in_use);
