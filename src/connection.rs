@@ -322,6 +322,15 @@ fn decode_host(
         _ => None,
     };
     let Tf::Known(url) = url else { return None };
+    if url.contains('@') {
+        // not quoted: it holds a password
+        d.error(
+            &entry.attribute("host").path,
+            "Credential in `host`",
+            format!("`host` of cluster {name} has a user in front of `@`.\n\nNothing sends it to the API server, and addresses are shown in messages.\n\nWrite who you are in `auth`:\n\n  host = \"https://203.0.113.10:6443\"\n  auth = {{ token = var.token }}"),
+        );
+        return None;
+    }
     if !(url.starts_with("https://") || url.starts_with("http://")) || url.len() < 9 || url.contains(char::is_whitespace) {
         d.error(
             &entry.attribute("host").path,

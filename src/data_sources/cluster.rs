@@ -9,7 +9,7 @@ use tf_server::{Applied, BoxFuture, Cx, DataSource};
 use tf_value::schema::{Attribute, Kind, Schema};
 use tf_value::{Diagnostics, Path, Reader, Tf, Type, Value};
 
-use super::read::{FACTS_BY_HAND, inventory, value};
+use super::read::{FACTS_BY_HAND, applied, inventory, value};
 use crate::schema::{Side, facts};
 use crate::session::Configured;
 
@@ -139,11 +139,6 @@ impl DataSource for ClusterData {
     }
 
     fn read<'a>(&'a self, _cx: &'a Cx, config: Value) -> BoxFuture<'a, Applied> {
-        Box::pin(async move {
-            match self.find(&config).await {
-                Ok((state, diagnostics)) => Applied { state: Some(state), diagnostics, ..Applied::default() },
-                Err(diagnostics) => Applied { diagnostics, ..Applied::default() },
-            }
-        })
+        Box::pin(async move { applied(self.find(&config).await) })
     }
 }

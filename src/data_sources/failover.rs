@@ -9,6 +9,7 @@ use tf_server::{Applied, BoxFuture, Cx, DataSource};
 use tf_value::schema::{Attribute, Kind, Schema};
 use tf_value::{Diagnostics, Number, Path, Reader, Tf, Type, Value};
 
+use super::read::applied;
 use crate::cook::cook;
 use crate::foresight::{Foreseen, Refusal, foresee};
 
@@ -305,12 +306,7 @@ impl DataSource for FailoverData {
     }
 
     fn read<'a>(&'a self, _cx: &'a Cx, config: Value) -> BoxFuture<'a, Applied> {
-        Box::pin(async move {
-            match self.find(&config) {
-                Ok((state, diagnostics)) => Applied { state: Some(state), diagnostics, ..Applied::default() },
-                Err(diagnostics) => Applied { diagnostics, ..Applied::default() },
-            }
-        })
+        Box::pin(async move { applied(self.find(&config)) })
     }
 }
 

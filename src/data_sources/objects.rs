@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use istio_objects::{Claim, Digest, Manifest, reserved};
+use istio_objects::{Claim, Digest, Manifest, keep_written, reserved};
 use kube_apply::port::LiveObject;
 use kube_apply::{Census, nonce_of};
 use mesh_model::names::{ClusterName, Namespace};
@@ -14,7 +14,7 @@ use tf_value::schema::{Attribute, Kind, Schema};
 use tf_value::{Diagnostics, Reader, Tf, Type, Value};
 
 use super::cluster::counts;
-use super::read::{answered, asked_clusters};
+use super::read::{answered, applied};
 use super::scope::Scope;
 use crate::session::Configured;
 
@@ -39,7 +39,7 @@ impl ObjectsData {
         let mut diagnostics = Diagnostics::new();
         let mut found: Vec<(ClusterName, LiveObject)> = Vec::new();
         let mut unlisted = BTreeMap::new();
-        for cluster in asked_clusters(&session, scope.clusters.as_ref(), BY_HAND)? {
+        for cluster in scope.asked(&session, BY_HAND)? {
             match answered(&session, &cluster, session.fleet.owned(&cluster).await, &scope.path(), BY_HAND) {
                 Ok(owned) => {
                     if !owned.unlisted.is_empty() {
@@ -75,13 +75,9 @@ impl ObjectsData {
         ]);
         let objects =
             found.iter().map(|(cluster, live)| shown(cluster, live, matches!(shows_manifests, Tf::Known(true)))).collect();
-        let computed = [
-            ("show_manifests", config.get("show_manifests").clone()),
-            ("id", Value::string(session.settings.owner.as_str())),
-            ("objects", Value::List(objects)),
-            ("observed", observed),
-        ];
-        Ok(Value::map(Scope::given(config).chain(computed)))
+        let computed =
+            [("show_manifests", config.get("show_manifests").clone()), ("objects", Value::List(objects)), ("observed", observed)];
+        Ok(Value::map(Scope::given(config, &session.settings.owner).chain(computed)))
     }
 }
 
@@ -119,10 +115,8 @@ fn shown(cluster: &ClusterName, live: &LiveObject, shows_manifest: bool) -> Valu
 /// What resources write of an object: no status, no metadata of the server, and nothing that the provider notes for itself.
 fn written(live: &LiveObject) -> Option<Manifest> {
     let mut json = serde_json::Value::clone(&live.json);
-    json.as_object_mut()?.remove("status");
-    let metadata = json.get_mut("metadata")?.as_object_mut()?;
-    metadata.retain(|name, _| ["name", "namespace", "labels", "annotations"].contains(&name.as_str()));
-    if let Some(annotations) = metadata.get_mut("annotations").and_then(serde_json::Value::as_object_mut) {
+    keep_written(&mut json);
+    if let Some(annotations) = json.pointer_mut("/metadata/annotations").and_then(serde_json::Value::as_object_mut) {
         annotations.retain(|name, _| !name.starts_with(reserved::STATE_PREFIX));
     }
     Manifest::from_stored(live.key.clone(), &json.to_string()).ok()
@@ -163,14 +157,13 @@ impl DataSource for ObjectsData {
                 "Kinds that this identity may not list, by cluster: objects of them may be there, too.",
             ),
         ];
-        let mut attributes = Scope::arguments("the objects");
+        let mut attributes = Scope::attributes("the objects");
         attributes.extend([
             Attribute::optional(
                 "show_manifests",
                 Type::Bool,
                 "Whether `manifest` is filled. It makes large plans of large fleets. Default `false`.",
             ),
-            Attribute::computed("id", Type::String, "The owner."),
             Attribute::computed("objects", Kind::list(object), "The objects, in a fixed order."),
             Attribute::computed(
                 "observed",
@@ -190,11 +183,6 @@ impl DataSource for ObjectsData {
     }
 
     fn read<'a>(&'a self, _cx: &'a Cx, config: Value) -> BoxFuture<'a, Applied> {
-        Box::pin(async move {
-            match self.find(&config).await {
-                Ok(state) => Applied { state: Some(state), ..Applied::default() },
-                Err(diagnostics) => Applied { diagnostics, ..Applied::default() },
-            }
-        })
+        Box::pin(async move { applied(self.find(&config).await.map(|found| (found, Diagnostics::new()))) })
     }
 }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use kube_apply::port::Kinds;
 use kube_apply::{ClusterError, Standing};
 use mesh_model::Input;
-use mesh_model::names::ClusterName;
+use mesh_model::names::{ClusterName, Namespace};
+use tf_server::Applied;
 use tf_value::{Diagnostic, Diagnostics, Number, Path, Type, Value};
 
+use crate::connection::Connection;
 use crate::session::Session;
 
 /// Facts of a cluster as a person writes them.
@@ -51,6 +53,36 @@ pub(crate) fn asked_clusters(
         )
         .into()),
     }
+}
+
+/// Refuses namespaces in which one of the clusters is not looked at: what is there would be missing in the answer.
+///
+/// # Errors
+/// Which cluster lacks which, at `path`.
+pub(crate) fn check_namespaces(
+    session: &Session,
+    clusters: &BTreeSet<ClusterName>,
+    namespaces: &BTreeSet<Namespace>,
+    path: &Path,
+) -> Result<(), Diagnostics> {
+    let mut diagnostics = Diagnostics::new();
+    for (cluster, connection) in session.settings.clusters.iter().flatten().filter(|(name, _)| clusters.contains(*name)) {
+        let Connection::Kubernetes { namespaces: Some(held), .. } = connection else { continue };
+        let listed = |names: Vec<&Namespace>| names.into_iter().map(Namespace::as_str).collect::<Vec<_>>().join(", ");
+        let missing: Vec<&Namespace> = namespaces.iter().filter(|namespace| !held.contains(namespace)).collect();
+        if !missing.is_empty() {
+            diagnostics.error(
+                path,
+                "Namespace is not looked in",
+                format!(
+                    "{} is asked for, and cluster {cluster} is looked at in {} alone, as its `namespaces` in the provider block say.\n\nWhat is there would be missing in the answer.\n\nAdd it to these `namespaces`, or ask other clusters only, with `clusters`.",
+                    listed(missing),
+                    listed(held.iter().collect())
+                ),
+            );
+        }
+    }
+    if diagnostics.has_errors() { Err(diagnostics) } else { Ok(()) }
 }
 
 /// The inventory of one cluster.
@@ -114,5 +146,13 @@ pub(crate) fn value(input: &Input) -> Value {
         Input::String(text) => Value::string(text.clone()),
         Input::List(elements) => Value::List(elements.iter().map(value).collect()),
         Input::Map(entries) => Value::Map(entries.iter().map(|(key, input)| (key.clone(), value(input))).collect()),
+    }
+}
+
+/// What a data source has found, or why it has not, as its answer.
+pub(crate) fn applied(found: Result<(Value, Diagnostics), Diagnostics>) -> Applied {
+    match found {
+        Ok((state, diagnostics)) => Applied { state: Some(state), diagnostics, ..Applied::default() },
+        Err(diagnostics) => Applied { diagnostics, ..Applied::default() },
     }
 }

@@ -1,6 +1,7 @@
 //! `gloo_service`: a Service in every cluster that has it, as backends of a destination.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use mesh_discovery::Asked;
@@ -8,9 +9,10 @@ use mesh_model::Input;
 use mesh_model::names::{ClusterName, InvalidName, Namespace, ServiceName};
 use tf_server::{Applied, BoxFuture, Cx, DataSource};
 use tf_value::schema::{Attribute, Kind, Schema};
-use tf_value::{Diagnostics, Path, Reader, Tf, Type, Value};
+use tf_value::{Diagnostics, Path, Reader, Type, Value};
 
-use super::read::{BACKENDS_BY_HAND, asked_clusters, inventory, value};
+use super::read::{BACKENDS_BY_HAND, applied, asked_clusters, check_namespaces, inventory, value};
+use super::scope::{CLUSTERS, names};
 use super::services::{counted, counted_attributes};
 use crate::schema::{Side, backend};
 use crate::session::Configured;
@@ -39,6 +41,7 @@ impl ServiceData {
         let query = query(config)?;
         let mut diagnostics = Diagnostics::new();
         let asked = asked_clusters(&session, query.clusters.as_ref(), BACKENDS_BY_HAND)?;
+        check_namespaces(&session, &asked, &BTreeSet::from([query.namespace.clone()]), &Path::of("namespace"))?;
         let path = if query.clusters.is_some() { Path::of("clusters") } else { Path::root() };
         let ty = self.schema().ty();
         let mut backends = Vec::new();
@@ -93,49 +96,22 @@ impl ServiceData {
 fn query(config: &Value) -> Result<Query, Diagnostics> {
     let mut diagnostics = Diagnostics::new();
     let root = Reader::root(config);
-    let mut check = |attribute: &str, error: InvalidName| {
-        diagnostics.error(
-            &Path::of(attribute),
-            "Invalid name",
-            format!(
-                "{error}.\n\nWrite the name as the clusters have it:\n\n  namespace = \"bookinfo\"\n  name      = \"reviews\""
-            ),
-        );
-    };
-    let namespace = match root.attribute("namespace").string() {
-        Tf::Known(text) => text.parse().map_err(|error| check("namespace", error)).ok(),
-        Tf::Null | Tf::Unknown => None,
-    };
-    let name = match root.attribute("name").string() {
-        Tf::Known(text) => text.parse().map_err(|error| check("name", error)).ok(),
-        Tf::Null | Tf::Unknown => None,
-    };
-    let clusters = match root.attribute("clusters").elements() {
-        Tf::Known(elements) => Some(
-            elements
-                .iter()
-                .filter_map(|element| match element.string() {
-                    Tf::Known(text) => text.parse().map_err(|error| check("clusters", error)).ok(),
-                    Tf::Null | Tf::Unknown => None,
-                })
-                .collect(),
-        ),
-        Tf::Null | Tf::Unknown => None,
-    };
-    let together_with = match root.attribute("together_with").elements() {
-        Tf::Known(elements) => elements
-            .iter()
-            .filter_map(|element| match element.string() {
-                Tf::Known(text) => text.parse().map_err(|error| check("together_with", error)).ok(),
-                Tf::Null | Tf::Unknown => None,
-            })
-            .collect(),
-        Tf::Null | Tf::Unknown => BTreeSet::new(),
-    };
-    match (namespace, name) {
+    let namespace = name(&root.attribute("namespace"), &mut diagnostics);
+    let service = name(&root.attribute("name"), &mut diagnostics);
+    let clusters = names(&root.attribute("clusters"), CLUSTERS, &mut diagnostics);
+    let together_with = names(&root.attribute("together_with"), AS_THERE, &mut diagnostics).unwrap_or_default();
+    match (namespace, service) {
         (Some(namespace), Some(name)) if !diagnostics.has_errors() => Ok(Query { namespace, name, clusters, together_with }),
         _ => Err(diagnostics),
     }
+}
+
+/// How names are written.
+const AS_THERE: &str = "Write the name as the clusters have it:\n\n  namespace = \"bookinfo\"\n  name      = \"reviews\"";
+
+fn name<T: FromStr<Err = InvalidName>>(reader: &Reader<'_>, diagnostics: &mut Diagnostics) -> Option<T> {
+    let parsed = reader.string().known()?.parse::<T>();
+    parsed.map_err(|error| diagnostics.error(&reader.path, "Invalid name", format!("{error}.\n\n{AS_THERE}"))).ok()
 }
 
 impl DataSource for ServiceData {
@@ -177,11 +153,6 @@ impl DataSource for ServiceData {
     }
 
     fn read<'a>(&'a self, _cx: &'a Cx, config: Value) -> BoxFuture<'a, Applied> {
-        Box::pin(async move {
-            match self.find(&config).await {
-                Ok((state, diagnostics)) => Applied { state: Some(state), diagnostics, ..Applied::default() },
-                Err(diagnostics) => Applied { diagnostics, ..Applied::default() },
-            }
-        })
+        Box::pin(async move { applied(self.find(&config).await) })
     }
 }

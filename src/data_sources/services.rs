@@ -11,7 +11,7 @@ use tf_value::schema::{Attribute, Kind, Schema};
 use tf_value::{Diagnostic, Diagnostics, Type, Value};
 
 use super::cluster::{count, counts};
-use super::read::{BACKENDS_BY_HAND, asked_clusters, inventory, value};
+use super::read::{BACKENDS_BY_HAND, applied, inventory, value};
 use super::scope::Scope;
 use crate::schema::{Side, backend};
 use crate::session::Configured;
@@ -42,7 +42,7 @@ impl ServicesData {
         let mut diagnostics = Diagnostics::new();
         let mut found: BTreeMap<String, Everywhere> = BTreeMap::new();
         let mut observed = BTreeMap::new();
-        for cluster in asked_clusters(&session, scope.clusters.as_ref(), BACKENDS_BY_HAND)? {
+        for cluster in scope.asked(&session, BACKENDS_BY_HAND)? {
             let objects = match inventory(&session, &cluster, &scope.path(), BACKENDS_BY_HAND).await {
                 Ok(objects) => objects,
                 Err(errors) => {
@@ -81,13 +81,9 @@ impl ServicesData {
         let usable = found.iter().filter(|(_, service)| !service.backends.is_empty());
         let services: BTreeMap<String, Value> = usable.map(|(key, service)| (key.clone(), service.value())).collect();
         let unusable = found.values().flat_map(Everywhere::reasons).collect();
-        let computed = [
-            ("id", Value::string(session.settings.owner.as_str())),
-            ("services", Value::Map(services)),
-            ("unusable", Value::List(unusable)),
-            ("observed", Value::Map(observed)),
-        ];
-        Ok((Value::map(Scope::given(config).chain(computed)), diagnostics))
+        let computed =
+            [("services", Value::Map(services)), ("unusable", Value::List(unusable)), ("observed", Value::Map(observed))];
+        Ok((Value::map(Scope::given(config, &session.settings.owner).chain(computed)), diagnostics))
     }
 }
 
@@ -169,9 +165,8 @@ impl DataSource for ServicesData {
             Attribute::computed("reason", Type::String, "Why it is none."),
             Attribute::computed("fix", Type::String, "What makes it one."),
         ];
-        let mut attributes = Scope::arguments("the Services");
+        let mut attributes = Scope::attributes("the Services");
         attributes.extend([
-            Attribute::computed("id", Type::String, "The owner."),
             Attribute::computed(
                 "services",
                 Kind::map(service),
@@ -200,11 +195,6 @@ impl DataSource for ServicesData {
     }
 
     fn read<'a>(&'a self, _cx: &'a Cx, config: Value) -> BoxFuture<'a, Applied> {
-        Box::pin(async move {
-            match self.find(&config).await {
-                Ok((state, diagnostics)) => Applied { state: Some(state), diagnostics, ..Applied::default() },
-                Err(diagnostics) => Applied { diagnostics, ..Applied::default() },
-            }
-        })
+        Box::pin(async move { applied(self.find(&config).await) })
     }
 }

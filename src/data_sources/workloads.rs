@@ -13,7 +13,7 @@ use tf_value::schema::{Attribute, Kind, Schema};
 use tf_value::{Diagnostics, Type, Value};
 
 use super::cluster::{count, counts};
-use super::read::{asked_clusters, inventory};
+use super::read::{applied, inventory};
 use super::scope::Scope;
 use super::services::counted_attributes;
 use crate::session::Configured;
@@ -39,7 +39,7 @@ impl WorkloadsData {
         let mut diagnostics = Diagnostics::new();
         let mut workloads = Vec::new();
         let mut observed = BTreeMap::new();
-        for cluster in asked_clusters(&session, scope.clusters.as_ref(), BY_HAND)? {
+        for cluster in scope.asked(&session, BY_HAND)? {
             let objects = match inventory(&session, &cluster, &scope.path(), BY_HAND).await {
                 Ok(objects) => objects,
                 Err(errors) => {
@@ -59,12 +59,8 @@ impl WorkloadsData {
         if diagnostics.has_errors() {
             return Err(diagnostics);
         }
-        let computed = [
-            ("id", Value::string(session.settings.owner.as_str())),
-            ("workloads", Value::List(workloads)),
-            ("observed", Value::Map(observed)),
-        ];
-        Ok((Value::map(Scope::given(config).chain(computed)), diagnostics))
+        let computed = [("workloads", Value::List(workloads)), ("observed", Value::Map(observed))];
+        Ok((Value::map(Scope::given(config, &session.settings.owner).chain(computed)), diagnostics))
     }
 }
 
@@ -134,9 +130,8 @@ impl DataSource for WorkloadsData {
         ];
         let mut observed = counted_attributes();
         observed.push(Attribute::computed("sidecars", Type::Number, "Number of its pods that have a sidecar."));
-        let mut attributes = Scope::arguments("the pods, as their template has them");
+        let mut attributes = Scope::attributes("the pods, as their template has them");
         attributes.extend([
-            Attribute::computed("id", Type::String, "The owner."),
             Attribute::computed(
                 "workloads",
                 Kind::list(workload),
@@ -160,11 +155,6 @@ impl DataSource for WorkloadsData {
     }
 
     fn read<'a>(&'a self, _cx: &'a Cx, config: Value) -> BoxFuture<'a, Applied> {
-        Box::pin(async move {
-            match self.find(&config).await {
-                Ok((state, diagnostics)) => Applied { state: Some(state), diagnostics, ..Applied::default() },
-                Err(diagnostics) => Applied { diagnostics, ..Applied::default() },
-            }
-        })
+        Box::pin(async move { applied(self.find(&config).await) })
     }
 }

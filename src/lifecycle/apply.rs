@@ -139,8 +139,12 @@ impl<K: IntentKind> IntentResource<K> {
         }
         announcement.keep();
         let mut state = planned;
-        let (applied, drift) = landed_state(&goal, &outcome.landed);
-        let applied = if drift.is_empty() { unnoted(&outcome.landed, &self.anchors(&goal)) } else { applied };
+        let (mut applied, mut drift) = landed_state(&goal, &outcome.landed);
+        if drift.is_empty() {
+            applied.extend(unnoted(&outcome.landed, &self.anchors(&goal)));
+        }
+        // what others have by now is planned so
+        drift.extend(goal.drift.clone());
         with(&mut state, "applied", applied_value(&applied));
         with(&mut state, "drift", drift_value(&drift));
         let residues = residues(&before, &goal, &notes.residues, &outcome.landed);
@@ -511,7 +515,8 @@ fn landed_state(goal: &Record, landed: &Landed) -> (BTreeMap<ClusterName, String
 }
 
 /// `applied` where all manifests are there and a write failed nevertheless: what is missing is a note on the object that holds
-/// notes. No manifest shows it, so the digest leaves that object out, and the next plan writes it again.
+/// notes. No manifest shows it, so the digest leaves that object out, and the next plan writes it again. Clusters where somebody else
+/// has that object are not among them.
 fn unnoted(
     landed: &BTreeMap<ClusterName, BTreeMap<ObjectKey, Manifest>>,
     anchors: &BTreeMap<ClusterName, ObjectKey>,

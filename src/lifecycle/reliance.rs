@@ -46,7 +46,7 @@ impl Reliance {
     async fn judge(&self, session: &Session) -> Findings {
         let (mut uses, mut holds) = (BTreeSet::new(), Users::new());
         let mut silent = Vec::new();
-        for cluster in self.looked_in.iter().filter(|cluster| session.standing(cluster) == Standing::Ready) {
+        for cluster in self.looked_in.iter().filter(|cluster| session.standing(cluster) != Standing::Decommissioned) {
             let Some(Ok(objects)) = session.fleet.inventory(cluster, &Kinds::All).await else {
                 silent.push(cluster.as_str());
                 continue;
@@ -69,8 +69,9 @@ impl Reliance {
                 Code::ClusterSkipped,
                 AttributePath::default(),
                 format!("Whether other states still rely on what goes was not asked of: {}.", silent.join(", ")),
-                "They do not answer.",
-                "Make them answer and plan again, if other states may have resources there.",
+                "They do not answer, or the provider block says nothing of how they are reached.",
+                "Make them answer, or put them back into the provider block until this is applied, and plan again, if other states may \
+                 have resources there.",
             ));
         }
         findings

@@ -8,7 +8,7 @@ use mesh_model::{AttributePath, Code, Finding, Findings};
 use tf_value::{Reader, Tf, Value};
 
 /// Types whose objects can be taken over.
-const TYPES: &[&str] = &["gloo_virtual_destination", "gloo_istio_object"];
+const TYPES: &[&str] = &["gloo_virtual_destination", "gloo_virtual_mesh", "gloo_istio_object"];
 
 /// The two arguments, as far as they are known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn wrong_entries_are_named() {
-        for text in ["", "Team A", "a//b", "a//gloo_virtual_mesh/-/prod", "a//gloo_istio_object/Bad Namespace/x"] {
+        for text in ["", "Team A", "a//b", "a//gloo_cluster/-/prod", "a//gloo_istio_object/Bad Namespace/x"] {
             let (_, findings) = read(&[text]);
             assert_eq!(findings.len(), 1, "{text:?}");
             assert!(findings[0].what.contains(&format!("{text:?}")), "{:?}", findings[0]);

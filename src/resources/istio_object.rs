@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use istio_objects::{Claim, Kind as ObjectKind, Object, ObjectKey, Tree, reserved};
+use istio_objects::{Claim, Kind as ObjectKind, Object, ObjectKey, Tree, keep_written, reserved};
 use mesh_model::names::{ClusterName, Namespace, ObjectName};
 use mesh_model::{AttributePath, Code, Finding, Findings, LeafPath};
 use tf_server::MoveSource;
@@ -133,17 +133,11 @@ fn identity(key: &ObjectKey) -> Identity {
 /// A live object without what the provider and the API server added.
 pub(super) fn own(json: &serde_json::Value) -> serde_json::Value {
     let mut own = json.clone();
-    if let Some(members) = own.as_object_mut() {
-        members.remove("status");
-    }
+    keep_written(&mut own);
     if let Some(metadata) = own.get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
-        metadata.retain(|name, _| ["name", "namespace", "labels", "annotations"].contains(&name.as_str()));
-        for (member, prefixes) in [
-            ("labels", ["gloo-terraform/", reserved::STATE_PREFIX]),
-            ("annotations", ["gloo-terraform/", reserved::STATE_PREFIX]),
-        ] {
+        for member in ["labels", "annotations"] {
             if let Some(map) = metadata.get_mut(member).and_then(serde_json::Value::as_object_mut) {
-                map.retain(|key, _| !prefixes.iter().any(|prefix| key.starts_with(prefix)));
+                map.retain(|key, _| !["gloo-terraform/", reserved::STATE_PREFIX].iter().any(|prefix| key.starts_with(prefix)));
                 if map.is_empty() {
                     metadata.remove(member);
                 }
@@ -193,13 +187,14 @@ pub(super) fn object(manifest: &Value, findings: &mut Findings) -> Option<Result
         (Ok(api_version), Ok(kind)) => (api_version?, kind?),
     };
     let kind = match ObjectKind::parse(&api_version, &kind) {
-        Some(kind) if GROUPS.contains(&kind.group.as_str()) => kind,
+        // the kinds of these groups are in CamelCase
+        Some(kind) if GROUPS.contains(&kind.group.as_str()) && kind.kind.starts_with(|c: char| c.is_ascii_uppercase()) => kind,
         _ => {
             findings.push(Finding::new(
                 Code::Unsupported,
                 AttributePath::of("manifest"),
                 format!("`manifest` is a {kind} of {api_version}, which is not a kind of a mesh."),
-                format!("This resource writes kinds of {}.", GROUPS.join(", ")),
+                format!("This resource writes kinds of {}, spelt as in `VirtualService`.", GROUPS.join(", ")),
                 "Manage other kinds with a provider for Kubernetes.",
             ));
             return None;

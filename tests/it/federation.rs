@@ -143,6 +143,42 @@ async fn what_somebody_else_has_is_told_where_the_mesh_says_it() {
     assert_eq!(world.files(), before);
 }
 
+/// As the refusals say.
+#[tokio::test]
+async fn names_and_mode_are_taken_over_in_place() {
+    let claim = "test/it//gloo_virtual_mesh/-/prod";
+    for entry in ["test/it", claim] {
+        let world = World::new().await;
+        let old = world.create(MESH, exporting()).await;
+        let before = world.files();
+        let other = world.beside(|block| block["owner"] = json!("team-b/prod")).await;
+        let refused = other.plan(MESH, None, exporting()).await.unwrap_err();
+        assert!(refused.to_string().contains(&format!("takeover_from = [\"{claim}\"]")), "{refused}");
+        let taking = set(exporting(), "/takeover_from", json!([entry]));
+        other.converge(MESH, None, taking).await.unwrap_or_else(|failure| panic!("{entry}: {failure}"));
+        assert_eq!(world.files(), before);
+        let core = world.beside(|_| {}).await;
+        let seen = core.refresh(&old).await.unwrap().expect("the objects are there, though another's");
+        assert!(core.destroy(&seen).await.success().unwrap().is_none());
+        assert_eq!(world.files(), before);
+    }
+    // a mesh that gets another name has its objects handed over
+    let world = World::new().await;
+    let mesh = world.create(MESH, exporting()).await;
+    let before = world.files();
+    let renamed = set(exporting(), "/name", json!("staging"));
+    let plan = world.core.plan(MESH, Some(&mesh), renamed.clone()).await.unwrap();
+    let told = format!("{:?}", plan.diagnostics);
+    assert!(told.contains("GM4016") && told.contains(claim), "{told}");
+    let (core, taking) = (world.beside(|_| {}).await, set(renamed, "/takeover_from", json!([claim])));
+    let plan = core.plan(MESH, Some(&mesh), taking.clone()).await.unwrap();
+    assert!(plan.diagnostics.is_empty(), "{:?}", plan.diagnostics);
+    let outcome = core.apply_create_first(&plan, taking).await;
+    assert!(outcome.deposed.is_none(), "{:?}", outcome.diagnostics);
+    outcome.success().unwrap();
+    assert_eq!(world.files(), before);
+}
+
 #[tokio::test]
 async fn what_is_overruled_is_not_shown_and_stands_on_every_name_with_its_reason() {
     let world = World::new().await;

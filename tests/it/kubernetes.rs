@@ -42,6 +42,7 @@ async fn a_cluster_is_reached_in_one_way() {
         (json!({ "kubeconfig": {} }), "Object without a known member"),
         (json!({ "kubeconfig": { "path": "a", "inline": "b" } }), "Two kubeconfigs"),
         (json!({ "host": "203.0.113.10" }), "Invalid host"),
+        (json!({ "host": "https://user:hunter2@203.0.113.10" }), "Credential in `host`"),
         (json!({ "host": "https://a", "auth": {} }), "Object without a known member"),
         (json!({ "host": "https://a", "auth": { "token": "x", "token_file": "y" } }), "Two ways to authenticate"),
         (json!({ "host": "https://a", "auth": { "client_key": "x" } }), "Certificate without key"),
@@ -54,10 +55,31 @@ async fn a_cluster_is_reached_in_one_way() {
         let core = Core::new(Arc::new(Gloo::new())).await;
         let failure = core.configure(block(&refused)).await.unwrap_err();
         assert!(failure.says(summary), "{refused}: {failure}");
+        assert!(!failure.to_string().contains("hunter"), "{failure}");
     }
     let core = Core::new(Arc::new(Gloo::new())).await;
     let twice = json!({ "owner": "a/b", "clusters": { "east": { "host": "https://a/" }, "west": { "host": "https://a" } } });
     assert!(core.configure(twice).await.unwrap_err().says("Two names for one cluster"));
+}
+
+/// Nothing is there to be asked: it is refused before.
+#[tokio::test]
+async fn a_namespace_in_which_a_cluster_is_not_looked_at_is_refused() {
+    let core = Core::new(Arc::new(Gloo::new())).await;
+    core.configure(block(&json!({ "host": "https://203.0.113.10:6443", "namespaces": ["a", "bookinfo"] }))).await.unwrap();
+    for (type_name, config) in [
+        ("gloo_objects", json!({ "namespaces": ["bookinfo", "shop"] })),
+        ("gloo_services", json!({ "namespaces": ["shop"] })),
+        ("gloo_workloads", json!({ "clusters": ["east"], "namespaces": ["shop"] })),
+        ("gloo_service", json!({ "namespace": "shop", "name": "cart" })),
+    ] {
+        let failure = core.read_data(type_name, config).await.unwrap_err();
+        assert!(failure.says("Namespace is not looked in"), "{failure}");
+        assert!(
+            failure.to_string().contains("shop is asked for, and cluster east is looked at in a, bookinfo alone"),
+            "{failure}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -136,3 +136,21 @@ async fn clusters_that_do_not_answer_are_named_when_a_mesh_goes() {
     let plan = world.core.plan_destroy(&instance).await.unwrap();
     assert!(format!("{:?}", plan.diagnostics).contains("was not asked of: west"), "{:?}", plan.diagnostics);
 }
+
+/// Who takes a cluster away takes it out of the provider block in the same commit.
+#[tokio::test]
+async fn clusters_that_the_provider_block_has_no_more_are_named_when_they_leave() {
+    let world = World::new().await;
+    let instance = world.create(MESH, mesh()).await;
+    let blocks: [fn(&mut Json); 2] = [
+        |block| drop(block["clusters"].as_object_mut().unwrap().remove("north")),
+        |block| block["clusters"]["north"]["directory"] = unknown(),
+    ];
+    for change in blocks {
+        let core = world.beside(change).await;
+        let plan = core.plan(MESH, Some(&instance), without("north")).await.unwrap();
+        assert!(format!("{:?}", plan.diagnostics).contains("was not asked of: north"), "{:?}", plan.diagnostics);
+    }
+    let gone = world.beside(|block| block["decommissioned_clusters"] = json!(["north"])).await;
+    assert!(gone.plan(MESH, Some(&instance), without("north")).await.unwrap().diagnostics.is_empty());
+}

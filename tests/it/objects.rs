@@ -116,6 +116,8 @@ async fn a_cluster_that_says_nothing_is_an_error() {
         (json!({ "clusters": ["moon"] }), "no cluster moon"),
         (json!({ "clusters": ["Moon base"] }), "is no cluster name"),
         (json!({ "namespaces": ["a/b"] }), "is no namespace"),
+        (json!({ "clusters": ["east", null] }), "An element of `clusters` is null"),
+        (json!({ "namespaces": [null] }), "An element of `namespaces` is null"),
         (json!({ "selector": { "a": null } }), "Label without a value"),
     ] {
         let failure = world.core.read_data("gloo_objects", config).await.unwrap_err();

@@ -92,9 +92,7 @@ async fn another_owner_takes_over_in_place_and_the_old_one_lets_go() {
 #[tokio::test]
 async fn wrong_entries_of_takeover_from_are_refused() {
     let world = World::new().await;
-    for entry in
-        ["Team A", "a//b", "a/b//gloo_virtual_mesh/-/prod", "test/it", "test/it//gloo_virtual_destination/bookinfo/reviews"]
-    {
+    for entry in ["Team A", "a//b", "a/b//gloo_cluster/-/prod", "test/it", "test/it//gloo_virtual_destination/bookinfo/reviews"] {
         let refused = world.core.plan(DESTINATION, None, set(destination(), "/takeover_from", json!([entry]))).await.unwrap_err();
         assert!(refused.violations.is_empty() && format!("{refused}").contains("takeover_from"), "{entry}: {refused}");
     }

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use terraform_provider_gloo::Gloo;
 use tf_server::testing::{Action, Core, Instance};
 
-use crate::support::{World, set};
+use crate::support::{DESTINATION, World, destination, set};
 
 const OBJECT: &str = "gloo_istio_object";
 const NAME: &str = "bookinfo/VirtualService-reviews";
@@ -113,4 +113,35 @@ async fn an_object_that_was_to_go_and_comes_back_has_no_names_of_before() {
     let text = text(&world);
     assert!(!text.contains("team: blue") && !text.contains("note: one"), "{text}");
     assert!(text.contains("theirs: label"), "{text}");
+}
+
+/// What is missing is a note on the object that holds notes; in one cluster somebody else has that object.
+#[tokio::test]
+async fn a_cluster_whose_host_is_anothers_stays_in_a_state_that_lacks_a_note() {
+    let world = World::new().await;
+    let created = world.create(DESTINATION, destination()).await;
+    let claim = "//gloo_virtual_destination/bookinfo/reviews";
+    let host = "bookinfo/ServiceEntry-vd-reviews.mesh.internal";
+    world.edit("north", host, &format!("test/it{claim}"), &format!("team/other{claim}"));
+    // the objects stay as they are, the stored intent does not
+    let goal = set(destination(), "/connect_timeout", json!("1s"));
+    let core = refusing(&world).await;
+    let seen = core.refresh(&created).await.unwrap();
+    let plan = core.plan(DESTINATION, seen.as_ref(), goal.clone()).await.unwrap();
+    let failed = core.apply(&plan).await;
+    assert!(failed.diagnostics.has_errors() && failed.violations.is_empty(), "{:?}", failed.violations);
+    let failed = failed.instance.unwrap();
+    assert_eq!(failed.state["manifests"], created.state["manifests"]);
+    let clusters = |state: &Json| state["applied"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(clusters(&failed.state), clusters(&created.state));
+    assert_eq!(failed.state["drift"], seen.unwrap().state["drift"], "what somebody else has is his");
+
+    // the note is still to be written, and then all is as it was
+    world.edit("north", host, &format!("team/other{claim}"), &format!("test/it{claim}"));
+    let core = world.beside(|_| {}).await;
+    let seen = core.refresh(&failed).await.unwrap();
+    let plan = core.plan(DESTINATION, seen.as_ref(), goal.clone()).await.unwrap();
+    assert_eq!(plan.action, Action::Update);
+    let done = core.apply(&plan).await.success().unwrap().unwrap();
+    assert_eq!(done.state["applied"], created.state["applied"]);
 }

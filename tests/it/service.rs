@@ -31,6 +31,8 @@ async fn services_of_one_canonical_name_become_one_destination_when_they_are_mea
     }
     let wrong = world.core.read_data("gloo_service", asked("v1", json!(["V 2"]))).await.unwrap_err();
     assert!(wrong.says("Invalid name") && wrong.violations.is_empty(), "{wrong}");
+    let wrong = world.core.read_data("gloo_service", set(asked("v1", json!(["v2"])), "/clusters", json!(["east", null]))).await;
+    assert!(wrong.unwrap_err().says("Name is null"));
 
     let mut backends = Vec::new();
     for (name, other) in [("v1", "v2"), ("v2", "v1")] {

@@ -1,17 +1,20 @@
-//! Cases in which the Services behind a destination differ between clusters.
+//! Cases in which the Services behind a destination differ between clusters, or a cluster has several.
 
+use rig::api::path_of;
+use rig::mesh::fleet::Canary;
 use rig::mesh::layout::{NAMESPACE, PORT, Role, Seat, Spot};
 use rig::mesh::seeds;
+use rig::mesh::traffic::Traffic;
 use serde_json::{Value, json};
 
 use crate::changes::{ALL, Case, change, traffic};
-use crate::check::{connections_of_gateway, nobody_notices, until_by};
+use crate::check::{connections_of_gateway, errors_at_most, nobody_notices, until_by};
 use crate::config::{QUICK, destination};
 use crate::live::Stage;
 
 /// All of them, by name.
 pub fn all() -> Vec<Case> {
-    vec![("services-differ", services_differ)]
+    vec![("services-differ", services_differ), ("several-services", several_services)]
 }
 
 const OTHER: &str = "books";
@@ -33,7 +36,7 @@ fn services_differ(stage: &Stage) {
     let pods = renamed(seeds::workload(seat), &["/metadata/labels", "/spec/labels"]);
     let template = renamed(seeds::deployment(seat), &["/spec/template/metadata/labels"]);
     let api = stage.mesh.rig().cluster("west").api();
-    for object in [other_service(), pods, template] {
+    for object in [other_service(json!({ "app": Role::Server.app() })), pods, template] {
         api.apply(&object).expect("nobody finds anything wrong with it");
     }
 
@@ -61,12 +64,144 @@ fn services_differ(stage: &Stage) {
     world.destroy();
 }
 
-/// A Service over the same pods.
-fn other_service() -> Value {
+/// In west two Services serve as one, each with a version of the pods: the second one comes and goes, with its pods, the first one
+/// goes and comes, and pods of one and of both die, under traffic of all clients.
+fn several_services(stage: &Stage) {
+    let fleet = stage.mesh.fleet();
+    let world = stage.applied(&together(&ALL, false));
+    let traffic = traffic(stage);
+    let mut second = comes(stage);
+    change(stage, &world, &together(&ALL, true), &traffic, "a second Service comes");
+    until_both(&traffic[1]);
+
+    let costs_nothing = |what: &str, happens: &dyn Fn()| {
+        let marks: Vec<usize> = traffic.iter().map(Traffic::mark).collect();
+        happens();
+        for (one, mark) in traffic.iter().zip(marks) {
+            stage.figures.note(what, one.since(mark));
+            errors_at_most(&one.since(mark), 0, what);
+        }
+    };
+    let heal = |second: &Canary| {
+        fleet.heal().expect("everything lives again");
+        second.backend().revive().expect("its address is free");
+        traffic
+            .iter()
+            .zip(ALL)
+            .for_each(|(one, cluster)| one.wait_until("its own cluster answers", 20, |seen| seen.by.starts_with(cluster)));
+        until_both(&traffic[1]);
+    };
+    costs_nothing("pods of one of them die, and come back", &|| {
+        fleet.backend("west").die();
+        until_by(&traffic[1], &second_of("west"));
+        // several ends of an ejection
+        traffic[1].more(400);
+        heal(&second);
+    });
+    costs_nothing("all pods of west die, and come back", &|| {
+        fleet.backend("west").die();
+        second.backend().die();
+        until_by(&traffic[1], "north");
+        traffic[1].more(400);
+        heal(&second);
+    });
+    let mark = traffic[0].mark();
+    fleet.backend("east").die();
+    traffic[0].wait_until("west answers", 20, |seen| seen.by.starts_with("west"));
+    fleet.backend("west").die();
+    traffic[0].more(400);
+    second.backend().die();
+    until_by(&traffic[0], "north");
+    heal(&second);
+    let calls = traffic[0].since(mark);
+    stage.figures.note("east dies, then pods of one of them, then of both", &calls);
+    errors_at_most(&calls, calls.0.len() / 100, "while two clusters die");
+
+    for what in ["the second one goes, and its pods", "again"] {
+        change(stage, &world, &together(&ALL, false), &traffic, what);
+        costs_nothing("its pods go", &|| goes(stage, &traffic));
+        drop(second);
+        second = comes(stage);
+        change(stage, &world, &together(&ALL, true), &traffic, "it comes back");
+        until_both(&traffic[1]);
+    }
+    change(stage, &world, &together(&["east", "north"], true), &traffic, "the first one goes");
+    costs_nothing("others find the pods of the second one alone", &|| {
+        fleet.backend("east").die();
+        until_by(&traffic[0], &second_of("west"));
+        heal(&second);
+    });
+    change(stage, &world, &together(&ALL, true), &traffic, "it comes back");
+    until_both(&traffic[1]);
+    world.assert_clean();
+    for (one, cluster) in traffic.iter().zip(ALL).skip(1) {
+        stage.figures.note(cluster, one.all());
+        errors_at_most(&one.all(), 0, "in all of it");
+    }
+    drop(traffic);
+    world.destroy();
+}
+
+/// How pods of the second version call themselves.
+fn second_of(cluster: &str) -> String {
+    format!("{cluster}-{}", Role::Canary.version())
+}
+
+/// Waits until pods of both versions in west answered.
+fn until_both(traffic: &Traffic) {
+    for by in ["west", &second_of("west")] {
+        traffic.wait_until(&format!("{by} answers"), 1, |seen| seen.by == by);
+    }
+}
+
+/// A second Service in west with pods of a second version, beside the usual one, which has those of the first version.
+fn comes(stage: &Stage) -> Canary {
+    let west = Spot::of("west").expect("it is known");
+    let selector = |role: Role| json!({ "app": role.service(), "version": role.version() });
+    let mut usual = seeds::service(Seat { spot: west, role: Role::Server });
+    usual["spec"]["selector"] = selector(Role::Server);
+    let api = stage.mesh.rig().cluster("west").api();
+    for service in [usual, other_service(selector(Role::Canary))] {
+        api.apply(&service).expect("nobody finds anything wrong with it");
+    }
+    let canary = stage.mesh.add_canary(west).expect("nothing has its addresses");
+    stage.settle();
+    canary
+}
+
+/// It goes: proxies leave its pods alone before these end.
+fn goes(stage: &Stage, traffic: &[Traffic]) {
+    let seat = Seat { spot: Spot::of("west").expect("it is known"), role: Role::Canary };
+    let api = stage.mesh.rig().cluster("west").api();
+    for object in [seeds::workload(seat), seeds::deployment(seat), other_service(json!({}))] {
+        api.delete(&path_of(&object).expect("it has a path")).expect("it is there");
+    }
+    until_by(&traffic[1], "west");
+    stage.settle();
+}
+
+/// The destination with the usual Services of these clusters, and the second one of west, which serves together with that of west.
+fn together(usual: &[&str], with_second: bool) -> String {
+    let lines = destination(usual, &format!("{QUICK}  failover = {{ order = [\"west\", \"north\", \"east\"] }}\n"));
+    let data = |service: &str| format!("  name      = {service:?}\n");
+    let with = |service: &str, other: &str| format!("{}  together_with = [{other:?}]\n", data(service));
+    let usual = Role::Server.service();
+    let lines = lines.replace(&data(usual), &with(usual, OTHER));
+    if !with_second {
+        return lines;
+    }
+    let lines = lines.replace("backends     = [", &format!("backends     = concat(data.gloo_service.{OTHER}.backends, ["));
+    let lines = lines.replace("backend.cluster)]", "backend.cluster)])");
+    let lines = lines.replace("protocol = \"http\"", "protocol = \"http\", service_port_name = \"http\"");
+    format!("data \"gloo_service\" \"{OTHER}\" {{\n  namespace = \"{NAMESPACE}\"\n{}}}\n\n{lines}", with(OTHER, usual))
+}
+
+/// Another Service over these pods.
+fn other_service(selector: Value) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Service", "metadata": { "name": OTHER, "namespace": NAMESPACE },
         "spec": {
-            "selector": { "app": Role::Server.app() },
+            "selector": selector,
             "ports": [{ "name": "http", "port": OTHER_PORT, "targetPort": PORT, "protocol": "TCP" }],
         },
     })

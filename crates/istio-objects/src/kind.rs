@@ -39,11 +39,13 @@ impl Kind {
         self.kind == kind && self.group.ends_with(".istio.io")
     }
 
-    /// Parses `apiVersion` and `kind` of an object.
+    /// Parses `apiVersion` and `kind` of an object. Only what an API server could serve is a kind: all three are parts of paths.
     #[must_use]
     pub fn parse(api_version: &str, kind: &str) -> Option<Self> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-        (!version.is_empty() && !kind.is_empty() && !version.contains('/')).then(|| Self {
+        let consists_of = |text: &str, others: &[u8]| text.bytes().all(|b| b.is_ascii_alphanumeric() || others.contains(&b));
+        let is_one = consists_of(group, b".-") && consists_of(version, b"") && consists_of(kind, b"-");
+        (!version.is_empty() && kind.starts_with(|c: char| c.is_ascii_alphabetic()) && is_one).then(|| Self {
             group: group.to_owned(),
             version: version.to_owned(),
             kind: kind.to_owned(),

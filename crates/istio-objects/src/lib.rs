@@ -21,6 +21,6 @@ pub use claim::{Claim, annotation, reserved};
 pub use fold::{Folded, fold, unfold};
 pub use key::{ManifestKey, ObjectKey, Scope};
 pub use kind::Kind;
-pub use manifest::{Digest, Manifest, Sealed, is_under, object_key};
+pub use manifest::{Digest, Manifest, Sealed, is_under, keep_written, object_key};
 pub use object::Object;
 pub use tree::Tree;

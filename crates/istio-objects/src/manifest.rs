@@ -134,6 +134,16 @@ pub fn object_key(object: &serde_json::Value) -> Option<ObjectKey> {
     Some(ObjectKey { kind: kind.key_name(), namespace, name: metadata.get("name")?.as_str()?.parse().ok()? })
 }
 
+/// Takes out of a live object what API servers and controllers write: its status, and metadata but for name, namespace, labels and
+/// annotations.
+pub fn keep_written(object: &mut serde_json::Value) {
+    let Some(members) = object.as_object_mut() else { return };
+    members.remove("status");
+    if let Some(metadata) = members.get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
+        metadata.retain(|name, _| ["name", "namespace", "labels", "annotations"].contains(&name.as_str()));
+    }
+}
+
 /// Whether a Kubernetes object in JSON form is the one under a key; among many objects cheaper than to ask each for its own.
 #[must_use]
 pub fn is_under(object: &serde_json::Value, key: &ObjectKey) -> bool {

@@ -117,6 +117,12 @@ fn kinds_have_names_in_keys() {
     assert_eq!(key_name("apps/v1", "Deployment").as_deref(), Some("Deployment.apps"));
     assert_eq!(key_name("a/b/c", "Gateway"), None);
     assert_eq!(key_name("v1", ""), None);
+    // key names are parts of paths
+    for (version, kind) in
+        [("v1", "../Gateway"), ("v1", "Gatewaÿ"), ("v1", "Gate way"), ("a/../v1", "Gateway"), ("a b/v1", "Gateway")]
+    {
+        assert_eq!(key_name(version, kind), None, "{version} {kind}");
+    }
 }
 
 #[test]

@@ -35,6 +35,11 @@ pub fn nonce_of(live: &Value) -> Option<&str> {
     annotation(live, reserved::INSTANCE_ANNOTATION)
 }
 
+/// Whether one instance wrote both states of an object.
+pub(crate) fn is_same_instance(one: &Value, other: &Value) -> bool {
+    nonce_of(one) == nonce_of(other)
+}
+
 /// The mark on a live object, if it has one.
 pub(crate) fn mark_of(live: &Value) -> Option<&str> {
     annotation(live, reserved::COMPLETE_ANNOTATION)

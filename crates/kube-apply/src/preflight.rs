@@ -183,6 +183,14 @@ impl Action {
             Self::Delete { key, .. } => key,
         }
     }
+
+    /// The nonce that the object gets.
+    pub(crate) fn nonce(&self) -> Option<&str> {
+        match self {
+            Self::Apply { write, .. } => write.state_annotations.get(reserved::INSTANCE_ANNOTATION).map(String::as_str),
+            Self::Delete { .. } => None,
+        }
+    }
 }
 
 impl std::fmt::Debug for Step {

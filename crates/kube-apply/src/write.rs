@@ -51,6 +51,8 @@ pub(crate) struct Created {
     pub(crate) key: ObjectKey,
     /// as it was written; `None`: it is not known whether it was
     pub(crate) seen: Option<Seen>,
+    /// nonce of the instance that wrote it
+    pub(crate) nonce: Option<String>,
 }
 
 impl std::fmt::Debug for Created {
@@ -175,7 +177,8 @@ async fn run(
         };
         let key = step.action.key().clone();
         if let Some(seen) = done.created {
-            created.push(Created { cluster: step.cluster.clone(), slot: step.slot, key: key.clone(), seen });
+            let nonce = step.action.nonce().map(str::to_owned);
+            created.push(Created { cluster: step.cluster.clone(), slot: step.slot, key: key.clone(), seen, nonce });
         }
         let there = outcome.landed.entry(step.cluster).or_default();
         match done.effect {

@@ -104,7 +104,7 @@ pub(crate) async fn open(access: &Access, limit: Duration, previous: Option<&Con
     config.read_timeout = None;
     config.write_timeout = None;
     config.default_retry = false;
-    let server = config.cluster_url.to_string();
+    let server = shown(&config.cluster_url);
     let fingerprint = fingerprint(&config);
     let client = match previous.filter(|previous| previous.fingerprint == fingerprint) {
         Some(previous) => previous.client.clone(),
@@ -116,6 +116,13 @@ pub(crate) async fn open(access: &Access, limit: Duration, previous: Option<&Con
         Instant::now() + life.saturating_sub(Duration::from_secs(60)).max(life / 2).max(Duration::from_secs(10))
     });
     Ok(Connection { client, bearer, renew_at, is_renewable, server, fingerprint })
+}
+
+/// An address as messages show it: without a user and a password in front of the host.
+fn shown(url: &Uri) -> String {
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    let host = authority.rsplit('@').next().unwrap_or(authority);
+    url.to_string().replacen(authority, host, 1)
 }
 
 fn unusable(server: &str, error: &kube_client::Error) -> Refusal {

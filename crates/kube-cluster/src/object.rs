@@ -4,7 +4,7 @@
 //! version in which we wrote it, without defaults that nobody wrote, and with the changes undone that admission made when
 //! it was written and that were recorded then (annotation [`ACCEPTED`]), as long as they are exactly as recorded.
 
-use istio_objects::reserved;
+use istio_objects::{keep_written, reserved};
 use kube_apply::authors::{Authors, Step};
 use kube_apply::port::{LiveObject, Revision, Write};
 use mesh_model::names::OwnerId;
@@ -68,11 +68,8 @@ impl Raw {
     /// As the engine sees it.
     pub(crate) fn live(&self) -> Option<LiveObject> {
         let mut json = self.json.clone();
+        keep_written(&mut json);
         let members = json.as_object_mut()?;
-        members.remove("status");
-        if let Some(metadata) = members.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.retain(|name, _| ["name", "namespace", "labels", "annotations"].contains(&name.as_str()));
-        }
         if let Some(own) = self.authors.own() {
             members.insert("apiVersion".to_owned(), Value::String(own.api_version.clone()));
             for (name, value) in members.iter_mut().filter(|(name, _)| is_body(name)) {

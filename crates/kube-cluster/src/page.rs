@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// What is made of an item.
 pub(crate) type Make<T> = dyn Fn(Value) -> Option<T> + Send + Sync;
@@ -79,8 +79,8 @@ impl<'de, T, F: Fn(Value) -> Option<T>> Visitor<'de> for Items<'_, F> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Vec<T>, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = elements.next_element::<Value>()? {
-            items.extend((self.0)(item));
+        while let Some(item) = elements.next_element::<Map<String, Value>>()? {
+            items.extend((self.0)(Value::Object(item)));
         }
         Ok(items)
     }
@@ -99,9 +99,17 @@ mod tests {
         let page = r#"{"kind": "L", "metadata": {"continue": "t", "x": 1}, "items": [{"name": "a"}, {}, {"name": "b"}]}"#;
         assert_eq!(names(page), Some((vec!["a".to_owned(), "b".to_owned()], Some("t".to_owned()))));
         assert_eq!(names(r#"{"items": null, "metadata": {"continue": ""}}"#), Some((Vec::new(), None)));
-        for wrong in
-            ["", "[]", "<html>", r#"{"metadata": {}}"#, r#"{"items": [{"name": "a"}"#, r#"{"items": []} x"#, r#"{"items": {}}"#]
-        {
+        for wrong in [
+            "",
+            "[]",
+            "<html>",
+            r#"{"metadata": {}}"#,
+            r#"{"items": [{"name": "a"}"#,
+            r#"{"items": []} x"#,
+            r#"{"items": {}}"#,
+            r#"{"items": [null]}"#,
+            r#"{"items": [{"name": "a"}, "b"]}"#,
+        ] {
             assert_eq!(names(wrong), None, "{wrong}");
         }
     }

@@ -51,14 +51,12 @@ impl<'f> Upstream<'f> {
             (None, Protocol::Http | Protocol::Grpc) => return Err(NoRoute::NotRouted),
         };
         let whole: u128 = route.targets.iter().map(|target| u128::from(target.weight)).sum();
-        let undivided = [Target { subset: None, weight: 1 }];
-        let (targets, whole) = if whole == 0 { (&undivided[..], 1) } else { (&route.targets[..], whole) };
         let part = |Target { subset, weight }: &Target| Part {
             share: Share::of((*weight).into(), whole),
             subset: subset.clone(),
             upstream: Self::of(fleet, world, request, (cluster, member), &served, (&name, subset.as_deref()), &route),
         };
-        Ok(targets.iter().filter(|target| target.weight > 0).map(part).collect())
+        Ok(route.targets.iter().filter(|target| target.weight > 0).map(part).collect())
     }
 
     fn of(

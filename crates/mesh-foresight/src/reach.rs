@@ -119,7 +119,7 @@ impl Caller<'_> {
         if !passes(member, gateway, host) || !subset.is_none_or(|subset| member.divides(&gateway.namespace, host, subset)) {
             return broken(Cause::ServerName(name()));
         }
-        let found = member.service(host, port).or_else(|| member.selected(&gateway.namespace, host, port));
+        let found = member.service(host, port).or_else(|| member.selected(&gateway.namespace, host, port, subset));
         let Some((service, target)) = found else { return broken(Cause::NoService(format!("{host}:{port}"))) };
         let pods = world.pods_of(cluster);
         match (pods.all, pods.failing) {
@@ -148,16 +148,17 @@ impl Member {
         })
     }
 
-    /// The Service whose pods serve a ServiceEntry that a gateway sees. Entries of that host are passed over: a gateway that
-    /// sends calls on to other gateways is a loop, whatever serves in the end.
-    fn selected(&self, viewer: &str, host: &str, port: u16) -> Option<(&Service, u16)> {
+    /// The Service whose pods serve a subset of a ServiceEntry that a gateway sees; of several, one that has such pods. Entries of
+    /// that host are passed over: a gateway that sends calls on to other gateways is a loop, whatever serves in the end.
+    fn selected(&self, viewer: &str, host: &str, port: u16, subset: Option<&str>) -> Option<(&Service, u16)> {
         let entry = self.configuration.hosts.iter().find(|entry| {
             entry.names.iter().any(|name| name == host) && read::is_visible(&entry.export_to, &entry.namespace, viewer)
         })?;
         let port = entry.ports.iter().find(|other| other.number == port)?;
-        let service = self.services.iter().find(|service| {
+        let mut services = self.services.iter().filter(|service| {
             service.namespace == entry.namespace && read::is_selected(entry.selector.as_ref(), &service.labels)
-        })?;
+        });
+        let service = services.clone().find(|service| service.has(subset)).or_else(|| services.next())?;
         Some((service, port.target))
     }
 }

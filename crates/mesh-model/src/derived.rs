@@ -17,6 +17,8 @@ use crate::names::{
 pub const PREFIX: &str = "vd-";
 /// The first label of names by which gateways find what serves a destination whose Services differ.
 pub const SERVING_LABEL: &str = "gloo-serving";
+/// The kind, in keys of objects, of what says where the network of another cluster is reached.
+pub const NETWORK_GATEWAY: &str = "Gateway.gateway.networking.k8s.io";
 /// What regions begin with that stand for clusters.
 const SHARE_PREFIX: &str = "gloo-spread-";
 /// What regions begin with that stand for a rank.
@@ -34,7 +36,7 @@ const NEVER_SHORTENED: usize = NAME_LENGTH - 1 - ".".len() - LABEL_LENGTH - ".".
 
 // `<Kind>-<name>.yaml` is a file name: 255 bytes at most on every file system in use. The longest kind's name is that of
 // Gateway API.
-const _: () = assert!("Gateway.gateway.networking.k8s.io".len() + "-".len() + NAME_LENGTH + ".yaml".len() <= 255);
+const _: () = assert!(NETWORK_GATEWAY.len() + "-".len() + NAME_LENGTH + ".yaml".len() <= 255);
 // a Kubernetes object name
 const _: () = assert!(NAME_LENGTH <= 253);
 // a shortened text keeps a beginning that can be recognised
@@ -132,13 +134,13 @@ pub fn workload_entry_name(hostname: &Hostname, cluster: &ClusterName, subset: O
     }
 }
 
-/// What the names of a destination's ServiceEntry, DestinationRule, VirtualService and WorkloadEntries have in common, and those
-/// of another destination have not: `vd-<hostname>`. `None`: the name is no such one, or so long that some of them are shortened
+/// What the names of a destination's ServiceEntry, DestinationRule, VirtualService, WorkloadEntries, and gateways of the networks
+/// for which these stand, have in common, and those of another destination have not: `vd-<hostname>`. `None`: the name is no such one, or so long that some of them are shortened
 /// in what they have in common.
 #[must_use]
 pub fn destination_of<'n>(kind: &str, name: &'n ObjectName) -> Option<&'n str> {
     let mut common = name.as_str();
-    if kind == "WorkloadEntry" {
+    if ["WorkloadEntry", NETWORK_GATEWAY].contains(&kind) {
         let (mut front, mut last) = common.rsplit_once('.')?;
         // an index, or one with a subset; a cluster begins with a letter
         if last.starts_with(|c: char| c.is_ascii_digit()) {
@@ -281,7 +283,9 @@ mod tests {
             assert_eq!(destination_of("ServiceEntry", &destination_name(&hostname(host))), Some(common.as_str()));
             for (target, index) in [("west", 0), ("west", 12), ("w-1", 3), (&"w".repeat(63), 65535)] {
                 let name = entry(host, target, index);
-                assert_eq!(destination_of("WorkloadEntry", &name), Some(common.as_str()), "{target} {index}");
+                for kind in ["WorkloadEntry", NETWORK_GATEWAY] {
+                    assert_eq!(destination_of(kind, &name), Some(common.as_str()), "{target} {index}");
+                }
                 assert_eq!(subset_of(&name), None, "{name}");
                 for subset in ["v1", "1", "1-2", &"v".repeat(63)] {
                     let name = subset.parse().expect("a subset");

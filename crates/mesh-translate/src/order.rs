@@ -13,7 +13,7 @@ mod subsets;
 use std::collections::{BTreeMap, BTreeSet};
 
 use istio_objects::{Change, Manifest, ObjectKey, Operation, Wave, reserved};
-use mesh_model::derived;
+use mesh_model::derived::{self, NETWORK_GATEWAY};
 use mesh_model::names::{ClusterName, Namespace, ObjectName};
 use serde_json::Value;
 
@@ -30,6 +30,8 @@ enum Stage {
     Leave,
     /// serving Gateways, hosts by which they know pods, and their subsets: before anybody is sent there
     Expose,
+    /// gateways of other networks: after what exposes the destination there, before entries of these networks
+    Lead,
     /// hosts that select their pods by another name, where entries change before the policy does
     Adopt,
     /// entries, and hosts that begin to select pods, where old ones must go before the policy changes, or with it
@@ -105,6 +107,7 @@ pub fn order(changes: Vec<Change>, goal: &BTreeMap<ClusterName, Vec<Manifest>>) 
 /// Waves that rely on proxies of other clusters having followed what was written before: those after new ways into a cluster,
 /// where clients of a host that exists will use them, and those that change ways or take them away after these clients have. A
 /// gateway that does not know yet what it is asked for refuses, and clients eject it for as long as `base_ejection_time` says.
+/// A gateway of another network is both: a way, whose name has to be resolved, and whoever uses those of that network.
 #[must_use]
 pub fn pauses(waves: &[Wave]) -> BTreeSet<usize> {
     let mut hosts: BTreeMap<(&ClusterName, &ObjectName), Vec<Place<'_>>> = BTreeMap::new();
@@ -115,7 +118,8 @@ pub fn pauses(waves: &[Wave]) -> BTreeSet<usize> {
     }
     // one that comes and goes moves to another namespace, and is called all the time
     let passing: BTreeSet<Place<'_>> = hosts.into_values().filter(|places| places.len() == 1).flatten().collect();
-    let is_in_use = |change: &Change| !is_way(change.key()) && !passing.contains(&place(change));
+    let uses = |key: &ObjectKey| !is_way(key) || key.kind == NETWORK_GATEWAY;
+    let is_in_use = |change: &Change| uses(change.key()) && !passing.contains(&place(change));
     let has_way = |wave: &Wave| wave.iter().any(|change| is_way(change.key()));
     let is_used_in = |waves: &[Wave]| waves.iter().flatten().any(is_in_use);
     let relies = |at: &usize| {
@@ -150,7 +154,7 @@ fn turns(before: &[Wave], wave: &Wave) -> bool {
 
 /// Whether an object is part of a way into a cluster.
 fn is_way(key: &ObjectKey) -> bool {
-    key.kind == "Gateway" || key.kind == "Gateway.gateway.networking.k8s.io" || is_serving(key)
+    key.kind == "Gateway" || key.kind == NETWORK_GATEWAY || is_serving(key)
 }
 
 /// Whether an object is a host by which gateways know pods, or says what its subsets are.
@@ -402,6 +406,7 @@ fn stage(change: &Change, situation: &Situation) -> Stage {
     let key: &ObjectKey = change.key();
     match (key.kind.as_str(), &change.operation) {
         ("Gateway", Operation::Create(_) | Operation::Update { .. }) => Stage::Expose,
+        (NETWORK_GATEWAY, Operation::Create(_) | Operation::Update { .. }) => Stage::Lead,
         ("DestinationRule", Operation::Create(_) | Operation::Update { .. }) => Stage::Policy,
         ("ServiceEntry", Operation::Delete(_)) if situation.moves => Stage::Vacate,
         ("VirtualService", operation) => route_stage(operation, situation),

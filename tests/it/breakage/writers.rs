@@ -106,6 +106,24 @@ async fn two_runs_of_one_state_end_with_one_of_the_two_goals() {
     }
 }
 
+/// Two states with one owner, by mistake or without a lock, create the same at once.
+#[tokio::test]
+async fn a_create_that_meets_another_instance_takes_nothing_of_it_back() {
+    let breaker = Breaker::simulated(Vec::new());
+    create(&Room::new().broken_core(&breaker).await, destination()).await.success().unwrap();
+    // before each object and each mark
+    for write in 1..=breaker.writes() {
+        let room = Room::new();
+        let second_core = room.core().await;
+        let (first, second) =
+            meet(&room, write, async |core| create(core, destination()).await, || create(&second_core, destination())).await;
+        let second = second.success().unwrap().unwrap();
+        assert!(first.instance.is_none() && first.diagnostics.has_errors(), "write {write}: {:?}", first.diagnostics);
+        let seen = room.core().await.refresh(&second).await.unwrap();
+        assert_eq!(seen, Some(second), "write {write}: the objects of the second are as it wrote them");
+    }
+}
+
 /// Folders whose create was killed with a temporary file in the place of its third object.
 async fn killed_between_files() -> Room {
     let room = Room::new();

@@ -140,7 +140,8 @@ fn template(name: &str, namespace: &str, labels: &Value, account: &str, annotati
     })
 }
 
-fn service(seat: Seat) -> Value {
+/// The Service of a client or a server.
+pub fn service(seat: Seat) -> Value {
     let role = seat.role;
     let spoken = if role == Role::Server { &Speech::ALL[..] } else { &[Speech::Http] };
     let port =

@@ -367,6 +367,34 @@ fn two_writers_at_once_both_land_whole() {
 }
 
 #[test]
+fn a_foreign_file_of_a_strange_kind_is_nobodys_concern() {
+    let root = folder();
+    let strange = format!("apiVersion: v1\nkind: A{}\nmetadata: {{name: x, namespace: bookinfo}}\n", "é".repeat(150));
+    fs::create_dir_all(root.path().join("manifests/bookinfo")).unwrap();
+    fs::write(root.path().join("manifests/bookinfo/strange.yaml"), strange).unwrap();
+    let refreshed = runtime().block_on(refresh(&folder_fleet(root.path()), &sets("east", [])));
+    assert_eq!(refreshed, Refreshed::default());
+}
+
+/// What somebody delivers to a folder may be anything.
+#[test]
+fn a_file_too_deep_to_be_kept_is_named_and_no_panic() {
+    runtime().block_on(async {
+        let root = folder();
+        let object = manifest("vd", &json!({}));
+        let before = run(&folder_fleet(root.path()), &Sets::new(), &sets("east", [&object])).await.unwrap().landed;
+        let path = file_of(root.path(), "vd");
+        let text = fs::read_to_string(&path).unwrap();
+        let deep = text.replace("spec: {}", &format!("spec: {{a: {}{}}}", "[".repeat(200), "]".repeat(200)));
+        assert_ne!(text, deep);
+        fs::write(&path, deep).unwrap();
+        let refreshed = refresh(&folder_fleet(root.path()), &before).await;
+        assert_eq!(codes(&refreshed.findings), [Code::DamagedObject], "{:?}", refreshed.findings);
+        assert!(refreshed.findings[0].what.contains("VirtualService-vd.yaml"), "{:?}", refreshed.findings);
+    });
+}
+
+#[test]
 fn folders_that_other_runs_make_and_remove_meanwhile_are_no_obstacle() {
     let root = folder();
     let shared = root.path().join("manifests/bookinfo");

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::support::*;
 use crate::testing::{Breakage, Breakages};
-use crate::{Adopt, Census, Class, Instance, Request, Taker, refresh_instance, taker};
+use crate::{Adopt, Census, Class, Instance, Request, Taker, preflight, refresh_instance, rollback, taker, write};
 
 fn object(nonce: Option<&str>, mark: Option<&str>) -> Value {
     let annotations: BTreeMap<&str, &str> = [(reserved::INSTANCE_ANNOTATION, nonce), (reserved::COMPLETE_ANNOTATION, mark)]
@@ -158,6 +158,43 @@ fn a_complete_instance_is_only_taken_when_asked_for() {
             assert!(outcome.is_complete && outcome.created.iter().all(Vec::is_empty), "in place");
             assert!(fakes.iter().all(|f| f.objects().values().all(|object| crate::nonce_of(object) == Some(nonce.as_str()))));
         }
+    });
+}
+
+#[test]
+fn what_another_instance_takes_between_the_checks_and_the_write_is_its_own() {
+    runtime().block_on(async {
+        let (old, new) = (manifest("b", &json!({"hosts": ["b"]})), manifest("b", &json!({"hosts": ["c"]})));
+        for change in [delete("east", &key("b")), update("east", &old, &new)] {
+            let (fleet, fakes) = fakes(&["east", "west"], &Breakages::none());
+            let created = apply(&fleet, request_of("one"), &CancellationToken::new()).await.unwrap();
+            let request = Request { waves: vec![vec![change]], prior: prior(&created.landed), ..request_of("one") };
+            let cleared = preflight(&fleet, request).await.unwrap();
+            let adopting = Request { adopt: Adopt::Instances, ..request_of("two") };
+            assert!(apply(&fleet, adopting, &CancellationToken::new()).await.unwrap().is_complete);
+            let before = fakes[0].objects();
+            let outcome = write(&fleet, cleared, &CancellationToken::new()).await;
+            assert!(!outcome.is_complete, "{:?}", outcome.findings);
+            assert_eq!(fakes[0].objects(), before);
+        }
+    });
+}
+
+#[test]
+fn a_rollback_leaves_what_another_instance_has_taken_since() {
+    runtime().block_on(async {
+        let breakages = Breakages::none();
+        let (fleet, fakes) = fakes(&["east", "west"], &breakages);
+        let cleared = preflight(&fleet, request_of("one")).await.unwrap();
+        // both objects of the first wave land, and one of the second
+        breakages.plan(3, Breakage::Before(Class::Invalid));
+        let failed = write(&fleet, cleared, &CancellationToken::new()).await;
+        assert!(!failed.is_complete);
+        assert_eq!(failed.created.iter().flatten().count(), 3);
+        assert!(apply(&fleet, request_of("two"), &CancellationToken::new()).await.unwrap().is_complete);
+        let before: Vec<_> = fakes.iter().map(|fake| fake.objects()).collect();
+        rollback(&fleet, failed, &[], &CancellationToken::new()).await;
+        assert_eq!(fakes.iter().map(|fake| fake.objects()).collect::<Vec<_>>(), before);
     });
 }
 

@@ -7,12 +7,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use istio_objects::{Claim, Manifest};
+use istio_objects::{Claim, Manifest, reserved};
 use mesh_model::names::ClusterName;
 use tokio_util::sync::CancellationToken;
 
 use super::{Outcome, run};
 use crate::fleet::Fleet;
+use crate::instance::nonce_of;
 use crate::port::{Precondition, Write};
 use crate::preflight::{Action, Mark, Step};
 use crate::{Class, ClusterError, ownership, parallel, refresh};
@@ -68,8 +69,9 @@ async fn mark_all(fleet: &Fleet, outcome: &mut Outcome, marks: BTreeMap<ClusterN
 async fn step(mark: Mark, manifest: Manifest, claim: &Claim) -> Result<Option<Step>, ClusterError> {
     let Mark { slot, key, annotations } = mark;
     let cluster = slot.cluster.name().clone();
+    let own = annotations.get(reserved::INSTANCE_ANNOTATION).map(String::as_str);
     let live = match slot.ask(slot.cluster.get(&key)).await? {
-        Some(live) if live.claimed_by() == Some(claim) => live,
+        Some(live) if live.claimed_by() == Some(claim) && nonce_of(&live.json).is_none_or(|nonce| Some(nonce) == own) => live,
         _ => {
             let what = format!("{key} is gone or somebody else's, right after it was written");
             let error = ClusterError::new(

@@ -1,14 +1,17 @@
 //! Taking back a failed create.
 //!
-//! Contract: removes what the write created, and nothing else: objects that it adopted were there before and stay. What
+//! Contract: removes what the write created, and nothing else: objects that it adopted were there before and stay, and so do
+//! those that another instance has taken since. What
 //! cannot be removed keeps its claim, so the next create adopts it; it is reported by name.
 
 use istio_objects::{Claim, Wave};
 use mesh_model::{AttributePath, Code, Finding};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{Created, Outcome};
 use crate::fleet::Fleet;
+use crate::instance::nonce_of;
 use crate::parallel;
 
 /// Deletes what `outcome`'s write created, in the order of `deletions`; what they do not name goes last, latest written
@@ -69,6 +72,8 @@ async fn remove(created: &Created, claim: &Claim, cancel: &CancellationToken) ->
         }
         match cluster.get(&created.key).await {
             Ok(None) => return Ok(()),
+            // it is that one's by now, and not left behind
+            Ok(Some(now)) if now.claimed_by() == Some(claim) && is_taken(created, &now.json) => return Ok(()),
             Ok(Some(now)) if now.claimed_by() == Some(claim) => seen = Some(now.seen()),
             Ok(Some(_)) => return Err("it does not carry this resource's claim any more".to_owned()),
             Err(error) => return Err(failure.unwrap_or(error.words.what)),
@@ -78,6 +83,11 @@ async fn remove(created: &Created, claim: &Claim, cancel: &CancellationToken) ->
         Some((_, failure)) => Err(failure),
         None => Err("its deletion was not tried".to_owned()),
     }
+}
+
+/// Whether another instance has written it since.
+fn is_taken(created: &Created, now: &Value) -> bool {
+    nonce_of(now).is_some_and(|nonce| created.nonce.as_deref() != Some(nonce))
 }
 
 fn left_behind(created: &Created, why: &str) -> Finding {

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Done, Effect};
 use crate::drift::{self, drift_lines};
+use crate::instance::is_same_instance;
 use crate::port::{LiveObject, Precondition, Write};
 use crate::preflight::{Action, Step};
 use crate::{Class, ClusterError, ownership};
@@ -86,7 +87,7 @@ fn is_same_for_us(write: &Write, before: Option<&LiveObject>, now: Option<&LiveO
         (None, None) => true,
         (Some(before), Some(now)) => {
             let lines = |live: &LiveObject| drift_lines(&write.manifest, Some(&live.json));
-            before.claim == now.claim && lines(before) == lines(now)
+            before.claim == now.claim && is_same_instance(&before.json, &now.json) && lines(before) == lines(now)
         }
         _ => false,
     }
@@ -110,7 +111,8 @@ async fn delete(step: &Step, key: &ObjectKey, live: &LiveObject, claim: &Claim, 
         if now.claimed_by().is_some_and(|other| other != claim) {
             return gone(Some(moved(&step.cluster, key, &now)));
         }
-        let is_unchanged = now.claim == live.claim && drift::is_same_body(&live.json, &now.json);
+        let is_unchanged =
+            now.claim == live.claim && is_same_instance(&live.json, &now.json) && drift::is_same_body(&live.json, &now.json);
         if error.class != Class::Conflict || !is_unchanged || is_repeated {
             return Done { finding: Some(error.at(key).finding()), ..Done::default() };
         }

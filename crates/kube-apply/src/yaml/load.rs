@@ -11,6 +11,9 @@ use super::scalar;
 
 /// How many values the aliases of a text may stand for: aliases of aliases must not fill the memory.
 const MAX_ALIASED: usize = 1_000_000;
+/// How many lists and mappings may be in each other: as many as in JSON that is read. What lies deeper, nobody could read again
+/// from the text that it is kept as.
+const MAX_DEPTH: usize = 127;
 
 /// Why a text is no YAML that Kubernetes would take.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,17 +50,25 @@ pub fn load(text: &str) -> Result<Vec<Value>, YamlError> {
 
 struct Loader<E> {
     events: E,
-    /// value and number of values of each anchored node
-    anchors: BTreeMap<usize, (Value, usize)>,
+    /// each anchored node
+    anchors: BTreeMap<usize, (Value, Size)>,
     /// how many values aliases stood for so far
     aliased: usize,
+}
+
+/// How large a value is.
+#[derive(Clone, Copy)]
+struct Size {
+    /// how many values it consists of, itself included
+    count: usize,
+    /// how many lists and mappings are in each other
+    depth: usize,
 }
 
 /// A list or mapping that is not closed yet.
 struct Open {
     anchor: usize,
-    /// how many values it consists of, itself included
-    count: usize,
+    size: Size,
     content: Content,
 }
 
@@ -69,11 +80,11 @@ enum Content {
 
 impl Open {
     fn new(anchor: usize, content: Content) -> Self {
-        Self { anchor, count: 1, content }
+        Self { anchor, size: Size { count: 1, depth: 1 }, content }
     }
 
-    fn push(&mut self, value: Value, count: usize) {
-        self.count += count;
+    fn push(&mut self, value: Value, Size { count, depth }: Size) {
+        self.size = Size { count: self.size.count + count, depth: self.size.depth.max(depth + 1) };
         match &mut self.content {
             Content::Sequence(elements) => elements.push(value),
             Content::Mapping(members, key) => {
@@ -88,7 +99,7 @@ impl<'input, E: Iterator<Item = Result<(Event<'input>, Span), ScanError>>> Loade
         self.events.next().transpose().map_err(|error| YamlError { line: error.marker().line(), reason: error.info() })
     }
 
-    /// The value that begins with this event. Not recursive: depth (bounded by the parser) costs no stack.
+    /// The value that begins with this event. Not recursive: depth costs no stack.
     fn value(&mut self, mut event: Event<'input>, mut span: Span) -> Result<Value, YamlError> {
         let mut open: Vec<Open> = Vec::new();
         loop {
@@ -99,40 +110,43 @@ impl<'input, E: Iterator<Item = Result<(Event<'input>, Span), ScanError>>> Loade
             } else {
                 match event {
                     Event::Scalar(text, style, anchor, tag) => {
-                        Some((scalar_value(&text, style, tag.as_deref(), span)?, 1, anchor))
+                        Some((scalar_value(&text, style, tag.as_deref(), span)?, Size { count: 1, depth: 0 }, anchor))
                     }
                     Event::Alias(anchor) => {
                         let node = self.anchors.get(&anchor);
-                        let (value, count) = node.ok_or_else(|| at(span, "an alias stands inside its own anchor"))?;
-                        self.aliased = self.aliased.saturating_add(*count);
+                        let (value, size) = node.ok_or_else(|| at(span, "an alias stands inside its own anchor"))?;
+                        self.aliased = self.aliased.saturating_add(size.count);
                         if self.aliased > MAX_ALIASED {
                             return Err(at(span, format!("aliases stand for more than {MAX_ALIASED} values")));
                         }
-                        Some((value.clone(), *count, 0))
+                        check_depth(open.len() + size.depth, span)?;
+                        Some((value.clone(), *size, 0))
                     }
                     Event::SequenceStart(_, anchor, tag) => {
                         check_tag(tag.as_deref(), "seq", span)?;
+                        check_depth(open.len() + 1, span)?;
                         open.push(Open::new(anchor, Content::Sequence(Vec::new())));
                         None
                     }
                     Event::MappingStart(_, anchor, tag) => {
                         check_tag(tag.as_deref(), "map", span)?;
+                        check_depth(open.len() + 1, span)?;
                         open.push(Open::new(anchor, Content::Mapping(Map::new(), None)));
                         None
                     }
                     Event::SequenceEnd | Event::MappingEnd => open.pop().map(|open| match open.content {
-                        Content::Sequence(elements) => (Value::Array(elements), open.count, open.anchor),
-                        Content::Mapping(members, _) => (Value::Object(members), open.count, open.anchor),
+                        Content::Sequence(elements) => (Value::Array(elements), open.size, open.anchor),
+                        Content::Mapping(members, _) => (Value::Object(members), open.size, open.anchor),
                     }),
                     other => return Err(at(span, format!("unexpected {other:?}"))),
                 }
             };
-            if let Some((value, count, anchor)) = closed {
+            if let Some((value, size, anchor)) = closed {
                 if anchor != 0 {
-                    self.anchors.insert(anchor, (value.clone(), count));
+                    self.anchors.insert(anchor, (value.clone(), size));
                 }
                 match open.last_mut() {
-                    Some(parent) => parent.push(value, count),
+                    Some(parent) => parent.push(value, size),
                     None => return Ok(value),
                 }
             }
@@ -184,6 +198,10 @@ fn scalar_value(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -
         }
         _ => Err(at(span, format!("the tag {} has no JSON form", tag.original()))),
     }
+}
+
+fn check_depth(depth: usize, span: Span) -> Result<(), YamlError> {
+    if depth > MAX_DEPTH { Err(at(span, format!("more than {MAX_DEPTH} lists and mappings are in each other"))) } else { Ok(()) }
 }
 
 fn check_tag(tag: Option<&Tag>, expected: &str, span: Span) -> Result<(), YamlError> {

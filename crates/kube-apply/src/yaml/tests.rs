@@ -211,11 +211,17 @@ fn aliases_are_expanded_within_a_budget() {
 fn deep_nesting_is_refused_not_a_crash() {
     assert!(load(&"[".repeat(100_000)).is_err());
     assert!(load(&(0..5000).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect::<String>()).is_err());
-    let mut value = json!(1);
-    for _ in 0..100 {
-        value = json!({ "a": [value] });
+    let nested = |depth: usize| {
+        (0..depth).fold(json!(1), |value, level| if level % 2 == 0 { json!([value]) } else { json!({ "a": value }) })
+    };
+    let deepest = nested(127);
+    assert_eq!(one(&emit(&deepest)), deepest);
+    assert_eq!(serde_json::from_str::<Value>(&deepest.to_string()).unwrap(), deepest, "as deep as JSON that is read");
+    // in blocks, in flow, and by an alias
+    let aliased = format!("a: &x {}\nb: {{c: *x}}\n", "[".repeat(126) + &"]".repeat(126));
+    for text in [emit(&nested(128)), "[".repeat(128) + &"]".repeat(128), aliased] {
+        assert!(load(&text).unwrap_err().reason.contains("in each other"), "{text}");
     }
-    assert_eq!(one(&emit(&value)), value);
 }
 
 fn json_values() -> impl Strategy<Value = Value> {

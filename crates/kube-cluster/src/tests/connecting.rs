@@ -62,6 +62,17 @@ async fn a_kubeconfig_that_cannot_be_used_is_told_without_its_bytes() {
     }
 }
 
+#[tokio::test]
+async fn a_password_in_the_address_of_a_kubeconfig_is_not_shown() {
+    let nobody = { TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap() };
+    for scheme in ["http", "https"] {
+        let text = kubeconfig(&format!("{scheme}://user:hunter4@{nobody}/clusters/c"));
+        let error = cluster_of(inline(&text, None), PATIENT).get(&key("a")).await.unwrap_err();
+        let told = format!("{error} {error:?} {:?}", error.finding());
+        assert!(!told.contains("hunter") && told.contains(&format!("{nobody}/clusters/c")), "{told}");
+    }
+}
+
 /// A server with a certificate for `api.test` that answers 404 to everything.
 async fn tls_server() -> (String, String) {
     let issued = rcgen::generate_simple_self_signed(vec!["api.test".to_owned()]).unwrap();

@@ -64,6 +64,16 @@ async fn a_list_that_never_ends_and_a_page_that_is_no_answer_are_errors() {
 }
 
 #[tokio::test]
+async fn a_list_of_something_else_than_objects_is_an_error() {
+    for item in [json!("a"), json!(7), json!(null)] {
+        let fake = Fake::start().await;
+        fake.then(Break::Answer(200, None, json!({"kind": "VirtualServiceList", "items": [item]})));
+        let error = cluster(&fake).list_owned(&owner()).await.unwrap_err();
+        assert_eq!(error.class, Class::Damaged, "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_busy_server_is_asked_again_when_it_says() {
     let fake = Fake::start().await;
     let cluster = cluster(&fake);

@@ -23,13 +23,13 @@ pub(crate) struct RouteTable {
 }
 
 /// A route.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Route {
     /// empty: every request
     pub(crate) methods: Vec<String>,
     /// `None`: the host itself, as without a VirtualService
     pub(crate) host: Option<String>,
-    /// how they are divided; empty: not at all
+    /// how they are divided: one at least has a weight
     pub(crate) targets: Vec<Target>,
     pub(crate) retries: Retries,
     /// whether a request, and a try, ends by itself
@@ -59,6 +59,14 @@ pub(crate) struct Retries {
 pub(crate) struct Limit {
     pub(crate) request: Option<String>,
     pub(crate) attempt: Option<String>,
+}
+
+impl Default for Route {
+    /// As without a VirtualService.
+    fn default() -> Self {
+        let targets = vec![Target { subset: None, weight: 1 }];
+        Self { methods: Vec::new(), host: None, targets, retries: Retries::default(), limit: Limit::default() }
+    }
 }
 
 impl Default for Retries {

@@ -9,9 +9,9 @@ use mesh_translate::translate;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::fleet;
 use crate::ranks::{alive, foresee, order, request, without};
 use crate::rig::{HOST, Rig, SERVICE, cluster, entry, percents};
+use crate::{fleet, named};
 
 /// v1 gets so many percent and v2 the rest. West has pods of v1 alone, and every gateway passes both.
 fn divided(percent: u32) -> Rig {
@@ -111,7 +111,9 @@ fn a_subset_that_the_policy_lacks_has_no_route() {
 }
 
 fn destinations() -> impl Strategy<Value = VirtualDestination> {
-    fleet::with_subsets().prop_filter("what is refused has no objects", |intent| !translate(intent).objects.is_empty())
+    // hostnames share ranks
+    let is_judged = |intent: &VirtualDestination| named::of(intent).is_empty() && !translate(intent).objects.is_empty();
+    fleet::with_subsets().prop_filter("what is refused has no objects", is_judged)
 }
 
 fn has(intent: &VirtualDestination, cluster: &ClusterName, subset: &SubsetName) -> bool {

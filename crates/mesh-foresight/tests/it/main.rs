@@ -4,6 +4,8 @@
 
 mod divided;
 mod experiments;
+#[path = "../../../mesh-translate/tests/properties/failover.rs"]
+mod failover;
 #[path = "../../../mesh-translate/tests/properties/fleet.rs"]
 #[allow(dead_code, reason = "the other properties use the rest of it")]
 mod fleet;

@@ -11,9 +11,9 @@ use proptest::prelude::*;
 
 use crate::fleet;
 
-/// A destination that translates without an error.
+/// A destination that translates without an error, in a fleet in which gateways have addresses.
 pub(crate) fn addressed() -> impl Strategy<Value = VirtualDestination> {
-    fleet::destination().prop_map(fleet::whole)
+    fleet::destination().prop_map(fleet::whole).prop_filter("a gateway has a hostname", |intent| of(intent).is_empty())
 }
 
 /// A destination that translates without an error, in a fleet in which some gateways have hostnames.

@@ -8,17 +8,19 @@ use istio_objects::{Claim, Manifest, Sealed};
 use mesh_model::derived::federated_hostname;
 use mesh_model::facts::{Backend, BackendPort, ClusterFacts, GatewayAddress, GatewayFacts};
 use mesh_model::intent::{
-    Export, Failover, Federation, LoadBalancer, LocalityRule, ManagedMesh, MutualTls, OutlierDetection, Port, Protocol, Ranking,
-    Retries, ServicePort, Shares, Subset, VirtualDestination, VirtualMesh,
+    Export, Federation, LoadBalancer, ManagedMesh, MutualTls, OutlierDetection, Port, Protocol, Retries, ServicePort, Subset,
+    VirtualDestination, VirtualMesh,
 };
 use mesh_model::names::{ClusterName, HostnameSuffix, PortNumber, SubsetName};
 use mesh_model::{Code, Leaf};
 use mesh_translate::{Translation, translate};
 use proptest::prelude::*;
 
+use crate::failover::{failover, fit};
+
 /// Clusters of every fleet.
-const CLUSTERS: [&str; 5] = ["eu", "north", "east", "south", "west"];
-const REGIONS: [&str; 3] = ["us-east-1", "us-west-2", "eu-west-1"];
+pub(crate) const CLUSTERS: [&str; 5] = ["eu", "north", "east", "south", "west"];
+pub(crate) const REGIONS: [&str; 3] = ["us-east-1", "us-west-2", "eu-west-1"];
 const ACCOUNTS: [&str; 3] = ["reviews", "bookinfo-reviews", "batch"];
 
 /// Parses a name.
@@ -42,6 +44,16 @@ pub(crate) fn owner_of(address: &str) -> ClusterName {
     name(CLUSTERS[usize::from(address.octets()[2])])
 }
 
+/// A hostname of a gateway.
+fn hostname(cluster: usize, gateway: usize, renewed: bool) -> String {
+    format!("{}.{}.example.com", workload(gateway, renewed), CLUSTERS[cluster])
+}
+
+/// Which cluster has a network.
+pub(crate) fn owner_of_network(network: &str) -> ClusterName {
+    name(network.strip_prefix("net-").expect("networks of the fleet are called so"))
+}
+
 /// The label of a gateway's pods.
 fn workload(gateway: usize, renewed: bool) -> String {
     match (gateway, renewed) {
@@ -51,28 +63,34 @@ fn workload(gateway: usize, renewed: bool) -> String {
     }
 }
 
-fn facts(index: usize) -> impl Strategy<Value = ClusterFacts> {
-    let region = prop::option::of(prop::sample::select(&REGIONS[..]));
-    let gateways =
-        prop::collection::vec((1..=2_usize, prop::bool::weighted(0.2), prop::bool::ANY, prop::bool::weighted(0.3)), 1..=2);
+/// Facts of a cluster of a fleet in which gateways may have hostnames; then every cluster has a region, without which such a one
+/// is reached by shares alone.
+fn facts(index: usize, has_hostnames: bool) -> impl Strategy<Value = ClusterFacts> {
+    let region = (prop::sample::select(&REGIONS[..]), prop::bool::ANY);
+    let region = region.prop_map(move |(region, is_known)| (has_hostnames || is_known).then_some(region));
+    let reached = (1..=2_usize, prop::bool::weighted(if has_hostnames { 0.4 } else { 0.0 }));
+    let gateways = prop::collection::vec((reached, prop::bool::weighted(0.2), prop::bool::ANY, prop::bool::weighted(0.3)), 1..=2);
     (region, gateways).prop_map(move |(region, gateways)| ClusterFacts {
         istio_version: name("1.28"),
         revision: name("default"),
         trust_domain: name("cluster.local"),
         cluster_domain: name("cluster.local"),
         root_namespace: name("istio-system"),
-        network: Some(Leaf::Known(name("net"))),
+        network: Some(Leaf::Known(name(&format!("net-{}", CLUSTERS[index])))),
         region: region.map(|region| Leaf::Known(name(region))),
         dns_capture: Some(Leaf::Known(true)),
         gateways: gateways
             .into_iter()
             .enumerate()
-            .map(|(gateway, (addresses, covered, own_namespace, renewed))| GatewayFacts {
+            .map(|(gateway, ((addresses, named), covered, own_namespace, renewed))| GatewayFacts {
                 namespace: name(if own_namespace { "gateways" } else { "istio-system" }),
                 selector: BTreeMap::from([("istio".to_owned(), workload(gateway, renewed))]),
-                address: GatewayAddress::Addresses(
-                    (0..addresses).map(|i| Leaf::Known(address(index, gateway, renewed, i))).collect(),
-                ),
+                address: match named {
+                    true => GatewayAddress::Hostname(Leaf::Known(name(&hostname(index, gateway, renewed)))),
+                    false => GatewayAddress::Addresses(
+                        (0..addresses).map(|i| Leaf::Known(address(index, gateway, renewed, i))).collect(),
+                    ),
+                },
                 port: Leaf::Known(port(15443)),
                 exposed_hosts: if covered { vec!["*.local".to_owned()] } else { Vec::new() },
             })
@@ -102,61 +120,8 @@ fn backend(cluster: &'static str) -> impl Strategy<Value = Backend> {
     })
 }
 
-fn names() -> impl Strategy<Value = Vec<ClusterName>> {
+pub(crate) fn names() -> impl Strategy<Value = Vec<ClusterName>> {
     prop::sample::subsequence(&CLUSTERS[..], 1..=4).prop_shuffle().prop_map(|names| names.into_iter().map(name).collect())
-}
-
-fn failover() -> impl Strategy<Value = Failover> {
-    let rules = prop::collection::vec((0..3_usize, 1..3_usize), 1..=3).prop_map(|rules| {
-        let rule =
-            |(from, step): (usize, usize)| LocalityRule { from: name(REGIONS[from]), to: name(REGIONS[(from + step) % 3]) };
-        Ranking::Locality(rules.into_iter().map(rule).collect())
-    });
-    let ranking = prop_oneof![Just(Ranking::Nearest), names().prop_map(Ranking::Order), rules];
-    let per_client = prop::collection::btree_map(prop::sample::select(&CLUSTERS[..]).prop_map(name), names(), 0..=2);
-    let most_targets = prop::option::weighted(0.2, 1..=3_u32);
-    (ranking, prop::bool::weighted(0.3), per_client, most_targets, spread()).prop_map(
-        |(ranking, only, per_client, most_targets, spread)| Failover { ranking, only, per_client, most_targets, spread },
-    )
-}
-
-/// Shares of all clusters, for some clients.
-fn spread() -> impl Strategy<Value = BTreeMap<ClusterName, Shares>> {
-    let weights = prop::collection::vec(0..=3_u8, CLUSTERS.len());
-    let of_clients = prop::collection::btree_map(prop::sample::select(&CLUSTERS[..]).prop_map(name), weights, 1..=4);
-    let shares = |weights: Vec<u8>| shares(CLUSTERS.map(name).into_iter().zip(weights));
-    let spread = of_clients.prop_map(move |clients: BTreeMap<ClusterName, Vec<u8>>| {
-        clients.into_iter().filter_map(|(client, weights)| Some((client, shares(weights)?))).collect()
-    });
-    prop_oneof![Just(BTreeMap::new()), spread]
-}
-
-/// Shares in proportion to weights; none where all are 0.
-fn shares(weights: impl Iterator<Item = (ClusterName, u8)>) -> Option<Shares> {
-    let mut weights: BTreeMap<ClusterName, u8> = weights.filter(|(_, weight)| *weight > 0).collect();
-    let sum: u32 = weights.values().copied().map(u32::from).sum();
-    for weight in weights.values_mut() {
-        *weight = u8::try_from((u32::from(*weight) * Shares::WHOLE / sum).max(1)).expect("at most 100");
-    }
-    let left = Shares::WHOLE - weights.values().copied().map(u32::from).sum::<u32>();
-    *weights.values_mut().next()? += u8::try_from(left).expect("less than 100");
-    Shares::new(weights)
-}
-
-/// Takes away what would be refused: shares of clusters that serve nobody, or are told by no region, and ranks beside shares.
-pub(crate) fn fit(intent: &mut VirtualDestination) {
-    let VirtualDestination { mesh, backends, failover, .. } = intent;
-    let serves = |cluster: &ClusterName| backends.iter().any(|backend| backend.cluster == *cluster);
-    let spread = std::mem::take(&mut failover.spread);
-    let fitting = spread.into_iter().filter_map(|(client, given)| {
-        let is_told = |cluster: &ClusterName| *cluster != client || mesh.clusters[cluster].region.is_some();
-        let kept = given.iter().filter(|(cluster, _)| serves(cluster) && is_told(cluster));
-        let kept = shares(kept.map(|(cluster, share)| (cluster.clone(), share)))?;
-        Some((client, kept))
-    });
-    failover.spread = fitting.collect();
-    let Failover { per_client, spread, .. } = failover;
-    per_client.retain(|client, _| !spread.contains_key(client));
 }
 
 /// Ports of a destination: one of HTTP, and some of these.
@@ -186,6 +151,16 @@ fn make_different(backend: &mut Backend) {
     backend.selector.insert("app".to_owned(), backend.service.to_string());
     backend.ports[0].number = port(80);
     backend.canonical_name = backend.canonical_name.map(|canonical| name(&format!("{canonical}-own")));
+}
+
+/// A second Service, by pods of its own that serve as one with those of the first.
+fn add_second(first: &mut Backend) -> Backend {
+    let mut second = first.clone();
+    second.service = name(&format!("{}-second", first.service));
+    for (backend, part) in [(first, "first"), (&mut second, "second")] {
+        backend.selector.insert("part".to_owned(), part.to_owned());
+    }
+    second
 }
 
 /// Up to three subsets, some of them without calls. One may have other labels than usual.
@@ -238,7 +213,13 @@ fn deploy(backends: &mut [Backend], subsets: &BTreeMap<SubsetName, Subset>, seed
 
 /// A destination that translates without an error.
 pub(crate) fn destination() -> impl Strategy<Value = VirtualDestination> {
-    let facts = CLUSTERS.iter().enumerate().map(|(index, cluster)| facts(index).prop_map(|facts| (name(cluster), facts)));
+    prop::bool::weighted(0.4).prop_flat_map(destination_of)
+}
+
+/// The same in a fleet in which gateways may have hostnames, or not.
+fn destination_of(has_hostnames: bool) -> impl Strategy<Value = VirtualDestination> {
+    let clusters = CLUSTERS.iter().enumerate();
+    let facts = clusters.map(|(index, cluster)| facts(index, has_hostnames).prop_map(|facts| (name(cluster), facts)));
     let facts = facts.collect::<Vec<_>>().prop_map(|facts| facts.into_iter().collect::<BTreeMap<ClusterName, ClusterFacts>>());
     let backends = CLUSTERS.iter().map(|cluster| prop::option::weighted(0.6, backend(cluster))).collect::<Vec<_>>();
     let clients = names().prop_map(|names| names.into_iter().collect::<BTreeSet<_>>());
@@ -250,7 +231,8 @@ pub(crate) fn destination() -> impl Strategy<Value = VirtualDestination> {
         prop::sample::select(&["reviews", "reviews", "books"][..]),
         prop::sample::select(&["reviews", "reviews", "books"][..]),
         prop::sample::subsequence(&[Protocol::Grpc, Protocol::Tcp][..], 0..=2).prop_shuffle(),
-        prop_oneof![3 => Just(Vec::new()), 2 => prop::sample::subsequence(&CLUSTERS[..], 1..=2)],
+        [2, 1]
+            .map(|weight| prop_oneof![3 => Just(Vec::<&str>::new()), weight => prop::sample::subsequence(&CLUSTERS[..], 1..=2)]),
     );
     (facts, backends, clients, failover(), (subsets(), any::<usize>()), knobs)
         .prop_map(
@@ -260,7 +242,7 @@ pub(crate) fn destination() -> impl Strategy<Value = VirtualDestination> {
                 clients,
                 failover,
                 (subsets, seed),
-                (hostname, number, moved, port_name, service, canonical_name, more, different),
+                (hostname, number, moved, port_name, service, canonical_name, more, [different, several]),
             )| {
                 let mut backends: Vec<Backend> = backends.into_iter().flatten().collect();
                 for backend in &mut backends {
@@ -271,6 +253,9 @@ pub(crate) fn destination() -> impl Strategy<Value = VirtualDestination> {
                         make_different(backend);
                     }
                 }
+                let doubled = backends.iter_mut().filter(|backend| several.contains(&backend.cluster.as_str()));
+                let seconds: Vec<Backend> = doubled.map(add_second).collect();
+                backends.extend(seconds);
                 deploy(&mut backends, &subsets, seed);
                 let serving: BTreeSet<&ClusterName> = backends.iter().map(|backend| &backend.cluster).collect();
                 let client_only = clients.iter().filter(|client| !serving.contains(client));

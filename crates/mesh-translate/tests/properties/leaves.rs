@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use istio_objects::ObjectKey;
+use mesh_model::derived::NETWORK_GATEWAY;
 use mesh_model::facts::{ClusterFacts, GatewayAddress};
 use mesh_model::intent::VirtualDestination;
 use mesh_model::names::ClusterName;
@@ -16,6 +17,7 @@ use crate::fleet;
 #[derive(Clone, Debug)]
 enum Which {
     Address(ClusterName, usize, usize),
+    Hostname(ClusterName, usize),
     GatewayPort(ClusterName, usize),
     Region(ClusterName),
     Network(ClusterName),
@@ -40,12 +42,18 @@ fn all(intent: &VirtualDestination) -> Vec<Which> {
         Which::ExportTo(0),
     ];
     for (cluster, facts) in &intent.mesh.clusters {
-        all.extend([Which::Network(cluster.clone()), Which::DnsCapture(cluster.clone())]);
+        all.push(Which::DnsCapture(cluster.clone()));
+        // one that is reached by a hostname has to be known
+        let is_named = facts.gateways.iter().any(|gateway| matches!(gateway.address, GatewayAddress::Hostname(_)));
+        all.extend((!is_named).then(|| Which::Network(cluster.clone())));
         all.extend(facts.region.iter().map(|_| Which::Region(cluster.clone())));
         for (index, gateway) in facts.gateways.iter().enumerate() {
             all.push(Which::GatewayPort(cluster.clone(), index));
-            if let GatewayAddress::Addresses(addresses) = &gateway.address {
-                all.extend((0..addresses.len()).map(|address| Which::Address(cluster.clone(), index, address)));
+            match &gateway.address {
+                GatewayAddress::Addresses(addresses) => {
+                    all.extend((0..addresses.len()).map(|address| Which::Address(cluster.clone(), index, address)));
+                }
+                GatewayAddress::Hostname(_) => all.push(Which::Hostname(cluster.clone(), index)),
             }
         }
     }
@@ -66,6 +74,11 @@ fn set(intent: &mut VirtualDestination, which: &Which, unknown: bool) {
             let mut facts = facts(intent, cluster).gateways.iter_mut().map(|gateway| &mut gateway.address);
             let Some(GatewayAddress::Addresses(addresses)) = facts.nth(*gateway) else { return };
             put(&mut addresses[*index], unknown, "198.51.100.1".parse().expect("an address"));
+        }
+        Which::Hostname(cluster, gateway) => {
+            let mut facts = facts(intent, cluster).gateways.iter_mut().map(|gateway| &mut gateway.address);
+            let Some(GatewayAddress::Hostname(hostname)) = facts.nth(*gateway) else { return };
+            put(hostname, unknown, fleet::name("moved.example.com"));
         }
         Which::GatewayPort(cluster, gateway) => {
             put(&mut facts(intent, cluster).gateways[*gateway].port, unknown, fleet::port(31443))
@@ -100,9 +113,12 @@ fn facts<'i>(intent: &'i mut VirtualDestination, cluster: &ClusterName) -> &'i m
 /// Whether an object may hold a leaf.
 fn may_hide(which: &Which, holder: &ClusterName, key: &ObjectKey) -> bool {
     let kind = key.kind.as_str();
-    let entry_of = |cluster: &ClusterName| kind == "WorkloadEntry" && key.name.as_str().contains(&format!(".internal.{cluster}"));
+    let is_named_for = |cluster: &ClusterName| key.name.as_str().contains(&format!(".internal.{cluster}"));
+    let entry_of = |cluster: &ClusterName| kind == "WorkloadEntry" && is_named_for(cluster);
+    let gateway_of = |cluster: &ClusterName| kind == NETWORK_GATEWAY && is_named_for(cluster);
     match which {
-        Which::Address(cluster, ..) | Which::GatewayPort(cluster, _) => entry_of(cluster),
+        Which::Address(cluster, ..) | Which::GatewayPort(cluster, _) => entry_of(cluster) || gateway_of(cluster),
+        Which::Hostname(cluster, _) => gateway_of(cluster),
         Which::Region(cluster) => {
             entry_of(cluster) || (["WorkloadEntry", "DestinationRule"].contains(&kind) && holder == cluster)
         }

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::fleet;
+use crate::world::target_of;
 
 /// Objects of one cluster.
 fn values(translation: &mesh_translate::Translation) -> BTreeMap<ClusterName, Vec<Value>> {
@@ -50,7 +51,7 @@ proptest! {
                 let is_own = *cluster == export.backend.cluster;
                 prop_assert_eq!(entries.is_empty(), is_own, "{} in {}", hostname, cluster);
                 for entry in entries {
-                    prop_assert_eq!(fleet::owner_of(entry["spec"]["address"].as_str().expect("an address")), export.backend.cluster.clone());
+                    prop_assert_eq!(target_of(entry), export.backend.cluster.clone());
                 }
                 let selector = &hosts[0]["spec"]["workloadSelector"]["labels"];
                 prop_assert_eq!(*selector == serde_json::json!(export.backend.selector), is_own);

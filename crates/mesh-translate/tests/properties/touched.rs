@@ -3,8 +3,8 @@
 //! | change | touches, in clusters that it is not about |
 //! |---|---|
 //! | a cluster that only calls | where it alone has more ranks than others, `failoverPriority` |
-//! | a cluster that serves | entries; servers of ServiceEntries and DestinationRules, ranks and shares; where it alone made Services differ, the name they are known by |
-//! | ranks and shares | entries; servers, ranks and shares of DestinationRules, in every cluster |
+//! | a cluster that serves | entries, and gateways of its network; servers of ServiceEntries and DestinationRules, ranks and shares; where it alone made Services differ, the name they are known by |
+//! | ranks and shares | entries, and gateways of networks; servers, ranks and shares of DestinationRules, in every cluster |
 //! | settings of requests | the VirtualService, in every cluster |
 //!
 //! What a gateway passes through comes with the first client of another cluster and goes with the last one.
@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use istio_objects::ObjectKey;
 use mesh_model::Leaf;
+use mesh_model::derived::NETWORK_GATEWAY;
 use mesh_model::facts::Backend;
 use mesh_model::intent::{Failover, VirtualDestination};
 use mesh_model::names::{ClusterName, PortNumber, ServiceName};
@@ -20,7 +21,7 @@ use mesh_translate::translate;
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
-use crate::fleet;
+use crate::{failover, fleet};
 
 type Objects = BTreeMap<(ClusterName, ObjectKey), Value>;
 
@@ -78,6 +79,8 @@ fn is_passage(key: &ObjectKey, paths: &[String]) -> bool {
 }
 
 const RANKS: &str = "failoverPriority";
+/// Ranks by labels, or by regions.
+const REGIONS: &str = "/localityLbSetting/failover";
 const SHARES: &str = "/localityLbSetting/distribute";
 const SERVERS: &str = "ubjectAltNames";
 
@@ -103,21 +106,22 @@ proptest! {
 
     #[test]
     fn a_cluster_that_serves_is_known_by_entries_and_servers(intent in fleet::destination(), pick in any::<prop::sample::Index>()) {
-        prop_assume!(intent.backends.len() > 1);
+        let gone = intent.backends[pick.index(intent.backends.len())].cluster.clone();
         let mut without = intent.clone();
-        let gone = without.backends.remove(pick.index(intent.backends.len())).cluster;
+        without.backends.retain(|backend| backend.cluster != gone);
         without.clients.remove(&gone);
         without.client_namespace.remove(&gone);
         without.failover.per_client.remove(&gone);
-        fleet::fit(&mut without);
+        failover::fit(&mut without);
         prop_assume!(!translate(&without).objects.is_empty());
         let [more, fewer] = [objects(&intent), objects(&without)];
         prop_assume!(services(&intent).len().min(2) == services(&without).len().min(2));
         for (cluster, key, paths) in touched(&more, &fewer) {
             let is_told = |path: &String| match key.kind.as_str() {
                 "WorkloadEntry" => true,
+                NETWORK_GATEWAY => path == "the object" && key.name.as_str().contains(&format!(".{gone}")),
                 "ServiceEntry" => path.ends_with(SERVERS),
-                "DestinationRule" => path.ends_with(SERVERS) || path.ends_with(RANKS) || path.contains(SHARES),
+                "DestinationRule" => path.ends_with(SERVERS) || path.contains(REGIONS) || path.contains(SHARES),
                 _ => false,
             };
             prop_assert!(cluster == gone || is_passage(&key, &paths) || paths.iter().all(is_told), "{} of {}: {:?}", key, cluster, paths);
@@ -127,13 +131,14 @@ proptest! {
     #[test]
     fn ranks_are_in_entries_and_policies(intent in fleet::destination(), other in fleet::destination()) {
         let mut ranked = VirtualDestination { failover: Failover { most_targets: None, ..other.failover }, ..intent.clone() };
-        fleet::fit(&mut ranked);
+        failover::fit(&mut ranked);
         prop_assume!(!translate(&ranked).objects.is_empty());
         for (cluster, key, paths) in touched(&objects(&intent), &objects(&ranked)) {
             let is_told = |path: &String| match key.kind.as_str() {
                 "WorkloadEntry" => path.contains("gloo-terraform-rank") || path == "/spec/locality" || path == "the object",
                 "ServiceEntry" => path.ends_with(SERVERS),
-                "DestinationRule" => path.ends_with(RANKS) || path.contains(SHARES) || path.ends_with(SERVERS),
+                NETWORK_GATEWAY => path == "the object",
+                "DestinationRule" => path.contains(REGIONS) || path.contains(SHARES) || path.ends_with(SERVERS),
                 _ => false,
             };
             prop_assert!(is_passage(&key, &paths) || paths.iter().all(is_told), "{} of {}: {:?}", key, cluster, paths);

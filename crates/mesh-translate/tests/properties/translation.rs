@@ -85,7 +85,9 @@ proptest! {
         prop_assert!(more.keys().eq(fewer.keys()), "no object comes or goes");
         for ((cluster, key), manifest) in &more {
             let names_ports = match key.kind.as_str() {
-                "ServiceEntry" | "WorkloadEntry" => true,
+                "ServiceEntry" => true,
+                // a network has the port of its gateway
+                "WorkloadEntry" => manifest.value()["spec"]["address"].is_string(),
                 "DestinationRule" => !derived::is_serving_name(&key.name),
                 "VirtualService" => is_routed_apart,
                 _ => false,
@@ -122,7 +124,9 @@ proptest! {
     #[test]
     fn calls_of_every_part_are_spread_as_the_shares_say(intent in fleet::spreading()) {
         let state = world::state(Some(&intent));
-        let backend = |cluster: &ClusterName| intent.backends.iter().find(|backend| backend.cluster == *cluster).expect("it serves");
+        let has_subset = |cluster: &ClusterName, name: &SubsetName| {
+            intent.backends.iter().any(|backend| backend.cluster == *cluster && backend.has_subset(name))
+        };
         let clients = intent.failover.spread.iter().filter(|(client, _)| intent.clients.contains(*client));
         for (client, shares) in clients {
             let region_of = |cluster: &ClusterName| match cluster == client {
@@ -142,8 +146,8 @@ proptest! {
                 let told: BTreeSet<&str> = entries.map(|entry| entry["spec"]["locality"].as_str().expect("a region")).collect();
                 let has_part = |cluster: &ClusterName| {
                     let name = part.as_ref().map(|name| fleet::name::<SubsetName>(name));
-                    let has_some = intent.subsets.is_empty() || intent.subsets.keys().any(|name| backend(cluster).has_subset(name));
-                    name.map_or(has_some, |name| backend(cluster).has_subset(&name))
+                    let has_some = intent.subsets.is_empty() || intent.subsets.keys().any(|name| has_subset(cluster, name));
+                    name.map_or(has_some, |name| has_subset(cluster, &name))
                 };
                 let others = shares.iter().map(|(cluster, _)| cluster).filter(|cluster| *cluster != client && has_part(cluster));
                 let others: BTreeSet<String> = others.map(|cluster| region_of(cluster).to_string()).collect();
@@ -197,7 +201,7 @@ proptest! {
         for (cluster, manifests) in fleet::manifests(&intent) {
             for manifest in manifests.iter().filter(|manifest| manifest.key().kind == "WorkloadEntry") {
                 let value = manifest.value();
-                let target = fleet::owner_of(value["spec"]["address"].as_str().expect("entries have an address"));
+                let target = world::target_of(&value);
                 prop_assert!(target != cluster && serving.contains(&target));
                 prop_assert!(intent.clients.contains(&cluster));
             }

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use istio_objects::{Change, Manifest, ObjectKey, Operation, reserved};
+use mesh_model::Leaf;
+use mesh_model::derived::{self, NETWORK_GATEWAY};
 use mesh_model::facts::{Backend, ClusterFacts, GatewayAddress};
 use mesh_model::intent::{Subset, VirtualDestination};
 use mesh_model::names::{ClusterName, ServiceAccount, SubsetName};
-use mesh_model::{Leaf, derived};
 use serde_json::Value;
 
 use crate::fleet;
@@ -31,6 +32,9 @@ impl From<Manifest> for Live {
         Self { value: Rc::new(manifest.value()), manifest }
     }
 }
+
+/// The port of every gateway.
+const GATEWAY_PORT: u64 = 15443;
 
 /// How many cuts are tried at most to find a better order.
 pub(crate) const TRIED: usize = 20_000;
@@ -107,6 +111,15 @@ impl Pods {
         }
     }
 
+    /// Whether a selector takes them.
+    fn is_selected(&self, selector: &Value) -> bool {
+        let has = |(key, value): (&String, &Value)| match key.as_str() {
+            reserved::CANONICAL_NAME_LABEL => *value == self.canonical_name,
+            key => self.labels.get(key).is_some_and(|label| value == label),
+        };
+        selector.as_object().expect("hosts select").iter().all(has)
+    }
+
     /// Whether there are some of a subset; of none: any.
     fn has(&self, labels: &BTreeMap<String, String>) -> bool {
         labels.is_empty() || self.versions.iter().any(|version| labels.iter().all(|(key, value)| version.get(key) == Some(value)))
@@ -128,7 +141,7 @@ pub(crate) struct World {
     /// a cluster that the facts name has the pods that they name, not those of facts before it; a Service that the destination
     /// leaves keeps its pods
     pub(crate) pods: BTreeMap<ClusterName, Vec<Pods>>,
-    /// by address
+    /// by address, or hostname
     pub(crate) gateways: BTreeMap<String, Vec<Workload>>,
     /// where facts say that pods are: one of these is right
     pub(crate) regions: BTreeMap<ClusterName, BTreeSet<String>>,
@@ -144,8 +157,11 @@ impl World {
             let pods = world.pods.entry(backend.cluster.clone()).or_default();
             let there = Pods::of(backend, subsets);
             match pods.iter_mut().find(|pods| pods.service == there.service) {
-                // those of one version do not go because others come
-                Some(pods) => pods.versions.extend(there.versions),
+                // those of one version do not go because others come, nor a label because none asks for it
+                Some(pods) => {
+                    pods.versions.extend(there.versions);
+                    pods.labels.extend(there.labels);
+                }
                 None => pods.push(there),
             }
         }
@@ -159,9 +175,14 @@ impl World {
 
     fn place(&mut self, facts: &ClusterFacts) {
         for gateway in &facts.gateways {
-            let GatewayAddress::Addresses(addresses) = &gateway.address else { panic!("gateways of the fleet have addresses") };
-            for address in addresses.iter().filter_map(Leaf::known) {
-                self.gateways.entry(address.to_string()).or_default().push(Workload {
+            let addresses: Vec<String> = match &gateway.address {
+                GatewayAddress::Addresses(addresses) => {
+                    addresses.iter().filter_map(Leaf::known).map(ToString::to_string).collect()
+                }
+                GatewayAddress::Hostname(hostname) => hostname.known().map(ToString::to_string).into_iter().collect(),
+            };
+            for address in addresses {
+                self.gateways.entry(address).or_default().push(Workload {
                     namespace: gateway.namespace.to_string(),
                     selector: serde_json::json!(gateway.selector),
                     covered: !gateway.exposed_hosts.is_empty(),
@@ -170,11 +191,10 @@ impl World {
         }
     }
 
-    /// Whether the gateway behind an address passes calls of a host on, which it knows: a Service it does by itself.
-    pub(crate) fn exposes(&self, now: &State, address: &str, service: &str, part: &Part) -> bool {
-        let target = fleet::owner_of(address);
+    /// Whether the gateway behind an address of a cluster passes calls of a host on, which it knows: a Service it does by itself.
+    fn exposes(&self, now: &State, target: &ClusterName, address: &str, service: &str, part: &Part) -> bool {
         let ours = |workload: &Workload| {
-            of_kind(now, &target, "Gateway").any(|gateway| {
+            of_kind(now, target, "Gateway").any(|gateway| {
                 gateway["metadata"]["namespace"] == workload.namespace
                     && gateway["spec"]["selector"] == workload.selector
                     && gateway["spec"]["servers"][0]["hosts"][0] == service
@@ -184,11 +204,11 @@ impl World {
             object.is_some_and(|object| texts(&object["spec"]["exportTo"]).contains(workload.namespace.as_str()))
         };
         let knows = |name: &str, workload: &Workload| {
-            let rule = serving_rule(now, &target, service);
+            let rule = serving_rule(now, target, service);
             is_seen(rule, workload) && rule.is_some_and(|rule| routes::subset(rule, name).is_some())
         };
         let sees = |workload: &Workload| {
-            (!derived::is_serving_host(service) || is_seen(serving_host(now, &target, service), workload))
+            (!derived::is_serving_host(service) || is_seen(serving_host(now, target, service), workload))
                 && part.as_deref().is_none_or(|name| knows(name, workload))
         };
         let covers = |workload: &Workload| workload.covered && service.ends_with(".local");
@@ -202,10 +222,10 @@ impl World {
         meant.peek().is_some() && meant.all(|pods| pods.servers.iter().all(|server| listed.contains(server.as_str())))
     }
 
-    /// The subsets of pods of a cluster that have these labels.
-    pub(crate) fn versions(&self, cluster: &ClusterName, labels: &Value) -> BTreeSet<&BTreeMap<String, String>> {
+    /// The subsets of pods of a cluster that a selector takes.
+    pub(crate) fn versions(&self, cluster: &ClusterName, selector: &Value) -> BTreeSet<&BTreeMap<String, String>> {
         let pods = self.pods.get(cluster).into_iter().flatten();
-        pods.filter(|pods| *labels == serde_json::json!(pods.labels)).flat_map(|pods| &pods.versions).collect()
+        pods.filter(|pods| pods.is_selected(selector)).flat_map(|pods| &pods.versions).collect()
     }
 
     /// Whether a port of a host is served, wherever its calls go.
@@ -222,20 +242,22 @@ impl World {
         let Some(labels) = routes::labels(rule, part) else { return false };
         let policy = routes::policy(rule, part, number);
         let Some(port) = ports(host).iter().find(|port| port["number"] == *number) else { return false };
-        let selector = host["spec"]["workloadSelector"]["labels"].as_object().expect("hosts select");
-        let name = selector.get(reserved::CANONICAL_NAME_LABEL);
-        let selects = |pods: &Pods| match name {
-            Some(name) => selector.len() == 1 && name == &pods.canonical_name,
-            None => host["spec"]["workloadSelector"]["labels"] == serde_json::json!(pods.labels),
-        };
-        let by_pods = self.has_share(policy, &at.0) && self.accepts(policy, &at.0, |pods| selects(pods) && pods.has(&labels));
+        let selector = &host["spec"]["workloadSelector"]["labels"];
+        let by_pods =
+            self.has_share(policy, &at.0) && self.accepts(policy, &at.0, |pods| pods.is_selected(selector) && pods.has(&labels));
         by_pods
             || of_kind(now, &at.0, "WorkloadEntry").any(|entry| {
                 let is_selected = entry["metadata"]["namespace"] == host["metadata"]["namespace"]
-                    && selector.iter().all(|(key, value)| entry["spec"]["labels"].get(key) == Some(value));
+                    && selector
+                        .as_object()
+                        .expect("hosts select")
+                        .iter()
+                        .all(|(key, value)| entry["spec"]["labels"].get(key) == Some(value));
                 let reached = entry["spec"]["ports"].get(port["name"].as_str().expect("ports have names"));
+                // that of a network is the gateway's
+                let is_reached = entry["spec"]["address"].is_null() || reached.unwrap_or(&port["targetPort"]) == GATEWAY_PORT;
                 let is_its = is_selected && carries(policy, entry) && routes::is_of(entry, rule, part);
-                is_its && reached.unwrap_or(&port["targetPort"]) == 15443 && self.leads(now, policy, number, entry)
+                is_its && is_reached && self.leads(now, &at.0, policy, number, entry)
             })
     }
 
@@ -245,15 +267,13 @@ impl World {
         gives(policy, "") || regions.map(String::as_str).any(|region| gives(policy, region))
     }
 
-    /// Whether calls of a port to an entry end at servers that the policy accepts.
-    pub(crate) fn leads(&self, now: &State, policy: &Value, number: &Value, entry: &Value) -> bool {
-        let address = entry["spec"]["address"].as_str().expect("entries have an address");
+    /// Whether calls of a port to an entry of a client end at servers that the policy accepts, whichever way they take.
+    pub(crate) fn leads(&self, now: &State, client: &ClusterName, policy: &Value, number: &Value, entry: &Value) -> bool {
         let Some((service, part)) = service_of(policy, number) else { return false };
-        let target = fleet::owner_of(address);
+        let target = target_of(entry);
         let is_meant = |pods: &Pods| match serving_host(now, &target, service) {
             Some(host) => {
-                let labels = host["spec"]["workloadSelector"]["labels"].as_object().expect("hosts select");
-                labels.iter().all(|(key, value)| pods.labels.get(key).is_some_and(|label| value == label))
+                pods.is_selected(&host["spec"]["workloadSelector"]["labels"])
                     && ports(host).iter().any(|port| port["number"] == *number)
                     && match serving_rule(now, &target, service) {
                         Some(rule) => routes::labels(rule, &part).is_some_and(|labels| pods.has(&labels)),
@@ -262,8 +282,34 @@ impl World {
             }
             None => pods.service == service,
         };
-        self.exposes(now, address, service, &part) && self.accepts(policy, &target, is_meant)
+        let ways = ways(now, client, entry);
+        !ways.is_empty()
+            && ways.iter().all(|address| self.exposes(now, &target, address, service, &part))
+            && self.accepts(policy, &target, is_meant)
     }
+}
+
+/// The cluster at the end of an entry.
+pub(crate) fn target_of(entry: &Value) -> ClusterName {
+    let spec = &entry["spec"];
+    match (spec["address"].as_str(), spec["network"].as_str()) {
+        (Some(address), None) => fleet::owner_of(address),
+        (None, Some(network)) => fleet::owner_of_network(network),
+        _ => panic!("entries have an address or a network"),
+    }
+}
+
+/// Where an entry of a client leads: to its address, or to all gateways of its network that stand there for its destination. Those
+/// of other destinations count for istiod too: they are the same as long as no gateway moves.
+fn ways<'s>(now: &'s State, client: &'s ClusterName, entry: &'s Value) -> Vec<&'s str> {
+    if let Some(address) = entry["spec"]["address"].as_str() {
+        return vec![address];
+    }
+    let is_its = |gateway: &&Value| gateway["metadata"]["labels"]["topology.istio.io/network"] == entry["spec"]["network"];
+    let gateways = of_kind(now, client, NETWORK_GATEWAY).filter(|gateway| label(gateway) == label(entry)).filter(is_its);
+    let gateways = gateways.filter(|gateway| gateway["spec"]["listeners"][0]["port"] == GATEWAY_PORT);
+    let addresses = gateways.flat_map(|gateway| gateway["spec"]["addresses"].as_array().expect("gateways have addresses"));
+    addresses.map(|address| address["value"].as_str().expect("an address or a hostname")).collect()
 }
 
 /// Whether a policy leaves requests to endpoints of a region: one that gives shares does so only where it gives one.
@@ -321,6 +367,13 @@ pub(crate) fn ranks(rule: &Value) -> BTreeSet<&str> {
     let all = &rule["spec"]["trafficPolicy"];
     let first = all["portLevelSettings"].get(0).unwrap_or(all);
     texts(&first["loadBalancer"]["localityLbSetting"]["failoverPriority"])
+}
+
+/// The region that comes first, where a rule ranks by regions: that of its clients.
+pub(crate) fn first_region(rule: &Value) -> Option<&str> {
+    let all = &rule["spec"]["trafficPolicy"];
+    let first = all["portLevelSettings"].get(0).unwrap_or(all);
+    first["loadBalancer"]["localityLbSetting"]["failover"][0]["from"].as_str()
 }
 
 pub(crate) fn texts(list: &Value) -> BTreeSet<&str> {
