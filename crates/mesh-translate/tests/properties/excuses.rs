@@ -11,9 +11,13 @@ use crate::step::Move;
 use crate::world::{State, label, of_kind, policy, ports, ranks, rule_of, servers, target_of, texts};
 
 impl Move {
-    /// Whether neither policy of a host or an entry suits what the other one leads to.
+    /// Whether neither policy of a host or an entry suits what the other one leads to. Gateways of a network are there for every
+    /// namespace of a client, so that the policy of another one may need them too.
     pub(crate) fn swaps_servers(&self, cluster: &ClusterName, object: &Value, number: &Value) -> bool {
-        let tls = |state: &State| rule_of(state, cluster, object).map(|rule| policy(rule, number)["tls"].clone());
+        let is_its = |rule: &&Value| object["spec"]["network"].is_string() && label(rule) == label(object);
+        let elsewhere = |state| of_kind(state, cluster, "DestinationRule").find(is_its);
+        let rule = |state| rule_of(state, cluster, object).or_else(|| elsewhere(state));
+        let tls = |state| rule(state).map(|rule: &Value| policy(rule, number)["tls"].clone());
         let (Some(old), Some(new)) = (tls(&self.old), tls(&self.new)) else { return false };
         let [before, after] = [&old, &new].map(|tls| texts(&tls["subjectAltNames"]));
         old["sni"] != new["sni"] || !(before.is_subset(&after) || after.is_subset(&before))
