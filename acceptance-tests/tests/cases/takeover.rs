@@ -60,7 +60,7 @@ fn another_state_takes_over_in_place(rig: &Rig) {
 
 fn a_wrong_entry_of_takeover_from_is_refused_at_plan(rig: &Rig) {
     let world = World::clusters(rig);
-    for entry in ["Team A", "a//b", "a/b//gloo_virtual_mesh/-/prod", "tests/acceptance", CLAIM] {
+    for entry in ["Team A", "a//b", "a/b//gloo_cluster/-/prod", "tests/acceptance", CLAIM] {
         world.config(&format!("{PROVIDER}{}", with(&format!("  takeover_from = [\"{entry}\"]"))));
         world.plan_refused().error_with(&["takeover_from", entry]);
     }
