@@ -59,11 +59,7 @@ pub(crate) fn foresee(destination: &Value) -> Result<Option<Foreseen>, Refusal> 
     };
     let mut ports: Vec<u16> = intent.ports.iter().map(|port| port.number.get()).collect();
     ports.sort_unstable();
-    let mut world = World { usual: USUAL_PODS, ..World::default() };
-    // who ignores that finding says that something else answers DNS
-    if intent.ignored.contains_key(&Code::DnsCaptureOff) {
-        world.resolved = intent.mesh.clusters.keys().cloned().collect();
-    }
+    let world = World { usual: USUAL_PODS, ..usual_world(&intent) };
     let id = format!("{}/{}", intent.namespace, intent.name);
     Ok(Some(Foreseen { id, fleet, ports, hostname: intent.hostname.to_string(), world }))
 }
@@ -86,6 +82,13 @@ impl Foreseen {
         let port = self.ports.first().copied().unwrap_or_default();
         self.fleet.diagram(&self.world, &self.hostname, port)
     }
+}
+
+/// Everything is well, and names are resolved as far as the intent says: who ignores that finding says that something else answers
+/// DNS.
+pub(crate) fn usual_world(intent: &intent::VirtualDestination) -> World {
+    let is_answered = intent.ignored.contains_key(&Code::DnsCaptureOff);
+    World { resolved: intent.mesh.clusters.keys().filter(|_| is_answered).cloned().collect(), ..World::default() }
 }
 
 /// What the object has of the arguments that say what is written. Other objects have none of them.

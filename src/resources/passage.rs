@@ -1,22 +1,23 @@
 //! What a change of a virtual destination does to requests on its way: its steps, as the apply will go them, each foretold.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use istio_objects::{Change, Manifest, ObjectKey, Operation, Wave};
-use mesh_foresight::{Fleet, Interruption, World, both, interruptions};
+use istio_objects::{Wave, changes};
+use mesh_foresight::{Fleet, Interruption, Live, both, interruptions};
 use mesh_model::intent::VirtualDestination;
-use mesh_model::names::ClusterName;
 use mesh_model::{AttributePath, Code, Finding, Findings};
-use mesh_translate::Objects;
 
+use crate::foresight::usual_world;
 use crate::session::PerCluster;
 
 /// Requests that are answered before and after, and not in between. Nothing is said where it cannot be foretold: of objects that an
 /// overlay changed beyond what is modelled, and of a hostname that becomes another one, which comes before the old one goes.
 pub(super) fn findings(old: &VirtualDestination, new: &VirtualDestination, before: &PerCluster, goal: &PerCluster) -> Findings {
+    if old.hostname != new.hostname {
+        return Findings::new();
+    }
     let waves = mesh_translate::order(changes(before, goal), goal);
-    if old.hostname != new.hostname || waves.len() < 2 {
+    if waves.len() < 2 {
         return Findings::new();
     }
     let Some(lost) = lost(old, new, before, &waves) else { return Findings::new() };
@@ -43,56 +44,17 @@ fn changed(old: &VirtualDestination, new: &VirtualDestination) -> Vec<&'static s
     differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }
 
-/// What differs between the objects of before and the goal.
-fn changes(before: &PerCluster, goal: &PerCluster) -> Vec<Change> {
-    let clusters: BTreeSet<&ClusterName> = before.keys().chain(goal.keys()).collect();
-    let mut changes = Vec::new();
-    for cluster in clusters {
-        let [old, new] = [before, goal].map(|all| {
-            let manifests = all.get(cluster).into_iter().flatten();
-            manifests.map(|manifest| (manifest.key(), manifest)).collect::<BTreeMap<_, _>>()
-        });
-        let keys: BTreeSet<&ObjectKey> = old.keys().chain(new.keys()).copied().collect();
-        changes.extend(keys.into_iter().filter_map(|key| {
-            let operation = match (old.get(key), new.get(key)) {
-                (Some(old), Some(new)) if old == new => return None,
-                (Some(old), Some(new)) => Operation::Update { old: (*old).clone(), new: (*new).clone() },
-                (None, Some(new)) => Operation::Create((*new).clone()),
-                (_, None) => Operation::Delete(key.clone()),
-            };
-            Some(Change { cluster: cluster.clone(), operation })
-        }));
-    }
-    changes
-}
-
 /// `None`: something is not modelled.
 fn lost(old: &VirtualDestination, new: &VirtualDestination, before: &PerCluster, waves: &[Wave]) -> Option<Vec<Interruption>> {
     let (mesh, backends) = both((&old.mesh, &old.backends), (&new.mesh, &new.backends));
-    let object = |manifest: &Manifest| Arc::new(manifest.object());
-    // of two hosts with one name proxies know the one that was there first
-    let mut now: Objects = before.iter().map(|(cluster, all)| (cluster.clone(), all.iter().map(object).collect())).collect();
-    let mut states = vec![Fleet::read(&now, &mesh, &backends).ok()?];
+    let mut now = Live::of(before);
+    let mut states = vec![Fleet::read(now.objects(), &mesh, &backends).ok()?];
     for wave in waves {
-        for Change { cluster, operation } in wave {
-            let there = now.entry(cluster.clone()).or_default();
-            match operation {
-                Operation::Create(new) => there.push(object(new)),
-                Operation::Update { new, .. } => {
-                    there.iter_mut().filter(|it| it.key() == *new.key()).for_each(|it| *it = object(new));
-                }
-                Operation::Delete(key) => there.retain(|it| it.key() != *key),
-            }
-        }
-        states.push(Fleet::read(&now, &mesh, &backends).ok()?);
-    }
-    let mut world = World::default();
-    // who ignores that finding says that something else answers DNS
-    if new.ignored.contains_key(&Code::DnsCaptureOff) {
-        world.resolved = mesh.clusters.keys().cloned().collect();
+        wave.iter().for_each(|change| now.apply(change));
+        states.push(Fleet::read(now.objects(), &mesh, &backends).ok()?);
     }
     let ports: Vec<u16> = new.ports.iter().map(|port| port.number.get()).collect();
-    Some(interruptions(&states, &world, new.hostname.as_str(), &ports))
+    Some(interruptions(&states, &usual_world(new), new.hostname.as_str(), &ports))
 }
 
 /// How other backends come without a loss.

@@ -200,7 +200,8 @@ impl IntentKind for VirtualDestination {
     fn transition(&self, transition: &Transition<'_>) -> Findings {
         let Transition { prior, planned, before, after } = *transition;
         let refused = mesh_translate::check_subsets(before, after);
-        if !refused.is_empty() || !planned.get("manifests").is_wholly_known() {
+        let manifests = planned.get("manifests");
+        if !refused.is_empty() || !manifests.is_wholly_known() || manifests == prior.get("manifests") {
             return refused;
         }
         let intent = |state| decode::virtual_destination(&input(state)).outcome;

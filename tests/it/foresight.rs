@@ -104,20 +104,25 @@ async fn a_diagram_draws_the_ways() {
     assert!(diagram.contains("  c1_clients -->|1, 50#37;| c0_gateway0\n  c1_clients -->|1, 50#37;| c2_gateway0\n"), "{diagram}");
 }
 
+fn assert_shows(table: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(table.contains(line), "{line:?} is not in\n{table}");
+    }
+}
+
 #[tokio::test]
 async fn shares_are_foretold() {
     let spread = set(destination(), "/failover", json!({ "spread": { "east": { "east": 80, "west": 20 } } }));
     let spread = set(spread, "/clients", json!(["east"]));
     let table = text("failover_table", spread.clone()).await;
-    for row in [
+    let lines = [
         "all well                         east 80%, west 20%        answered\n",
         // of what lives in east 1.4 times half counts
         "1 of 2 own pods dead             east 73.68%, west 26.32%  answered by a retry\n",
         "2 of 2 own pods dead             west 100%                 answered by a retry\n",
         "cluster west down                east 100%                 answered by a retry\n",
-    ] {
-        assert!(table.contains(row), "{table}");
-    }
+    ];
+    assert_shows(&table, &lines);
     let diagram = text("diagram", spread).await;
     assert!(diagram.contains("  c0_clients -->|1, 80#37;| c0_pods\n  c0_clients -->|1, 20#37;| c2_gateway0\n"), "{diagram}");
 }
@@ -141,15 +146,14 @@ async fn calls_of_each_subset_fail_over_by_themselves() {
     let some = set(split, "/backends/0/subsets", json!(["v1"]));
     let table = text("failover_table", some.clone()).await;
     // east has no pods of v2, so that a tenth of its calls leaves it
-    for line in [
+    let lines = [
         "east        all well                         east 90%, west 10%  answered\n",
         "            1 of 2 own pods dead             east 63%, west 37%  answered by a retry\n",
         "            2 of 2 own pods dead             west 100%           answered by a retry\n",
         "            cluster west down                east 90%            some lost: nobody serves\n",
         "            own application dead             east 90%            some lost: nobody serves\n",
-    ] {
-        assert!(table.contains(line), "{line:?} is not in\n{table}");
-    }
+    ];
+    assert_shows(&table, &lines);
     let diagram = text("diagram", some).await;
     assert!(diagram.contains("|v1: 1, 90#37;| c0_pods") && diagram.contains("|v2: 1, 10#37;| c2_gateway0"), "{diagram}");
 }

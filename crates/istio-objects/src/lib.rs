@@ -16,7 +16,7 @@ mod manifest;
 mod object;
 mod tree;
 
-pub use change::{Change, Operation, Wave};
+pub use change::{Change, Operation, Wave, changes};
 pub use claim::{Claim, annotation, reserved};
 pub use fold::{Folded, fold, unfold};
 pub use key::{ManifestKey, ObjectKey, Scope};

@@ -40,6 +40,11 @@ pub(crate) fn is_same_instance(one: &Value, other: &Value) -> bool {
     nonce_of(one) == nonce_of(other)
 }
 
+/// Whether another instance than the one with this nonce has written an object.
+pub(crate) fn is_of_another(live: &Value, nonce: Option<&str>) -> bool {
+    nonce_of(live).is_some_and(|other| nonce != Some(other))
+}
+
 /// The mark on a live object, if it has one.
 pub(crate) fn mark_of(live: &Value) -> Option<&str> {
     annotation(live, reserved::COMPLETE_ANNOTATION)

@@ -34,7 +34,7 @@ pub use address::Address;
 pub use envoy::{Ejections, Loss, Tries};
 pub use fleet::Fleet;
 pub use forecast::{Forecast, NoRoute, Request, Routed, State, Via, Way};
-pub use passage::{Interruption, both, interruptions};
+pub use passage::{Interruption, Live, both, interruptions};
 pub use reach::Cause;
 pub use read::Unforeseen;
 pub use scenario::{Given, Situation};

@@ -1,5 +1,9 @@
 //! What becomes of requests while objects change: between two states that answer there may be one that does not.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use istio_objects::{Change, Manifest, Object, Operation};
 use mesh_model::facts::{Backend, ClusterFacts, GatewayAddress};
 use mesh_model::intent::VirtualMesh;
 use mesh_model::names::ClusterName;
@@ -8,6 +12,41 @@ use crate::envoy::Tries;
 use crate::fleet::Fleet;
 use crate::forecast::{Forecast, Request};
 use crate::world::World;
+
+/// What is live in each cluster, in the order of creation: of two hosts with one name proxies know the one that was there first.
+#[derive(Clone, Debug)]
+pub struct Live(BTreeMap<ClusterName, Vec<Arc<Object>>>);
+
+impl Live {
+    /// What was written.
+    #[must_use]
+    pub fn of(manifests: &BTreeMap<ClusterName, Vec<Manifest>>) -> Self {
+        let objects = |all: &Vec<Manifest>| all.iter().map(object).collect();
+        Self(manifests.iter().map(|(cluster, all)| (cluster.clone(), objects(all))).collect())
+    }
+
+    /// The same after one more write.
+    pub fn apply(&mut self, change: &Change) {
+        let there = self.0.entry(change.cluster.clone()).or_default();
+        match &change.operation {
+            Operation::Create(new) => there.push(object(new)),
+            Operation::Update { new, .. } => {
+                there.iter_mut().filter(|it| it.key() == *new.key()).for_each(|it| *it = object(new));
+            }
+            Operation::Delete(key) => there.retain(|it| it.key() != *key),
+        }
+    }
+
+    /// The objects.
+    #[must_use]
+    pub fn objects(&self) -> &BTreeMap<ClusterName, Vec<Arc<Object>>> {
+        &self.0
+    }
+}
+
+fn object(manifest: &Manifest) -> Arc<Object> {
+    Arc::new(manifest.object())
+}
 
 /// A request that is answered before a change and after it, and not in between.
 #[derive(Clone, Debug, PartialEq, Eq)]

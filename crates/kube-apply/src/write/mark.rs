@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Outcome, run};
 use crate::fleet::Fleet;
-use crate::instance::nonce_of;
+use crate::instance::is_of_another;
 use crate::port::{Precondition, Write};
 use crate::preflight::{Action, Mark, Step};
 use crate::{Class, ClusterError, ownership, parallel, refresh};
@@ -71,7 +71,7 @@ async fn step(mark: Mark, manifest: Manifest, claim: &Claim) -> Result<Option<St
     let cluster = slot.cluster.name().clone();
     let own = annotations.get(reserved::INSTANCE_ANNOTATION).map(String::as_str);
     let live = match slot.ask(slot.cluster.get(&key)).await? {
-        Some(live) if live.claimed_by() == Some(claim) && nonce_of(&live.json).is_none_or(|nonce| Some(nonce) == own) => live,
+        Some(live) if live.claimed_by() == Some(claim) && !is_of_another(&live.json, own) => live,
         _ => {
             let what = format!("{key} is gone or somebody else's, right after it was written");
             let error = ClusterError::new(

@@ -6,12 +6,11 @@
 
 use istio_objects::{Claim, Wave};
 use mesh_model::{AttributePath, Code, Finding};
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{Created, Outcome};
 use crate::fleet::Fleet;
-use crate::instance::nonce_of;
+use crate::instance::is_of_another;
 use crate::parallel;
 
 /// Deletes what `outcome`'s write created, in the order of `deletions`; what they do not name goes last, latest written
@@ -73,7 +72,9 @@ async fn remove(created: &Created, claim: &Claim, cancel: &CancellationToken) ->
         match cluster.get(&created.key).await {
             Ok(None) => return Ok(()),
             // it is that one's by now, and not left behind
-            Ok(Some(now)) if now.claimed_by() == Some(claim) && is_taken(created, &now.json) => return Ok(()),
+            Ok(Some(now)) if now.claimed_by() == Some(claim) && is_of_another(&now.json, created.nonce.as_deref()) => {
+                return Ok(());
+            }
             Ok(Some(now)) if now.claimed_by() == Some(claim) => seen = Some(now.seen()),
             Ok(Some(_)) => return Err("it does not carry this resource's claim any more".to_owned()),
             Err(error) => return Err(failure.unwrap_or(error.words.what)),
@@ -83,11 +84,6 @@ async fn remove(created: &Created, claim: &Claim, cancel: &CancellationToken) ->
         Some((_, failure)) => Err(failure),
         None => Err("its deletion was not tried".to_owned()),
     }
-}
-
-/// Whether another instance has written it since.
-fn is_taken(created: &Created, now: &Value) -> bool {
-    nonce_of(now).is_some_and(|nonce| created.nonce.as_deref() != Some(nonce))
 }
 
 fn left_behind(created: &Created, why: &str) -> Finding {

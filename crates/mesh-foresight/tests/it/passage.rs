@@ -1,10 +1,9 @@
 //! Steps of an ordered change, as clients meet them.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
-use istio_objects::{Change, Manifest, ObjectKey, Operation, Wave};
-use mesh_foresight::{Fleet, Interruption, World, both, interruptions};
+use istio_objects::{Change, ObjectKey, Wave, changes};
+use mesh_foresight::{Fleet, Interruption, Live, World, both, interruptions};
 use mesh_model::derived;
 use mesh_model::intent::VirtualDestination;
 use mesh_model::names::ClusterName;
@@ -12,47 +11,6 @@ use mesh_translate::{check_subsets, order, pauses, translate};
 use proptest::prelude::*;
 
 use crate::{failover, fleet};
-
-type At = (ClusterName, ObjectKey);
-
-/// Objects in the order of their creation.
-#[derive(Clone)]
-struct State(Vec<(At, Manifest)>);
-
-impl State {
-    fn of(intent: &VirtualDestination) -> Self {
-        let manifests = fleet::manifests(intent).into_iter();
-        let placed = |(cluster, all): (ClusterName, Vec<Manifest>)| {
-            all.into_iter().map(move |manifest| ((cluster.clone(), manifest.key().clone()), manifest))
-        };
-        Self(manifests.flat_map(placed).collect())
-    }
-
-    fn get(&self, at: &At) -> Option<&Manifest> {
-        self.0.iter().find(|(other, _)| other == at).map(|(_, manifest)| manifest)
-    }
-
-    fn apply(&mut self, change: Change) {
-        let at = (change.cluster.clone(), change.key().clone());
-        match change.operation {
-            Operation::Create(new) => self.0.push((at, new)),
-            Operation::Update { new, .. } => {
-                self.0.iter_mut().filter(|(other, _)| *other == at).for_each(|(_, manifest)| *manifest = new.clone());
-            }
-            Operation::Delete(_) => self.0.retain(|(other, _)| *other != at),
-        }
-    }
-
-    fn changes_to(&self, goal: &Self) -> Vec<Change> {
-        let written = goal.0.iter().filter_map(|(at, new)| match self.get(at) {
-            None => Some((at, Operation::Create(new.clone()))),
-            Some(old) => (old != new).then(|| (at, Operation::Update { old: old.clone(), new: new.clone() })),
-        });
-        let gone = self.0.iter().map(|(at, _)| at).filter(|at| goal.get(at).is_none());
-        let all = written.chain(gone.map(|at| (at, Operation::Delete(at.1.clone()))));
-        all.map(|(at, operation)| Change { cluster: at.0.clone(), operation }).collect()
-    }
-}
 
 /// Which proxies follow a write only when the apply waits for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,28 +35,23 @@ fn lost(
     order: impl Fn(Vec<Change>) -> Vec<Wave>,
 ) -> Vec<Interruption> {
     let (mesh, backends) = both((&old.mesh, &old.backends), (&new.mesh, &new.backends));
-    let read = |now: &State| {
-        let mut objects: BTreeMap<ClusterName, Vec<Arc<_>>> = BTreeMap::new();
-        for ((cluster, _), manifest) in &now.0 {
-            objects.entry(cluster.clone()).or_default().push(Arc::new(manifest.object()));
-        }
-        Fleet::read(&objects, &mesh, &backends).expect("what is translated is modelled")
-    };
-    let (mut now, goal) = (State::of(old), State::of(new));
+    let read = |now: &Live| Fleet::read(now.objects(), &mesh, &backends).expect("what is translated is modelled");
+    let [before, goal] = [old, new].map(fleet::manifests);
+    let mut now = Live::of(&before);
     let (mut states, mut behind) = (vec![read(&now)], Vec::new());
-    let waves = order(now.changes_to(&goal));
+    let waves = order(changes(&before, &goal));
     let pauses = pauses(&waves);
     for (number, wave) in waves.into_iter().enumerate() {
         if pauses.contains(&number) {
-            behind.drain(..).for_each(|change| now.apply(change));
+            behind.drain(..).for_each(|change| now.apply(&change));
             states.push(read(&now));
         }
         let (later, at_once): (Vec<Change>, Vec<Change>) = wave.into_iter().partition(|change| late.is(change.key()));
         behind.extend(later);
-        at_once.into_iter().for_each(|change| now.apply(change));
+        at_once.iter().for_each(|change| now.apply(change));
         states.push(read(&now));
     }
-    behind.into_iter().for_each(|change| now.apply(change));
+    behind.iter().for_each(|change| now.apply(change));
     states.push(read(&now));
     let ports: Vec<u16> = new.ports.iter().map(|port| port.number.get()).collect();
     interruptions(&states, &World::default(), new.hostname.as_str(), &ports)
