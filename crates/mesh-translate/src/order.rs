@@ -250,6 +250,13 @@ impl Situation {
         self.policy.as_ref().is_some_and(before)
     }
 
+    /// Whether entries that stay serve every part alone under the old policy. Under shares they might have none.
+    fn outlives_pods(&self) -> bool {
+        let SubsetChange { dropped, added: _, kept } = &self.subsets;
+        let is_alike = self.policy.as_ref().is_some_and(|policy| !policy.has_shares() && !policy.changes_service);
+        is_alike && self.stays && dropped.is_empty() && kept.is_subset(&self.staying_subsets)
+    }
+
     /// Whether the old policy lists the ranks of an entry.
     fn is_ranked(&self, entry: &Manifest) -> bool {
         self.policy.as_ref().is_some_and(|policy| policy.lists(&ranks(entry)))
@@ -512,6 +519,8 @@ fn host_stage(old: &Manifest, new: &Manifest, situation: &Situation) -> Stage {
         (false, false) => Stage::Switch,
         // pods begin to serve, besides entries or in their place
         (true, false) if accepts_pods || (situation.overlaps() && !situation.connects) => Stage::Precede,
+        // pods stop to serve, which the new policy refuses, and entries stay that the old one accepts
+        (false, true) if accepts_pods && situation.outlives_pods() => Stage::Precede,
         // what comes has another name than the pods that stop to serve: only the new host selects it, besides what goes
         (false, true) if situation.overlaps() && situation.coming_names.iter().any(|name| Some(name) != old_name.as_ref()) => {
             Stage::Precede

@@ -66,7 +66,7 @@ enum Turn {
     Clients,
     Namespaces,
     MoreBackends,
-    /// a cluster leaves that calls nobody, and serves with the same Service as the others
+    /// a cluster without a share ends to serve, with the same Service as the others; it may go on to call
     FewerBackends,
 }
 
@@ -92,8 +92,11 @@ impl Turn {
             }
             Self::Namespaces => new.client_namespace = other.client_namespace,
             Self::FewerBackends => {
-                let leaves = old.backends.iter().find(|backend| !old.clients.contains(&backend.cluster));
-                if let Some(leaves) = leaves.filter(|one| old.backends.iter().all(|backend| backend.service == one.service)) {
+                let is_like_others = old.backends.iter().all(|backend| backend.service == old.backends[0].service);
+                let has_share = |cluster: &ClusterName| old.failover.spread.values().any(|shares| shares.of(cluster).is_some());
+                let chosen = |cluster: &ClusterName| other.backends.iter().any(|backend| backend.cluster == *cluster);
+                let leaves = old.backends.iter().find(|backend| chosen(&backend.cluster) && !has_share(&backend.cluster));
+                if let Some(leaves) = leaves.filter(|_| is_like_others) {
                     new.backends.retain(|backend| backend.cluster != leaves.cluster);
                 }
             }
