@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use acceptance_tests::{Live, World};
+use rig::api::path_of;
 use rig::dev::discovered_in;
 use rig::mesh::layout::{CLUSTERS, NAMESPACE, Speech};
 use rig::mesh::seeds::PORTS_HOST;
 use rig::mesh::{Member, Mesh, seeds};
 use serde_json::{Value, json};
 use xtask::tools::digest;
+
+use crate::scenarios::Configuration;
 
 /// What clients call.
 pub const HOST: &str = "reviews.mesh.internal:9080";
@@ -43,11 +46,14 @@ pub fn provider(mesh: &Mesh) -> String {
     block(&mesh.rig().clusters().map(entry).collect::<String>())
 }
 
-/// The provider block over folders, which are written with what the API servers of a mesh hold.
-pub fn folders(world: &World, istio: &str) -> String {
+/// The provider block over folders, which are written with what the API servers of a mesh hold for this configuration.
+pub fn folders(world: &World, istio: &str, configuration: &Configuration) -> String {
     let mut entries = String::new();
     for name in CLUSTERS {
-        let objects = json!({ "apiVersion": "v1", "kind": "List", "items": seeds::objects(Member::serving(name), istio) });
+        let objects = seeds::objects(Member::serving(name), istio).into_iter().chain(configuration.objects_in(name));
+        // of two with one path, the later one was written over the first
+        let objects: BTreeMap<_, Value> = objects.map(|object| (path_of(&object).expect("it has a path"), object)).collect();
+        let objects = json!({ "apiVersion": "v1", "kind": "List", "items": Vec::from_iter(objects.into_values()) });
         world.write(&format!("clusters/{name}/inventory/all.json"), &objects.to_string());
         let _ = writeln!(entries, "    {name} = {{ directory = \"clusters/{name}\" }}");
     }

@@ -10,17 +10,17 @@ use std::time::Instant;
 use acceptance_tests::{Rig, World};
 use rig::mesh::envoy::Envoy;
 use rig::mesh::fleet::{Canary, Fleet};
-use rig::mesh::layout::{Role, Spot};
+use rig::mesh::layout::Role;
 use rig::mesh::traffic::{Calls, EVENTUALLY};
 use rig::wait::is_so_by;
 use serde_json::{Value, json};
 
 use crate::changes::{ALL, Case};
 use crate::check::until_served;
-use crate::config::{HOST, destination, folders};
+use crate::config::{destination, folders};
 use crate::live::Stage;
-use crate::report::Figures;
-use crate::scenarios::{Configuration, configurations};
+use crate::scenarios::{Configuration, Scene, configurations};
+use crate::subsets::in_two_clusters;
 
 /// Situations of a recording with single pods, if it has as many. With several pods it is all of them: they differ by few.
 const SITUATIONS: usize = 24;
@@ -46,8 +46,6 @@ pub struct Subject {
     backends: &'static [&'static str],
     /// Most situations.
     most: usize,
-    /// A second version, by cluster: it dies with the first one.
-    second: BTreeMap<&'static str, Canary>,
 }
 
 /// What is dead.
@@ -70,12 +68,16 @@ pub fn subjects() -> Vec<Subject> {
             "three" => ("foreseen-three", 1, three),
             "three-ranked" => ("foreseen-three-ranked", 1, three),
             "three-tight" => ("foreseen-three-tight", 1, three),
+            "three-spread" => ("foreseen-three-spread", 1, three),
+            "three-named" => ("foreseen-three-named", 1, three),
+            "three-versions" => ("foreseen-three-versions", 1, three),
+            "three-services" => ("foreseen-three-services", 1, three),
             // its ejections outlast the calls
             "two-defaults" => ("foreseen-pods", PODS, two),
             _ => return None,
         };
         let most = if pods > 1 { usize::MAX } else { SITUATIONS };
-        Some(Subject { name, configuration, pods, backends, most, second: BTreeMap::new() })
+        Some(Subject { name, configuration, pods, backends, most })
     };
     configurations().into_iter().filter_map(subject).collect()
 }
@@ -96,36 +98,27 @@ pub fn live() -> Vec<Case> {
                 stage,
             );
         }),
-        ("foreseen-live-subsets", subsets),
+        ("foreseen-live-subsets", |stage| {
+            let configuration = Configuration::of("", in_two_clusters(""), &ALL);
+            compare(Configuration { canaries: &["east", "north"], ..configuration }, stage);
+        }),
     ]
 }
 
-/// West has no second version. Where pods of a cluster are dead, those of both versions are.
-fn subsets(stage: &Stage) {
-    let second = ["east", "north"].map(|cluster| {
-        let spot = Spot::of(cluster).expect("it is known");
-        (cluster, stage.mesh.add_canary(spot).expect("nothing has its addresses"))
-    });
-    stage.settle();
-    let of = |version: &str, weight: u32| format!("{version} = {{ labels = {{ version = {version:?} }}, weight = {weight} }}");
-    let lines = format!("  subsets = {{ {}, {} }}\n", of("v1", 70), of("v2", 30));
-    let some = ": merge(backend, { subsets = backend.cluster == \"west\" ? [\"v1\"] : null }) if";
-    compare(destination(&ALL, &lines).replace(": backend if", some), second.into(), stage);
-}
-
 fn play(lines: &str, stage: &Stage) {
-    compare(destination(&ALL, &format!("  {lines}\n")), BTreeMap::new(), stage);
+    compare(Configuration::of("", destination(&ALL, &format!("  {lines}\n")), &ALL), stage);
 }
 
-fn compare(resources: String, second: BTreeMap<&'static str, Canary>, stage: &Stage) {
-    let configuration = Configuration { name: "", host: HOST.to_owned(), resources, clients: &ALL };
-    let subject = Subject { name: "", configuration, pods: 1, backends: &ALL, most: LIVE_SITUATIONS, second };
+fn compare(configuration: Configuration, stage: &Stage) {
+    let subject = Subject { name: "", configuration, pods: 1, backends: &ALL, most: LIVE_SITUATIONS };
+    let canaries = stage.furnished(&subject.configuration);
+    let scene = Scene { fleet: stage.mesh.fleet(), canaries: &canaries, figures: stage.figures };
     let situations = subject.situations();
     let foretold = subject.foretell(stage.rig, &stage.mesh.program().version, &situations);
     let world = stage.applied(&subject.configuration.resources);
     ALL.iter().for_each(|client| until_served(stage.mesh.fleet(), client));
-    subject.compare(stage.mesh.fleet(), &situations, &foretold, stage.figures);
-    subject.second.values().for_each(|second| second.backend().revive().expect("its address is free"));
+    subject.compare(&scene, &situations, &foretold);
+    canaries.values().for_each(|second| second.backend().revive().expect("its address is free"));
     stage.mesh.fleet().heal().expect("everything starts again");
     stage.settle();
     world.assert_clean();
@@ -186,18 +179,19 @@ output "foreseen" {{
 "#,
             json!(pods)
         );
-        world.config(&(folders(&world, istio) + &self.configuration.resources + &asked));
+        world.config(&(folders(&world, istio, &self.configuration) + &self.configuration.resources + &asked));
         world.step();
         let outcome = world.run(&["output", "-json", "foreseen"]);
         serde_json::from_str(&outcome.stdout).unwrap_or_else(|error| panic!("{error}: {}{}", outcome.stdout, outcome.stderr))
     }
 
     /// Compares all of them.
-    pub fn compare(&self, fleet: &Fleet, situations: &[Situation], foretold: &Foretold, figures: &Figures) {
+    pub fn compare(&self, scene: &Scene, situations: &[Situation], foretold: &Foretold) {
+        let Scene { fleet, figures, .. } = scene;
         let mut down = BTreeSet::new();
         let (mut compared, mut shared, mut largest, mut wrong) = (0, 0, 0.0_f64, Vec::new());
         for (index, situation) in situations.iter().enumerate() {
-            self.arrange(fleet, situation, &mut down);
+            self.arrange(scene, situation, &mut down);
             for client in self.configuration.clients {
                 let expected = &foretold[*client][index];
                 let is_whole = expected.is_empty() || expected.values().any(|share| *share > 99.9);
@@ -217,8 +211,8 @@ output "foreseen" {{
         assert!(wrong.is_empty(), "{} of {compared} situations are not as foretold:\n{}", wrong.len(), wrong.join("\n"));
     }
 
-    /// Kills and revives until it is so. `down`: gateways that are dead.
-    fn arrange(&self, fleet: &Fleet, situation: &Situation, down: &mut BTreeSet<&'static str>) {
+    /// Kills and revives until it is so, second versions with the first ones. `down`: gateways that are dead.
+    fn arrange(&self, &Scene { fleet, canaries, .. }: &Scene, situation: &Situation, down: &mut BTreeSet<&'static str>) {
         for cluster in self.backends {
             let gateway = fleet.proxy(&format!("{cluster}/{}", Role::Gateway.app()));
             match (down.contains(cluster), situation.gateways.contains(cluster)) {
@@ -230,7 +224,7 @@ output "foreseen" {{
             for (number, pod) in fleet.pods(cluster).enumerate() {
                 if number < dead { pod.die() } else { pod.revive().expect("its address is free") }
             }
-            match self.second.get(cluster).map(Canary::backend) {
+            match canaries.get(cluster).map(Canary::backend) {
                 Some(second) if dead > 0 => second.die(),
                 second => second.into_iter().for_each(|second| second.revive().expect("its address is free")),
             }

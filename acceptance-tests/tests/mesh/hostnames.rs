@@ -19,7 +19,8 @@ pub fn all() -> Vec<Case> {
 fn gateway_hostname(stage: &Stage) {
     assert!(names::are_given(), "only root can give istiod a resolver of its own");
     let fleet = stage.mesh.fleet();
-    let named = |clusters: &[&str]| named(clusters, "  failover = { order = [\"west\", \"north\", \"east\"] }\n");
+    let named =
+        |clusters: &[&str]| named(clusters, &format!("{QUICK}  failover = {{ order = [\"west\", \"north\", \"east\"] }}\n"));
     let world = stage.applied(&named(&[]));
     let traffic = traffic(stage);
     change(stage, &world, &named(&["west"]), &traffic, "west gets a hostname");
@@ -61,5 +62,5 @@ pub fn named(clusters: &[&str], lines: &str) -> String {
     }})]
   }})"#
     );
-    destination(&ALL, &format!("{QUICK}{lines}")).replace("cluster.facts }", &format!("{facts} }}"))
+    destination(&ALL, lines).replace("cluster.facts }", &format!("{facts} }}"))
 }

@@ -5,8 +5,10 @@ use std::time::Instant;
 
 use acceptance_tests::{Rig, World};
 use rig::Saved;
+use rig::mesh::fleet::Canaries;
 use rig::mesh::istiod::Program;
-use rig::mesh::layout::Role;
+use rig::mesh::layout::{Role, Spot};
+use rig::mesh::names;
 use rig::mesh::recording::Recording;
 use rig::mesh::replay::validate_all;
 use rig::mesh::{Member, Mesh};
@@ -19,7 +21,7 @@ use crate::check::until_host_served;
 use crate::config::{DESTINATION, digest_of, provider};
 use crate::replay::path;
 use crate::report::{Bench, Figures, Report};
-use crate::scenarios::{self, Configuration, Scenario};
+use crate::scenarios::{self, Configuration, Scenario, Scene};
 use crate::{brownfield, foreign, foreseen, hostnames, services, spread, start, subsets, timeline, traps};
 
 /// What a live case is given.
@@ -38,6 +40,22 @@ impl Stage<'_> {
         self.configure(&world, resources);
         world.apply(&world.plan());
         world
+    }
+
+    /// Clusters hold what this configuration needs, with the second versions, which are gone when they are dropped.
+    pub fn furnished(&self, configuration: &Configuration) -> Canaries {
+        for (cluster, object) in &configuration.objects {
+            self.mesh.rig().cluster(cluster).api().apply(object).expect("nobody finds anything wrong with it");
+        }
+        self.canaries(configuration.canaries)
+    }
+
+    /// A second version in each of these clusters.
+    pub fn canaries(&self, clusters: &[&'static str]) -> Canaries {
+        let spots = clusters.iter().map(|cluster| Spot::of(cluster).expect("it is known"));
+        let canaries = spots.map(|spot| (spot.name(), self.mesh.add_canary(spot).expect("nothing has its addresses"))).collect();
+        self.settle();
+        canaries
     }
 
     /// Writes the configuration anew.
@@ -111,8 +129,8 @@ pub fn run(filters: &[&str], is_recorded: bool) -> Result<ExitCode> {
 
 fn played(stage: &Stage, scenario: &Scenario) {
     let configuration = scenario.configuration();
-    let world = started_with(stage, &configuration);
-    (scenario.play)(stage.mesh.fleet(), stage.figures);
+    let (world, canaries) = started_with(stage, &configuration);
+    (scenario.play)(&Scene { fleet: stage.mesh.fleet(), canaries: &canaries, figures: stage.figures });
     stage.settle();
     world.assert_clean();
     world.destroy();
@@ -120,8 +138,8 @@ fn played(stage: &Stage, scenario: &Scenario) {
 
 /// Keeps what the proxies were told.
 fn record(stage: &Stage, configuration: &Configuration) {
-    let world = started_with(stage, configuration);
-    let recording = recording(stage, &world, configuration);
+    let (world, canaries) = started_with(stage, configuration);
+    let recording = recording(stage, &world, &canaries, configuration);
     let path = path(stage.rig, configuration);
     let folder = path.parent().expect("a file has a folder");
     let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, recording.text()));
@@ -131,18 +149,21 @@ fn record(stage: &Stage, configuration: &Configuration) {
 }
 
 /// Applied, served, and found in order.
-fn started_with(stage: &Stage, configuration: &Configuration) -> World {
+fn started_with(stage: &Stage, configuration: &Configuration) -> (World, Canaries) {
+    assert!(!configuration.has_hostnames || names::are_given(), "only root can give istiod a resolver of its own");
+    let canaries = stage.furnished(configuration);
     let world = stage.applied(&configuration.resources);
     world.assert_clean();
     configuration.clients.iter().for_each(|cluster| until_host_served(stage.mesh.fleet(), cluster, &configuration.host));
     stage.settle();
-    world
+    (world, canaries)
 }
 
 /// What the proxies that the configuration's clients meet were told.
-fn recording(stage: &Stage, world: &World, configuration: &Configuration) -> Recording {
+fn recording(stage: &Stage, world: &World, canaries: &Canaries, configuration: &Configuration) -> Recording {
     let objects = digest_of(&world.state().manifests(DESTINATION));
-    let mut recording = Recording::of(stage.mesh, &objects).unwrap_or_else(|problem| panic!("{problem}"));
+    let recording = Recording::of(stage.mesh, &objects).and_then(|recording| recording.with_canaries(canaries));
+    let mut recording = recording.unwrap_or_else(|problem| panic!("{problem}"));
     let is_client = |name: &str| name.ends_with(&format!("/{}", Role::Client.app()));
     recording.proxies.retain(|name, _| !is_client(name) || configuration.clients.iter().any(|client| name.starts_with(client)));
     recording

@@ -9,7 +9,7 @@ use crate::changes::change;
 use crate::check::{all_by, errors_at_most, nobody_notices, until_by};
 use crate::config::{QUICK, destination_with};
 use crate::live::Stage;
-use crate::report::Figures;
+use crate::scenarios::Scene;
 
 /// Calls of a cluster's client where this is spoken.
 fn speaking(fleet: &Fleet, speech: Speech, client: &str) -> Traffic {
@@ -25,7 +25,7 @@ fn local(fleet: &Fleet, speech: Speech) -> Traffic {
 }
 
 /// A: on every port each client is served by its own cluster; one that only calls by all others.
-pub fn each_at_home(fleet: &Fleet, figures: &Figures) {
+pub fn each_at_home(&Scene { fleet, figures, .. }: &Scene) {
     for speech in Speech::ALL {
         for client in ["east", "west"] {
             let traffic = speaking(fleet, speech, client);
@@ -44,13 +44,13 @@ pub fn each_at_home(fleet: &Fleet, figures: &Figures) {
 }
 
 /// D: a call over gRPC that meets a dead application is repeated elsewhere, though it is a POST: its sidecar says `UNAVAILABLE`.
-pub fn grpc_app_dies(fleet: &Fleet, figures: &Figures) {
+pub fn grpc_app_dies(&Scene { fleet, figures, .. }: &Scene) {
     nobody_notices(&local(fleet, Speech::Grpc), fleet, figures);
 }
 
 /// R: nothing repeats a connection: each one that meets what is dead is lost, until it is taken out, and once more at each end of
 /// an ejection. A dead application behind a living sidecar is never taken out, for its sidecar accepts.
-pub fn connections(fleet: &Fleet, figures: &Figures) {
+pub fn connections(&Scene { fleet, figures, .. }: &Scene) {
     for speech in [Speech::Tcp, Speech::Tls] {
         let told = |what: &str| format!("{}, {what}", speech.name());
         let traffic = local(fleet, speech);

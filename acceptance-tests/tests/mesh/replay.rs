@@ -11,7 +11,7 @@ use xtask::Result;
 use crate::config::{DESTINATION, digest_of, folders};
 use crate::foreseen;
 use crate::report::{Bench, Report};
-use crate::scenarios::{self, Configuration};
+use crate::scenarios::{self, Configuration, Scene};
 
 /// The file of a configuration's recording.
 pub fn path(rig: &Rig, configuration: &Configuration) -> PathBuf {
@@ -28,7 +28,7 @@ pub fn run(filters: &[&str]) -> Result<ExitCode> {
             report.case(scenario.name, &rig.transcript, |figures| {
                 let recording = matching(&rig, &scenario.configuration());
                 let replay = Replay::start(&recording).unwrap_or_else(|problem| panic!("{problem}"));
-                (scenario.play)(replay.fleet(), figures);
+                (scenario.play)(&Scene { fleet: replay.fleet(), canaries: replay.canaries(), figures });
             });
         }
     }
@@ -40,7 +40,8 @@ pub fn run(filters: &[&str]) -> Result<ExitCode> {
                 let situations = subject.situations();
                 let foretold = subject.foretell(&rig, &recording.istio, &situations);
                 let replay = Replay::start(&recording).unwrap_or_else(|problem| panic!("{problem}"));
-                subject.compare(replay.fleet(), &situations, &foretold, figures);
+                let scene = Scene { fleet: replay.fleet(), canaries: replay.canaries(), figures };
+                subject.compare(&scene, &situations, &foretold);
             });
         }
     }
@@ -57,7 +58,7 @@ fn matching(rig: &Rig, configuration: &Configuration) -> Recording {
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}. {renew}", path.display()));
     let recording = Recording::parse(&text).unwrap_or_else(|problem| panic!("{}: {problem}. {renew}", path.display()));
     let world = World::empty(rig);
-    let provider = folders(&world, &recording.istio);
+    let provider = folders(&world, &recording.istio, configuration);
     world.config(&(provider + &configuration.resources));
     let planned = digest_of(&world.plan().manifests(DESTINATION));
     assert_eq!(

@@ -1,7 +1,7 @@
 //! Cases in which the Services behind a destination differ between clusters, or a cluster has several.
 
 use rig::api::path_of;
-use rig::mesh::fleet::Canary;
+use rig::mesh::fleet::Canaries;
 use rig::mesh::layout::{NAMESPACE, PORT, Role, Seat, Spot};
 use rig::mesh::seeds;
 use rig::mesh::traffic::Traffic;
@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 
 use crate::changes::{ALL, Case, change, traffic};
 use crate::check::{connections_of_gateway, errors_at_most, nobody_notices, until_by};
-use crate::config::{QUICK, destination};
+use crate::config::{HOST, QUICK, destination};
 use crate::live::Stage;
+use crate::report::Figures;
+use crate::scenarios::Scene;
 
 /// All of them, by name.
 pub fn all() -> Vec<Case> {
@@ -70,66 +72,25 @@ fn several_services(stage: &Stage) {
     let fleet = stage.mesh.fleet();
     let world = stage.applied(&together(&ALL, false));
     let traffic = traffic(stage);
-    let mut second = comes(stage);
+    let mut canaries = comes(stage);
     change(stage, &world, &together(&ALL, true), &traffic, "a second Service comes");
     until_both(&traffic[1]);
 
-    let costs_nothing = |what: &str, happens: &dyn Fn()| {
-        let marks: Vec<usize> = traffic.iter().map(Traffic::mark).collect();
-        happens();
-        for (one, mark) in traffic.iter().zip(marks) {
-            stage.figures.note(what, one.since(mark));
-            errors_at_most(&one.since(mark), 0, what);
-        }
-    };
-    let heal = |second: &Canary| {
-        fleet.heal().expect("everything lives again");
-        second.backend().revive().expect("its address is free");
-        traffic
-            .iter()
-            .zip(ALL)
-            .for_each(|(one, cluster)| one.wait_until("its own cluster answers", 20, |seen| seen.by.starts_with(cluster)));
-        until_both(&traffic[1]);
-    };
-    costs_nothing("pods of one of them die, and come back", &|| {
-        fleet.backend("west").die();
-        until_by(&traffic[1], &second_of("west"));
-        // several ends of an ejection
-        traffic[1].more(400);
-        heal(&second);
-    });
-    costs_nothing("all pods of west die, and come back", &|| {
-        fleet.backend("west").die();
-        second.backend().die();
-        until_by(&traffic[1], "north");
-        traffic[1].more(400);
-        heal(&second);
-    });
-    let mark = traffic[0].mark();
-    fleet.backend("east").die();
-    traffic[0].wait_until("west answers", 20, |seen| seen.by.starts_with("west"));
-    fleet.backend("west").die();
-    traffic[0].more(400);
-    second.backend().die();
-    until_by(&traffic[0], "north");
-    heal(&second);
-    let calls = traffic[0].since(mark);
-    stage.figures.note("east dies, then pods of one of them, then of both", &calls);
-    errors_at_most(&calls, calls.0.len() / 100, "while two clusters die");
-
+    any_pods_die(&Scene { fleet, canaries: &canaries, figures: stage.figures }, &traffic);
     for what in ["the second one goes, and its pods", "again"] {
         change(stage, &world, &together(&ALL, false), &traffic, what);
-        costs_nothing("its pods go", &|| goes(stage, &traffic));
-        drop(second);
-        second = comes(stage);
+        costs_nothing("its pods go", stage.figures, &traffic, || goes(stage, &traffic));
+        drop(canaries);
+        canaries = comes(stage);
         change(stage, &world, &together(&ALL, true), &traffic, "it comes back");
         until_both(&traffic[1]);
     }
     change(stage, &world, &together(&["east", "north"], true), &traffic, "the first one goes");
-    costs_nothing("others find the pods of the second one alone", &|| {
+    costs_nothing("others find the pods of the second one alone", stage.figures, &traffic, || {
         fleet.backend("east").die();
         until_by(&traffic[0], &second_of("west"));
-        heal(&second);
+        fleet.heal().expect("everything lives again");
+        until_by(&traffic[0], "east");
     });
     change(stage, &world, &together(&ALL, true), &traffic, "it comes back");
     until_both(&traffic[1]);
@@ -140,6 +101,66 @@ fn several_services(stage: &Stage) {
     }
     drop(traffic);
     world.destroy();
+}
+
+/// The same pods die, with traffic of its own.
+pub fn pods_die(scene: &Scene) {
+    let traffic = ALL.map(|cluster| scene.fleet.traffic(cluster, HOST));
+    until_own(&traffic);
+    any_pods_die(scene, &traffic);
+}
+
+/// Of two Services in west: pods of one, of both, and of both beside those of another cluster.
+fn any_pods_die(&Scene { fleet, canaries, figures }: &Scene, traffic: &[Traffic]) {
+    let second = canaries["west"].backend();
+    let heal = || {
+        fleet.heal().expect("everything lives again");
+        second.revive().expect("its address is free");
+        until_own(traffic);
+    };
+    costs_nothing("pods of one of them die, and come back", figures, traffic, || {
+        fleet.backend("west").die();
+        until_by(&traffic[1], &second_of("west"));
+        // several ends of an ejection
+        traffic[1].more(400);
+        heal();
+    });
+    costs_nothing("all pods of west die, and come back", figures, traffic, || {
+        fleet.backend("west").die();
+        second.die();
+        until_by(&traffic[1], "north");
+        traffic[1].more(400);
+        heal();
+    });
+    let mark = traffic[0].mark();
+    fleet.backend("east").die();
+    traffic[0].wait_until("west answers", 20, |seen| seen.by.starts_with("west"));
+    fleet.backend("west").die();
+    traffic[0].more(400);
+    second.die();
+    until_by(&traffic[0], "north");
+    heal();
+    let calls = traffic[0].since(mark);
+    figures.note("east dies, then pods of one of them, then of both", &calls);
+    errors_at_most(&calls, calls.0.len() / 100, "while two clusters die");
+}
+
+/// No call of any client is lost meanwhile.
+fn costs_nothing(what: &str, figures: &Figures, traffic: &[Traffic], happens: impl FnOnce()) {
+    let marks: Vec<usize> = traffic.iter().map(Traffic::mark).collect();
+    happens();
+    for (one, mark) in traffic.iter().zip(marks) {
+        figures.note(what, one.since(mark));
+        errors_at_most(&one.since(mark), 0, what);
+    }
+}
+
+/// Waits until each client is served by its own cluster, and that of west by both of its Services.
+fn until_own(traffic: &[Traffic]) {
+    for (one, cluster) in traffic.iter().zip(ALL) {
+        one.wait_until("its own cluster answers", 20, |seen| seen.by.starts_with(cluster));
+    }
+    until_both(&traffic[1]);
 }
 
 /// How pods of the second version call themselves.
@@ -154,19 +175,20 @@ fn until_both(traffic: &Traffic) {
     }
 }
 
-/// A second Service in west with pods of a second version, beside the usual one, which has those of the first version.
-fn comes(stage: &Stage) -> Canary {
-    let west = Spot::of("west").expect("it is known");
+/// A second Service in west with pods of a second version comes.
+fn comes(stage: &Stage) -> Canaries {
+    two()
+        .iter()
+        .for_each(|service| drop(stage.mesh.rig().cluster("west").api().apply(service).expect("nothing is wrong with it")));
+    stage.canaries(&["west"])
+}
+
+/// The two Services of west: the usual one with the pods of the first version, and one with those of the second.
+pub fn two() -> [Value; 2] {
     let selector = |role: Role| json!({ "app": role.service(), "version": role.version() });
-    let mut usual = seeds::service(Seat { spot: west, role: Role::Server });
+    let mut usual = seeds::service(Seat { spot: Spot::of("west").expect("it is known"), role: Role::Server });
     usual["spec"]["selector"] = selector(Role::Server);
-    let api = stage.mesh.rig().cluster("west").api();
-    for service in [usual, other_service(selector(Role::Canary))] {
-        api.apply(&service).expect("nobody finds anything wrong with it");
-    }
-    let canary = stage.mesh.add_canary(west).expect("nothing has its addresses");
-    stage.settle();
-    canary
+    [usual, other_service(selector(Role::Canary))]
 }
 
 /// It goes: proxies leave its pods alone before these end.
@@ -181,7 +203,7 @@ fn goes(stage: &Stage, traffic: &[Traffic]) {
 }
 
 /// The destination with the usual Services of these clusters, and the second one of west, which serves together with that of west.
-fn together(usual: &[&str], with_second: bool) -> String {
+pub fn together(usual: &[&str], with_second: bool) -> String {
     let lines = destination(usual, &format!("{QUICK}  failover = {{ order = [\"west\", \"north\", \"east\"] }}\n"));
     let data = |service: &str| format!("  name      = {service:?}\n");
     let with = |service: &str, other: &str| format!("{}  together_with = [{other:?}]\n", data(service));

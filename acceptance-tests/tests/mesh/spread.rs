@@ -1,5 +1,6 @@
 //! Cases in which the requests of a client are spread over clusters by percent.
 
+use rig::mesh::fleet::Canary;
 use rig::mesh::names;
 use rig::mesh::traffic::Traffic;
 
@@ -8,7 +9,7 @@ use crate::check::{all_by, errors_at_most, until_by};
 use crate::config::{QUICK, destination};
 use crate::hostnames::named;
 use crate::live::Stage;
-use crate::subsets::{canaries, split};
+use crate::subsets::split;
 
 /// All of them, by name.
 pub fn all() -> Vec<Case> {
@@ -17,6 +18,7 @@ pub fn all() -> Vec<Case> {
         ("spread-small", spread_small),
         ("spread-by-hostname", spread_by_hostname),
         ("spread-of-subsets", spread_of_subsets),
+        ("spread-of-subsets-by-hostname", spread_of_subsets_by_hostname),
     ]
 }
 
@@ -100,10 +102,10 @@ fn spread_small(stage: &Stage) {
 /// Endpoints behind hostnames have shares too, while ranks beyond the first are one there.
 fn spread_by_hostname(stage: &Stage) {
     assert!(names::are_given(), "only root can give istiod a resolver of its own");
-    let spread = "  failover = { spread = { east = { east = 50, west = 30, north = 20 } } }\n";
-    let world = stage.applied(&named(&ALL, ""));
+    let spread = format!("{QUICK}  failover = {{ spread = {{ east = {{ east = 50, west = 30, north = 20 }} }} }}\n");
+    let world = stage.applied(&named(&ALL, QUICK));
     let traffic = traffic(stage);
-    change(stage, &world, &named(&ALL, spread), &traffic, "from ranks");
+    change(stage, &world, &named(&ALL, &spread), &traffic, "from ranks");
     share(stage, "50 percent", &traffic[0], 50);
     let calls = traffic[0].more(CALLS);
     stage.figures.note("three clusters", &calls);
@@ -118,7 +120,7 @@ fn spread_by_hostname(stage: &Stage) {
     stage.mesh.fleet().heal().expect("everything lives again");
     traffic[0].wait_until("west serves again", 1, |seen| seen.is_served() && seen.by == "west");
     until_by(&traffic[1], "west");
-    change(stage, &world, &named(&ALL, ""), &traffic, "to ranks");
+    change(stage, &world, &named(&ALL, QUICK), &traffic, "to ranks");
     share(stage, "then east serves all", &traffic[0], 100);
     world.assert_clean();
     drop(traffic);
@@ -128,31 +130,19 @@ fn spread_by_hostname(stage: &Stage) {
 /// Each of two versions has the shares, under traffic of three clients. A cluster in which one is dead, or missing, leaves its share of
 /// that version to the others. Shares come, go, and move from one cluster to another that has served nothing.
 fn spread_of_subsets(stage: &Stage) {
-    let canaries = canaries(stage);
+    let canaries = stage.canaries(&ALL);
     let of = |failover: &str| destination(&ALL, &format!("{}{failover}", split(&[("v1", 50), ("v2", 50)])));
     let shares = |of_east: &str| of(&format!("  failover = {{ spread = {{ east = {of_east} }} }}\n"));
-    let three = shares("{ east = 60, west = 30, north = 10 }");
-    let (all, rest) = ([("east", 60), ("west", 30), ("north", 10)], [("east", 86), ("west", 0), ("north", 14)]);
+    let three = of(THREE);
     let world = stage.applied(&of(""));
     let traffic = traffic(stage);
     change(stage, &world, &three, &traffic, "from ranks");
-    shares_of_versions(stage, &traffic[0], "60, 30 and 10 percent", all, all);
-
-    let mark = traffic[0].mark();
-    canaries[1].backend().die();
-    traffic[0].wait_until("others answer for the second version of west", 100, |seen| seen.by != "west-v2");
-    shares_of_versions(stage, &traffic[0], "the second version is dead in west", all, rest);
-    canaries[1].backend().revive().expect("its address is free");
-    traffic[0].wait_until("it answers again", 1, |seen| seen.by == "west-v2");
-    stage.figures.note("it dies and comes back", traffic[0].since(mark));
-    errors_at_most(&traffic[0].since(mark), 0, "while a version of a cluster that has a share is dead");
-
-    let lacking =
-        three.replace(": backend if", ": merge(backend, { subsets = backend.cluster == \"west\" ? [\"v1\"] : null }) if");
-    change(stage, &world, &lacking, &traffic, "west ends to have the second version");
-    shares_of_versions(stage, &traffic[0], "west has the first version alone", all, rest);
+    shares_of_versions(stage, &traffic[0], "60, 30 and 10 percent", SHARES, SHARES);
+    a_version_dies(stage, &canaries["west"], &traffic[0]);
+    change(stage, &world, &without_second_version(&three), &traffic, "west ends to have the second version");
+    shares_of_versions(stage, &traffic[0], "west has the first version alone", SHARES, WITHOUT_WEST);
     for (what, resources, percents) in [
-        ("west has both", three, all),
+        ("west has both", three, SHARES),
         ("to west alone", shares("{ west = 100 }"), [("east", 0), ("west", 100), ("north", 0)]),
         ("to north alone", shares("{ north = 100 }"), [("east", 0), ("west", 0), ("north", 100)]),
         ("to ranks", of(""), [("east", 100), ("west", 0), ("north", 0)]),
@@ -169,8 +159,88 @@ fn spread_of_subsets(stage: &Stage) {
     world.destroy();
 }
 
+/// The same where gateways have hostnames: all of them, which comes with shares or before them, then all but one.
+fn spread_of_subsets_by_hostname(stage: &Stage) {
+    assert!(names::are_given(), "only root can give istiod a resolver of its own");
+    let canaries = stage.canaries(&ALL);
+    let of = |clusters: &[&str], failover: &str| named(clusters, &format!("{}{failover}", split(&[("v1", 50), ("v2", 50)])));
+    let own = [("east", 100), ("west", 0), ("north", 0)];
+    let world = stage.applied(&of(&[], ""));
+    let traffic = traffic(stage);
+    for (what, resources, percents) in [
+        ("all get hostnames, and shares", of(&ALL, THREE), SHARES),
+        ("addresses, and ranks", of(&[], ""), own),
+        ("shares", of(&[], THREE), SHARES),
+        ("west gets a hostname", of(&["west"], THREE), SHARES),
+        ("to ranks", of(&["west"], ""), own),
+        ("the others get one too", of(&ALL, ""), own),
+        ("from ranks", of(&ALL, THREE), SHARES),
+    ] {
+        change(stage, &world, &resources, &traffic, what);
+        shares_of_versions(stage, &traffic[0], what, percents, percents);
+    }
+    a_version_dies(stage, &canaries["west"], &traffic[0]);
+    change(stage, &world, &without_second_version(&of(&ALL, THREE)), &traffic, "west ends to have the second version");
+    shares_of_versions(stage, &traffic[0], "west has the first version alone", SHARES, WITHOUT_WEST);
+    change(stage, &world, &of(&ALL, THREE), &traffic, "west has both");
+    change(stage, &world, &of(&ALL, "  failover = { spread = { east = { west = 100 } } }\n"), &traffic, "to west alone");
+    let west = [("east", 0), ("west", 100), ("north", 0)];
+    shares_of_versions(stage, &traffic[0], "to west alone", west, west);
+    change(stage, &world, &of(&ALL, ""), &traffic, "to ranks again");
+    shares_of_versions(stage, &traffic[0], "then east serves all", own, own);
+
+    // ranks of versions behind hostnames
+    let mark = traffic[0].mark();
+    canaries["east"].backend().die();
+    traffic[0].wait_until("others answer for the second version of east", 100, |seen| seen.by != "east-v2");
+    let calls = traffic[0].more(CALLS);
+    stage.figures.note("the second version is dead in east", &calls);
+    assert!(
+        calls.0.iter().all(|seen| seen.by == "east" || seen.by.ends_with("-v2")),
+        "its part alone leaves the cluster: {calls}"
+    );
+    canaries["east"].backend().revive().expect("its address is free");
+    traffic[0].wait_until("east answers itself again", 100, |seen| seen.by.starts_with("east"));
+    errors_at_most(&traffic[0].since(mark), 0, "while a version is dead");
+    change(stage, &world, &of(&[], ""), &traffic, "addresses again");
+    world.assert_clean();
+    for (one, cluster) in traffic.iter().zip(ALL) {
+        stage.figures.note(cluster, one.all());
+        errors_at_most(&one.all(), 0, "in all of it");
+    }
+    drop(traffic);
+    world.destroy();
+}
+
+/// Shares of three clusters, for the client in east.
+const THREE: &str = "  failover = { spread = { east = { east = 60, west = 30, north = 10 } } }\n";
+/// What comes of them.
+const SHARES: Percents = [("east", 60), ("west", 30), ("north", 10)];
+/// The same where west does not serve.
+const WITHOUT_WEST: Percents = [("east", 86), ("west", 0), ("north", 14)];
+
+/// By cluster.
+type Percents = [(&'static str, usize); 3];
+
+/// Of three clusters that have the shares, west has the first version alone.
+fn without_second_version(resources: &str) -> String {
+    resources.replace(": backend if", ": merge(backend, { subsets = backend.cluster == \"west\" ? [\"v1\"] : null }) if")
+}
+
+/// Under shares the second version dies in west, and comes back: others serve its part, and none fails.
+fn a_version_dies(stage: &Stage, canary: &Canary, traffic: &Traffic) {
+    let mark = traffic.mark();
+    canary.backend().die();
+    traffic.wait_until("others answer for the second version of west", 100, |seen| seen.by != "west-v2");
+    shares_of_versions(stage, traffic, "the second version is dead in west", SHARES, WITHOUT_WEST);
+    canary.backend().revive().expect("its address is free");
+    traffic.wait_until("it answers again", 1, |seen| seen.by == "west-v2");
+    stage.figures.note("it dies and comes back", traffic.since(mark));
+    errors_at_most(&traffic.since(mark), 0, "while a version of a cluster that has a share is dead");
+}
+
 /// Clusters serve these shares of the calls of the first version and of the second one, and none fails.
-fn shares_of_versions(stage: &Stage, traffic: &Traffic, what: &str, first: [(&str, usize); 3], second: [(&str, usize); 3]) {
+fn shares_of_versions(stage: &Stage, traffic: &Traffic, what: &str, first: Percents, second: Percents) {
     let calls = traffic.more(2 * CALLS);
     stage.figures.note(what, &calls);
     errors_at_most(&calls, 0, what);

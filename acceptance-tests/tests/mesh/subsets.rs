@@ -1,7 +1,7 @@
 //! Cases in which calls are split among versions of what serves.
 
 use rig::mesh::fleet::Canary;
-use rig::mesh::layout::{Role, Speech, Spot};
+use rig::mesh::layout::{Role, Speech};
 use rig::mesh::seeds::PORTS_HOST;
 use rig::mesh::traffic::{Calls, Traffic};
 
@@ -19,17 +19,19 @@ pub fn all() -> Vec<Case> {
 
 /// Lines of a destination with these subsets and weights.
 pub fn split(weights: &[(&str, u32)]) -> String {
-    let subset =
-        |(name, weight): &(&str, u32)| format!("    {name} = {{ labels = {{ version = {name:?} }}, weight = {weight} }}\n");
-    format!("{QUICK}  subsets = {{\n{}  }}\n", weights.iter().map(subset).collect::<String>())
+    format!("{QUICK}{}", weighted(weights))
 }
 
-/// A second version in every cluster.
-pub fn canaries(stage: &Stage) -> Vec<Canary> {
-    let spots = ALL.iter().map(|cluster| Spot::of(cluster).expect("it is known"));
-    let canaries: Vec<Canary> = spots.map(|spot| stage.mesh.add_canary(spot).expect("nothing has its addresses")).collect();
-    stage.settle();
-    canaries
+fn weighted(weights: &[(&str, u32)]) -> String {
+    let subset =
+        |(name, weight): &(&str, u32)| format!("    {name} = {{ labels = {{ version = {name:?} }}, weight = {weight} }}\n");
+    format!("  subsets = {{\n{}  }}\n", weights.iter().map(subset).collect::<String>())
+}
+
+/// A destination of which west has no second version, that gets 30 percent of the calls.
+pub fn in_two_clusters(lines: &str) -> String {
+    let some = ": merge(backend, { subsets = backend.cluster == \"west\" ? [\"v1\"] : null }) if";
+    destination(&ALL, &format!("{lines}{}", weighted(&[("v1", 70), ("v2", 30)]))).replace(": backend if", some)
 }
 
 fn is_second(by: &str) -> bool {
@@ -55,7 +57,7 @@ fn is_split(stage: &Stage, traffic: &[Traffic], what: &str, percent: std::ops::R
 /// I: a second version comes without calls, gets more and more, and replaces the first one, under traffic of all clients. Where it
 /// dies, that of other clusters answers its part alone. At the end there are no subsets again.
 fn subsets(stage: &Stage) {
-    let canaries = canaries(stage);
+    let canaries = stage.canaries(&ALL);
     let of = |weights: &[(&str, u32)]| destination(&ALL, &split(weights));
     let world = stage.applied(&destination(&ALL, QUICK));
     let traffic = traffic(stage);
@@ -63,7 +65,7 @@ fn subsets(stage: &Stage) {
     is_split(stage, &traffic, "the second version has no calls", 0..=0);
     change(stage, &world, &of(&[("v1", 90), ("v2", 10)]), &traffic, "90 to 10");
     is_split(stage, &traffic, "90 to 10", 4..=17);
-    dies_and_comes_back(stage, &canaries[0], &traffic[0]);
+    dies_and_comes_back(stage, &canaries["east"], &traffic[0]);
     change(stage, &world, &of(&[("v1", 50), ("v2", 50)]), &traffic, "50 to 50");
     is_split(stage, &traffic, "50 to 50", 40..=60);
     let fewer = |backends: &[&str]| destination(backends, &split(&[("v1", 50), ("v2", 50)]));
@@ -118,7 +120,7 @@ fn is_refused(stage: &Stage, world: &World, resources: &str) {
 
 /// I: connections of a port without requests are split too, each one as a whole.
 fn subsets_of_connections(stage: &Stage) {
-    let _canaries = canaries(stage);
+    let _canaries = stage.canaries(&ALL);
     let of = |weights: &[(&str, u32)]| destination_with(&[Speech::Http, Speech::Tcp], &ALL, &split(weights));
     let world = stage.applied(&of(&[("v1", 50), ("v2", 50)]));
     let host = format!("{PORTS_HOST}:{}", Speech::Tcp.port());

