@@ -133,9 +133,15 @@ impl<'f> View<'f, '_> {
     /// What weights are multiplied by, so that they can be divided among the gateways of every network.
     fn scale(&self) -> u64 {
         let configuration = &self.member.configuration;
-        let gateways = configuration.networks().into_iter().map(|network| count(configuration.gateways_of(network).len()));
-        gateways.fold(1, least_common_multiple)
+        scale(configuration.networks().into_iter().map(|network| count(configuration.gateways_of(network).len())))
     }
+}
+
+/// The least number that all of these divide, where it is small enough for sums of weights, which have 32 bits; divided by what does
+/// not divide it they differ by less than a millionth otherwise.
+fn scale(counts: impl Iterator<Item = u64>) -> u64 {
+    const MOST: u64 = 1 << 24;
+    counts.fold(1, |scale, count| least_common_multiple(scale, count).min(MOST))
 }
 
 /// Adds an endpoint; a gateway is one for all entries of a locality.
@@ -158,5 +164,18 @@ fn least_common_multiple(one: u64, other: u64) -> u64 {
     while rest != 0 {
         (divisor, rest) = (rest, divisor % rest);
     }
-    one / divisor.max(1) * other
+    (one / divisor.max(1)).saturating_mul(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scale;
+
+    #[test]
+    fn weights_are_divided_among_any_gateways() {
+        assert_eq!(scale([1, 2, 3, 4, 6].into_iter()), 12);
+        assert_eq!(scale([].into_iter()), 1);
+        let many = scale((1..200).chain([u64::MAX]));
+        assert!(many > 1 << 20 && many.checked_mul(u64::from(u32::MAX) * 200).is_some(), "{many}");
+    }
 }
