@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::drift::drift_lines;
 use crate::fleet::{Fleet, Slot, Standing};
-use crate::instance::{Census, Instance, mark_of, nonce_of};
+use crate::instance::{Census, Instance, is_of_another, mark_of};
 use crate::ownership::Residue;
 use crate::port::{LiveObject, Remark, Write};
 use crate::verdict::remarked;
@@ -307,7 +307,7 @@ type Looked = Result<(Option<LiveObject>, Vec<Remark>), crate::ClusterError>;
 
 fn is_of_another_instance(answer: &Result<Looked, tokio::task::JoinError>, claim: &Claim, own: &Instance) -> bool {
     let Ok(Ok((Some(live), _))) = answer else { return false };
-    live.claimed_by() == Some(claim) && nonce_of(&live.json).is_some_and(|nonce| nonce != own.nonce)
+    live.claimed_by() == Some(claim) && is_of_another(&live.json, Some(&own.nonce))
 }
 
 /// Puts what was seen of an object in the place of what the state says of it, if that differs.

@@ -1,6 +1,7 @@
 //! Instances of one claim: who counts as complete, what may be taken, and when the mark is written.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use istio_objects::reserved;
 use mesh_model::Code;
@@ -9,6 +10,8 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::support::*;
+use crate::breakage::{Act, Break, Breaker, Moment};
+use crate::port::Cluster;
 use crate::testing::{Breakage, Breakages};
 use crate::{Adopt, Census, Class, Instance, Request, Taker, preflight, refresh_instance, rollback, taker, write};
 
@@ -195,6 +198,33 @@ fn a_rollback_leaves_what_another_instance_has_taken_since() {
         let before: Vec<_> = fakes.iter().map(|fake| fake.objects()).collect();
         rollback(&fleet, failed, &[], &CancellationToken::new()).await;
         assert_eq!(fakes.iter().map(|fake| fake.objects()).collect::<Vec<_>>(), before);
+    });
+}
+
+#[test]
+fn what_another_instance_takes_before_the_marks_is_not_marked() {
+    runtime().block_on(async {
+        let (fleet, fakes) = fakes(&["east", "west"], &Breakages::none());
+        // every object has landed; the answer of the last one comes late
+        let breaker = Breaker::simulated(vec![Break { act: Act::Pause, moment: Moment::After, write: 4 }]);
+        let late = fleet_of(fakes.iter().map(|fake| breaker.decorate(Arc::clone(fake) as Arc<dyn Cluster>)));
+        let cleared = preflight(&late, request_of("one")).await.unwrap();
+        let (cancel, taking) = (CancellationToken::new(), CancellationToken::new());
+        let take = async {
+            breaker.reached().await;
+            let taken = apply(&fleet, request_of("two"), &taking).await.unwrap();
+            assert!(taken.is_complete, "{:?}", taken.findings);
+            breaker.release();
+            fakes.iter().map(|fake| fake.objects()).collect::<Vec<_>>()
+        };
+        let (outcome, taken) = tokio::join!(write(&late, cleared, &cancel), take);
+        assert!(!outcome.is_complete);
+        assert!(
+            outcome.findings.iter().all(|finding| finding.what.contains("right after it was written")),
+            "{:?}",
+            outcome.findings
+        );
+        assert_eq!(fakes.iter().map(|fake| fake.objects()).collect::<Vec<_>>(), taken);
     });
 }
 
