@@ -34,10 +34,14 @@ pub fn destination(backends: &[&str], lines: &str) -> String {
 
 /// A destination whose hostname has a port for each of these, with what is spoken there.
 pub fn destination_with(ports: &[Speech], backends: &[&str], lines: &str) -> String {
+    with_ports(ports, &destination(backends, lines).replace("\"reviews.mesh.internal\"", &format!("{PORTS_HOST:?}")))
+}
+
+/// The same destination with these ports.
+pub fn with_ports(ports: &[Speech], destination: &str) -> String {
     let ports = ports.iter().map(|speech| format!("{{ number = {}, protocol = {:?} }}", speech.port(), speech.name()));
     let ports = format!("ports        = [{}]", ports.collect::<Vec<_>>().join(", "));
-    let one = destination(backends, lines).replace("\"reviews.mesh.internal\"", &format!("{PORTS_HOST:?}"));
-    one.replace("ports        = [{ number = 9080, protocol = \"http\" }]", &ports)
+    destination.replace("ports        = [{ number = 9080, protocol = \"http\" }]", &ports)
 }
 
 /// The provider block over the API servers of a mesh.
