@@ -142,10 +142,10 @@ codes! {
     /// Without clients nobody could call a destination, without backends nobody would answer, without service accounts no
     /// server's identity could be verified, and an empty selector would select every workload.
     EmptyCollection = "GM1013", Error, "Empty collection";
-    /// A hostname ends in the domain of a cluster's own Services.
+    /// A hostname ends in the domain of a cluster's own Services, or is the short name of one.
     ///
-    /// `reviews.bookinfo.svc.cluster.local` means the Service of the cluster in which it is called. A virtual destination of
-    /// that name would take calls away from it. Use a suffix of the mesh's own, such as `mesh.internal`.
+    /// `reviews.bookinfo.svc.cluster.local` means the Service of the cluster in which it is called, and so does `reviews.bookinfo`.
+    /// A virtual destination of that name would take calls away from it. Use a suffix of the mesh's own, such as `mesh.internal`.
     ClusterHostname = "GM1014", Error, "Hostname of a cluster's own Service";
     /// No other cluster can reach a gateway at this address.
     ///
@@ -295,6 +295,11 @@ codes! {
     ///
     /// For the calls of that subset it is as if the cluster was dead: the others that have a share get them, in proportion.
     ShareWithoutSubset = "GM2032", Warning, "Share of a cluster without a subset";
+    /// A port of HTTP has a number that every sidecar keeps for itself: 15001, 15006, 15021 or 15090.
+    ///
+    /// istiod gives clients no listener there and says so in its log alone, so that nobody could call the port. A port of TCP or TLS
+    /// has an address of its own and may have any number.
+    PortOfSidecars = "GM2033", Error, "Port of the sidecars";
 
     // GM3nnn: object sets judged across clusters, and against what an inventory shows
     /// A Service selects the labels of an entry that stands for another cluster.
@@ -377,6 +382,11 @@ codes! {
     /// Other clusters send their part of the calls there when theirs fails, and nobody answers. Judged where pods behind the
     /// destination are listed.
     SubsetWithoutPods = "GM3022", Warning, "Subset without pods";
+    /// The hostname is the short name of a Service in a client cluster.
+    ///
+    /// `reviews.books` is what clients call Service `reviews` in namespace `books` by. istiod gives the name to the destination, so that
+    /// calls to the Service would go there.
+    ShortNameTaken = "GM3023", Error, "Hostname is the short name of a Service";
 
     // GM31nn: what discovery cannot tell, or refuses
     /// Nothing in the cluster shows Istio's version and settings, as with a control plane that somebody else runs.

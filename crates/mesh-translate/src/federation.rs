@@ -22,6 +22,7 @@ use mesh_model::intent::{
 use mesh_model::names::{ClusterName, PortName};
 use mesh_model::{AttributePath, Code, Finding, Findings, Leaf};
 
+use crate::link::{is_of_sidecars, port_of_sidecars};
 use crate::lower::Selection;
 use crate::{Objects, translate_selected};
 
@@ -36,6 +37,15 @@ pub(crate) fn federate(mesh: &VirtualMesh, federation: &Federation) -> (Objects,
         let destination = destination(mesh, federation, export);
         if destination.ports.is_empty() {
             told.tell(no_port(export, index));
+            continue;
+        }
+        if let Some(port) = destination.ports.iter().find(|port| is_of_sidecars(port)) {
+            let service = &export.backend.service;
+            let path = exports().index(index).attribute("ports");
+            let others =
+                format!("merge(export, {{ ports = [for port in export.ports : port if port.number != {}] }})", port.number);
+            let fix = format!("Leave it out: exports = [for export in data.gloo_service.{service}.backends : {others}]");
+            told.tell(port_of_sidecars(path, port, fix).in_cluster(&export.backend.cluster));
             continue;
         }
         let translation = translate_selected(&destination, Selection::Apart);

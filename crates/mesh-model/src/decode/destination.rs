@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::facts::{decode_backend, optional};
 use super::failover::{Around, check_is_client, decode_failover};
-use super::mesh::{check_member, check_outside_clusters, decode_argument, decode_member};
+use super::mesh::{check_member, check_no_short_name, check_outside_clusters, decode_argument, decode_member};
 use super::reader::{Object, Read, Sink, Value, all, check_unique, shown, sound};
 use super::scalars::{decode_duration, decode_port, decode_visibility};
 use super::shapes::{OUTLIER_DETECTION, OVERLAY, PORT, RETRIES, TCP_KEEPALIVE, VIRTUAL_DESTINATION};
@@ -67,6 +67,12 @@ pub(super) fn decode_destination(value: &Value<'_>, sink: &mut Sink) -> Read<Vir
     };
     let client_namespace =
         optional(&destination.get("client_namespace"), sink, |value, sink| decode_client_namespace(value, around, sink));
+    let hostname = hostname.and_then(|hostname| {
+        let of_backends = backends.iter().flatten().map(|backend| &backend.namespace);
+        let of_clients = client_namespace.iter().flatten().flat_map(BTreeMap::values);
+        let namespaces = namespace.iter().chain(of_backends).chain(of_clients);
+        check_no_short_name(hostname.as_str(), &destination.get("hostname"), namespaces, sink).map(|()| hostname)
+    });
     let failover = decode_failover(&destination.get("failover"), &destination.get("max_failover_targets"), around, sink);
     let outlier_detection = decode_outlier_detection(&destination.get("outlier_detection"), sink);
     let timeout = optional(&destination.get("timeout"), sink, |value, sink| value.leaf(sink, decode_duration));

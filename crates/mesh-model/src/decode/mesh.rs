@@ -10,7 +10,7 @@ use super::{MAX_CLUSTERS, MAX_LIST};
 use crate::facts::ClusterFacts;
 use crate::finding::Code;
 use crate::intent::{ManagedMesh, VirtualMesh};
-use crate::names::{ClusterName, HostnameSuffix, OwnerId, TrustDomain};
+use crate::names::{ClusterName, HostnameSuffix, Namespace, OwnerId, TrustDomain};
 
 /// `gloo_virtual_mesh`
 pub(super) fn decode_resource(value: &Value<'_>, sink: &mut Sink) -> Read<ManagedMesh> {
@@ -104,6 +104,21 @@ pub(super) fn check_outside_clusters(text: &str, value: &Value<'_>, clusters: &C
         return Err(value.report(sink, Code::ClusterHostname, what, why));
     }
     Ok(())
+}
+
+/// Nor may it be how clients call a Service in one of these namespaces.
+pub(super) fn check_no_short_name<'n>(
+    text: &str,
+    value: &Value<'_>,
+    mut namespaces: impl Iterator<Item = &'n Namespace>,
+    sink: &mut Sink,
+) -> Read<()> {
+    let Some((service, namespace)) = text.split_once('.').filter(|(_, rest)| namespaces.any(|own| own.as_str() == *rest)) else {
+        return Ok(());
+    };
+    let what = format!("{text:?} is the short name of a Service {service} in namespace {namespace}.");
+    let why = "Calls to a cluster's own Services would be taken away from them.";
+    Err(value.report(sink, Code::ClusterHostname, what, why))
 }
 
 /// A cluster that is named somewhere must be a member.

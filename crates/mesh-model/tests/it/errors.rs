@@ -410,6 +410,8 @@ fn hostnames_of_clusters() {
     assert_eq!(verdicts(&decode(&with(document, "/hostname", json!("a.b.east.example")))), []);
     let suffix = [json!("cluster.local"), json!("x.cluster.local"), json!("svc")];
     refused("/virtual_mesh/hostname_suffix", suffix, Code::ClusterHostname, "virtual_mesh.hostname_suffix");
+    refused("/hostname", ["reviews.bookinfo", "other.bookinfo"].map(|name| json!(name)), Code::ClusterHostname, "hostname");
+    accepted("/hostname", ["reviews.shop", "a.reviews.bookinfo", "bookinfo.reviews"].map(|name| json!(name)));
 }
 
 #[test]

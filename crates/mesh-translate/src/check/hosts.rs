@@ -18,6 +18,9 @@ pub(super) fn check(planned: &Planned<'_>, inventory: &Inventory<'_>, taken: &BT
                 findings.push(host_taken(planned, inventory, other));
             }
         }
+        if let Some(service) = inventory.of_kind("Service").find(|service| is_short_name(planned.hostname, service)) {
+            findings.push(short_name_taken(planned, inventory, service));
+        }
         let rules = inventory
             .of_kind("DestinationRule")
             .filter(|rule| rule_host(rule) == Some(planned.hostname))
@@ -56,6 +59,24 @@ fn host_taken(planned: &Planned<'_>, inventory: &Inventory<'_>, other: Live<'_>)
     )
     .in_cluster(inventory.cluster)
     .on_object(other.key("ServiceEntry"))
+}
+
+/// Whether clients may call a Service so.
+fn is_short_name(hostname: &str, service: &Live<'_>) -> bool {
+    hostname.split_once('.').is_some_and(|(name, namespace)| service.name == name && service.namespace == namespace)
+}
+
+fn short_name_taken(planned: &Planned<'_>, inventory: &Inventory<'_>, service: Live<'_>) -> Finding {
+    let Live { namespace, name, .. } = service;
+    Finding::new(
+        Code::ShortNameTaken,
+        AttributePath::of("hostname"),
+        format!("{} is the short name of Service {namespace}/{name} in cluster {}.", planned.hostname, inventory.cluster),
+        "istiod gives the name to the destination, so that calls to that Service would go there.",
+        "Write, for example: hostname = \"reviews.mesh.internal\"",
+    )
+    .in_cluster(inventory.cluster)
+    .on_object(service.key("Service"))
 }
 
 fn foreign_policy(planned: &Planned<'_>, inventory: &Inventory<'_>, kind: &str, other: Live<'_>) -> Finding {

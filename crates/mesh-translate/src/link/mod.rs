@@ -22,6 +22,7 @@ use mesh_model::intent::{Port, Shares, VirtualDestination};
 use mesh_model::names::{ClusterName, Namespace};
 use mesh_model::{AttributePath, Code, Finding, Findings, Leaf};
 
+pub(crate) use ports::{is_of_sidecars, port_of_sidecars};
 pub(crate) use served::Served;
 pub(crate) use services::Serving;
 

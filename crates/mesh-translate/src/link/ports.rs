@@ -99,8 +99,44 @@ fn named_after(service: &str) -> &str {
     }
 }
 
-/// Judges ports that carry connections instead of requests.
+fn of_sidecars(index: usize, port: &Port) -> Finding {
+    let service_port = match &port.service_port {
+        ServicePort::Number(number) => format!("service_port = {number}"),
+        ServicePort::Name(name) => format!("service_port_name = \"{name}\""),
+    };
+    let path = AttributePath::of("ports").index(index).attribute("number");
+    let protocol = port.protocol.as_str();
+    let fix = format!("Call it by another number: ports = [{{ number = 8080, protocol = \"{protocol}\", {service_port} }}]");
+    port_of_sidecars(path, port, fix)
+}
+
+/// The finding about a port of which [`is_of_sidecars`] is true.
+pub(crate) fn port_of_sidecars(path: AttributePath, port: &Port, fix: String) -> Finding {
+    let what = format!("Port {} is one that every sidecar keeps for itself.", port.number);
+    Finding::new(
+        Code::PortOfSidecars,
+        path,
+        what,
+        "istiod gives clients no listener for HTTP there, and says so in its log alone.",
+        fix,
+    )
+}
+
+/// Ports of every sidecar: what leaves, what arrives, health, and metrics (`conflictWithReservedListener` of istiod).
+const OF_SIDECARS: [u16; 4] = [15001, 15006, 15021, 15090];
+
+/// Whether sidecars have no listener for what clients would call.
+pub(crate) fn is_of_sidecars(port: &Port) -> bool {
+    port.protocol.has_requests() && OF_SIDECARS.contains(&port.number.get())
+}
+
+/// Judges numbers, and ports that carry connections instead of requests.
 pub(super) fn check(scope: &Scope<'_>, ports: &[&Port], findings: &mut Findings) {
+    for (index, port) in scope.intent.ports.iter().enumerate() {
+        if is_of_sidecars(port) {
+            findings.push(of_sidecars(index, port));
+        }
+    }
     let connections: Vec<&&Port> = ports.iter().filter(|port| !port.protocol.has_requests()).collect();
     if connections.is_empty() {
         return;
