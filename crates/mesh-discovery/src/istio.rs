@@ -6,6 +6,7 @@ use mesh_model::Code;
 use mesh_model::names::{IstioMinor, Revision};
 use serde_json::Value;
 
+use crate::features;
 use crate::inventory::{Inventory, Kind};
 use crate::mesh_config::{MeshConfig, config_map_name};
 use crate::read;
@@ -110,6 +111,7 @@ impl<'a> Seen<'_, 'a> {
             .find_map(|(_, container)| flag(container, "--domain"))
             .map(str::to_owned)
             .or_else(|| if chosen.is_empty() { proxies.agreed(proxy_domain) } else { None });
+        features::check(&chosen, config.as_ref(), verdicts);
         let discovery_selectors = config.as_ref().map_or_else(Vec::new, MeshConfig::discovery_selectors);
         let accepted_trust_domains =
             config.as_ref().map_or_else(Vec::new, |config| config.accepted_trust_domains().map(str::to_owned).collect());

@@ -18,6 +18,7 @@
 //! The rules for Istio are in [`cluster_facts`], for gateways in [`gateways`], for Services in [`service()`].
 
 mod cluster;
+mod features;
 pub mod gateways;
 mod inventory;
 mod istio;

@@ -74,8 +74,16 @@ impl MeshConfig {
 
     /// Whether sidecars answer DNS: off unless it is switched on.
     pub(crate) fn dns_capture(&self) -> bool {
-        let path = ["defaultConfig", "proxyMetadata", "ISTIO_META_DNS_CAPTURE"];
-        match self.parts.iter().find_map(|part| read::at(part, &path)) {
+        self.is_on("ISTIO_META_DNS_CAPTURE")
+    }
+
+    /// Whether sidecars give hostnames addresses by themselves: off unless it is switched on.
+    pub(crate) fn dns_auto_allocate(&self) -> bool {
+        self.is_on("ISTIO_META_DNS_AUTO_ALLOCATE")
+    }
+
+    fn is_on(&self, metadata: &str) -> bool {
+        match self.parts.iter().find_map(|part| read::at(part, &["defaultConfig", "proxyMetadata", metadata])) {
             Some(Value::String(text)) => text == "true",
             Some(value) => value.as_bool() == Some(true),
             None => false,

@@ -235,9 +235,10 @@ codes! {
     OverlayWithoutObject = "GM2018", Error, "Overlay matches no object";
     /// An overlay changes what identifies an object, or what the provider keeps there for itself.
     OverlayForbidden = "GM2019", Error, "Overlay touches a protected member";
-    /// A port carries connections, and Istio gives the hostname no address by which sidecars would tell them apart.
+    /// Istio gives the hostname no address.
     ///
-    /// istiod gives addresses by itself since 1.25. Before, sidecars do where they are told to.
+    /// Sidecars that answer DNS answer for hostnames with an address alone, and they tell connections apart by it. istiod gives
+    /// addresses by itself since 1.25. Before, sidecars do where they are told to.
     AddressNotGiven = "GM2020", Warning, "Hostname without an address";
     /// In a client cluster whose objects are in another namespace, `export_to` shows the hostname to no namespace of clients.
     ///
@@ -430,6 +431,11 @@ codes! {
     /// Objects are of no revision: every control plane reads them. Facts are those of the default one, or of the one that
     /// `revision` of the data source names.
     RevisionsDiffer = "GM3117", Warning, "Control planes differ";
+    /// The environment of istiod turns something off that the objects rely on.
+    ///
+    /// `PILOT_ENABLE_SERVICEENTRY_SELECT_PODS`: without it a hostname finds no pods of its own cluster.
+    /// `PILOT_ENABLE_IP_AUTOALLOCATE`, where sidecars answer DNS: without it a hostname has no address, and nobody resolves it.
+    FeatureOff = "GM3118", Warning, "Feature of istiod is off";
 
     // GM4nnn: preflight
     /// A cluster gave no answer. Nothing is written anywhere while one of the clusters concerned is silent.

@@ -138,11 +138,7 @@ pub(super) fn check(scope: &Scope<'_>, ports: &[&Port], findings: &mut Findings)
         }
     }
     let connections: Vec<&&Port> = ports.iter().filter(|port| !port.protocol.has_requests()).collect();
-    if connections.is_empty() {
-        return;
-    }
-    let names: Vec<String> = connections.iter().map(|port| port.name.to_string()).collect();
-    let names = names.join(", ");
+    check_addresses(scope, &connections, findings);
     if connections.len() == ports.len() {
         let intent = scope.intent;
         let is_set = [("timeout", intent.timeout.is_some()), ("retries", intent.retries != Retries::default())];
@@ -159,18 +155,32 @@ pub(super) fn check(scope: &Scope<'_>, ports: &[&Port], findings: &mut Findings)
             ));
         }
     }
-    for (cluster, facts) in &scope.clients {
-        if facts.istio_version < ADDRESSES && facts.dns_capture != Some(Leaf::Known(false)) {
-            findings.push(
-                Finding::new(
-                    Code::AddressNotGiven,
-                    facts_path(cluster).attribute("istio_version"),
-                    format!("Cluster {cluster} runs Istio {}, which gives {} no address by itself.", facts.istio_version, scope.intent.hostname),
-                    format!("Sidecars tell connections of {names} by address and port; without an address, the hostname takes every connection to that port which no other listener takes."),
-                    format!("Upgrade Istio there to {ADDRESSES}, or turn it on and restart the workloads: meshConfig.defaultConfig.proxyMetadata.ISTIO_META_DNS_AUTO_ALLOCATE = \"true\""),
-                )
-                .in_cluster(cluster),
-            );
-        }
+}
+
+/// Clients whose Istio gives hostnames no address: nobody needs one where something else than a sidecar resolves hostnames.
+fn check_addresses(scope: &Scope<'_>, connections: &[&&Port], findings: &mut Findings) {
+    let names: Vec<String> = connections.iter().map(|port| port.name.to_string()).collect();
+    for (cluster, facts) in scope.clients.iter().filter(|(_, facts)| facts.istio_version < ADDRESSES) {
+        let resolved =
+            "Sidecars that answer DNS know only hostnames with an address, so that nobody there resolves it.".to_owned();
+        let told = format!(
+            "Sidecars tell connections of {} by address and port; without an address, the hostname takes every connection to that port which no other listener takes.",
+            names.join(", ")
+        );
+        let why = match facts.dns_capture {
+            Some(Leaf::Known(true)) if names.is_empty() => resolved,
+            Some(Leaf::Known(true)) => format!("{resolved} {told}"),
+            None | Some(Leaf::Unknown(_)) if !names.is_empty() => told,
+            _ => continue,
+        };
+        let what = format!(
+            "Cluster {cluster} runs Istio {}, which gives {} no address by itself.",
+            facts.istio_version, scope.intent.hostname
+        );
+        let fix = format!(
+            "Upgrade Istio there to {ADDRESSES}, or turn it on and restart the workloads: meshConfig.defaultConfig.proxyMetadata.ISTIO_META_DNS_AUTO_ALLOCATE = \"true\""
+        );
+        let path = facts_path(cluster).attribute("istio_version");
+        findings.push(Finding::new(Code::AddressNotGiven, path, what, why, fix).in_cluster(cluster));
     }
 }
