@@ -12,7 +12,7 @@ use rig::wait::is_so_by;
 use serde_json::{Value, json};
 
 use crate::changes::Case;
-use crate::check::{errors_at_most, local_traffic, until_by, until_served};
+use crate::check::{all_by, errors_at_most, local_traffic, until_by, until_host_served, until_served};
 use crate::config::{HOST, QUICK, destination};
 use crate::live::Stage;
 
@@ -21,6 +21,7 @@ pub fn all() -> Vec<Case> {
     vec![
         ("trap-service-captures", service_captures),
         ("trap-host-taken", host_taken),
+        ("trap-short-name", short_name),
         ("trap-foreign-policy", foreign_policy),
         ("trap-sidecar-hides", sidecar_hides),
         ("trap-mutual-tls-off", mutual_tls_off),
@@ -61,8 +62,13 @@ fn written(stage: &Stage, cluster: &str, object: &Value) {
 
 /// A plan that changes the destination beside the trap names it: as an error, or as a warning.
 fn told(stage: &Stage, words: &[&str], is_error: bool) {
+    told_of(stage, &destination(&["east", "west"], QUICK), words, is_error);
+}
+
+/// The same of another destination.
+fn told_of(stage: &Stage, resources: &str, words: &[&str], is_error: bool) {
     let world = World::empty(stage.rig);
-    stage.configure(&world, &destination(&["east", "west"], QUICK));
+    stage.configure(&world, resources);
     let found = if is_error { world.plan_refused() } else { world.plan().diagnostics };
     let one = if is_error { found.error_with(words) } else { found.warning_with(words) };
     stage.figures.note("the plan says", one.detail.lines().find(|line| !line.trim().is_empty()).unwrap_or_default());
@@ -131,6 +137,37 @@ fn host_taken(stage: &Stage) {
         fleet.heal().expect("everything starts again");
     });
     told(stage, &["GM3002", NAME], true);
+}
+
+/// GM3023: who calls a Service by its short name calls the destination that has this hostname, which the Service's full name shows.
+fn short_name(stage: &Stage) {
+    let (namespace, fleet) = ("library", stage.mesh.fleet());
+    let short = format!("{}.{namespace}", Role::Server.app());
+    let resources = destination(&["east", "west"], QUICK).replace("reviews.mesh.internal", &short);
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": { "name": Role::Server.app(), "namespace": namespace },
+        "spec": {
+            "selector": { "app": NAME },
+            "ports": [{ "name": "http", "port": PORT, "targetPort": PORT, "protocol": "TCP" }],
+        },
+    });
+    let world = stage.applied(&resources);
+    until_host_served(fleet, "east", &format!("{short}:{PORT}"));
+    written(stage, "east", &json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } }));
+    written(stage, "east", &service);
+    let is_known = is_so_by(Instant::now() + EVENTUALLY, || {
+        let calls = fleet.calls("east", &format!("{short}.svc.cluster.local:{PORT}"), 1);
+        Ok(calls.0.iter().all(|seen| seen.status == 503))
+    });
+    assert_eq!(is_known, Ok(true), "the Service should be known, and served by nobody");
+    let calls = fleet.calls("east", &format!("{short}:{PORT}"), 40);
+    stage.figures.note("calls of a Service without pods, by its short name", &calls);
+    all_by(&calls, "east");
+    world.destroy();
+    let calls = fleet.calls("east", &format!("{short}:{PORT}"), 40);
+    stage.figures.note("without the destination", &calls);
+    assert_eq!(calls.errors(), 40, "nobody serves the Service: {calls}");
+    told_of(stage, &resources, &["GM3023", &short], true);
 }
 
 /// GM3005: of two policies Istio takes the older one, so that ours, with all of failover, has no effect.
