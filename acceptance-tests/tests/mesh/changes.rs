@@ -69,6 +69,17 @@ pub fn traffic(stage: &Stage) -> Vec<Traffic> {
     ALL.iter().map(|cluster| stage.mesh.fleet().traffic(cluster, HOST)).collect()
 }
 
+/// Nothing is left to do, no client lost a call in all of it, and everything goes.
+pub fn end(stage: &Stage, world: &World, traffic: Vec<Traffic>) {
+    world.assert_clean();
+    for (one, cluster) in traffic.iter().zip(ALL) {
+        stage.figures.note(cluster, one.all());
+        errors_at_most(&one.all(), 0, "in all of it");
+    }
+    drop(traffic);
+    world.destroy();
+}
+
 /// F: the name appears at once and complete, and is gone at once.
 fn create_and_destroy(stage: &Stage) {
     let traffic = stage.mesh.fleet().traffic("east", HOST);
@@ -146,13 +157,7 @@ fn clusters_come_and_go(stage: &Stage) {
             }
         }
     }
-    world.assert_clean();
-    for (one, cluster) in traffic.iter().zip(ALL) {
-        stage.figures.note(cluster, one.all());
-        errors_at_most(&one.all(), 0, "in all of it");
-    }
-    drop(traffic);
-    world.destroy();
+    end(stage, &world, traffic);
 }
 
 /// P: a name for the Service of one cluster, beside the plain one, which stays at home.

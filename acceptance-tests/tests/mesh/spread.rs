@@ -4,7 +4,7 @@ use rig::mesh::fleet::Canary;
 use rig::mesh::names;
 use rig::mesh::traffic::Traffic;
 
-use crate::changes::{ALL, Case, change, traffic};
+use crate::changes::{ALL, Case, change, end, traffic};
 use crate::check::{all_by, errors_at_most, until_by};
 use crate::config::{QUICK, destination};
 use crate::hostnames::named;
@@ -62,13 +62,7 @@ fn spread(stage: &Stage) {
         change(stage, &world, &resources, &traffic, what);
         share(stage, &format!("then east serves {percent} percent"), &traffic[0], percent);
     }
-    world.assert_clean();
-    for (one, cluster) in traffic.iter().zip(ALL) {
-        stage.figures.note(cluster, one.all());
-        errors_at_most(&one.all(), 0, "in all of it");
-    }
-    drop(traffic);
-    world.destroy();
+    end(stage, &world, traffic);
 }
 
 /// A retry asks for another endpoint six times: it finds one that has a tenth of the requests, and may miss one that has a hundredth.
@@ -150,13 +144,7 @@ fn spread_of_subsets(stage: &Stage) {
         change(stage, &world, &resources, &traffic, what);
         shares_of_versions(stage, &traffic[0], what, percents, percents);
     }
-    world.assert_clean();
-    for (one, cluster) in traffic.iter().zip(ALL) {
-        stage.figures.note(cluster, one.all());
-        errors_at_most(&one.all(), 0, "in all of it");
-    }
-    drop(traffic);
-    world.destroy();
+    end(stage, &world, traffic);
 }
 
 /// The same where gateways have hostnames: all of them, which comes with shares or before them, then all but one.
@@ -203,13 +191,7 @@ fn spread_of_subsets_by_hostname(stage: &Stage) {
     traffic[0].wait_until("east answers itself again", 100, |seen| seen.by.starts_with("east"));
     errors_at_most(&traffic[0].since(mark), 0, "while a version is dead");
     change(stage, &world, &of(&[], ""), &traffic, "addresses again");
-    world.assert_clean();
-    for (one, cluster) in traffic.iter().zip(ALL) {
-        stage.figures.note(cluster, one.all());
-        errors_at_most(&one.all(), 0, "in all of it");
-    }
-    drop(traffic);
-    world.destroy();
+    end(stage, &world, traffic);
 }
 
 /// Shares of three clusters, for the client in east.

@@ -7,7 +7,7 @@ use rig::mesh::traffic::{Calls, Traffic};
 
 use acceptance_tests::World;
 
-use crate::changes::{ALL, Case, change, traffic};
+use crate::changes::{ALL, Case, change, end, traffic};
 use crate::check::errors_at_most;
 use crate::config::{QUICK, destination, destination_with};
 use crate::live::Stage;
@@ -84,13 +84,7 @@ fn subsets(stage: &Stage) {
     is_split(stage, &traffic, "the first version alone", 0..=0);
     change(stage, &world, &destination(&ALL, QUICK), &traffic, "subsets go");
     is_split(stage, &traffic, "without subsets", 1..=99);
-    world.assert_clean();
-    for (one, cluster) in traffic.iter().zip(ALL) {
-        stage.figures.note(cluster, one.all());
-        errors_at_most(&one.all(), 0, "in all of it");
-    }
-    drop(traffic);
-    world.destroy();
+    end(stage, &world, traffic);
 }
 
 /// The second version of a cluster: others answer its part, and nothing else.
