@@ -40,12 +40,7 @@ pub(crate) fn federate(mesh: &VirtualMesh, federation: &Federation) -> (Objects,
             continue;
         }
         if let Some(port) = destination.ports.iter().find(|port| is_of_sidecars(port)) {
-            let service = &export.backend.service;
-            let path = exports().index(index).attribute("ports");
-            let others =
-                format!("merge(export, {{ ports = [for port in export.ports : port if port.number != {}] }})", port.number);
-            let fix = format!("Leave it out: exports = [for export in data.gloo_service.{service}.backends : {others}]");
-            told.tell(port_of_sidecars(path, port, fix).in_cluster(&export.backend.cluster));
+            told.tell(uncalled(export, index, port));
             continue;
         }
         let translation = translate_selected(&destination, Selection::Apart);
@@ -140,6 +135,14 @@ fn no_port(export: &Export, index: usize) -> Finding {
         format!("Leave it out: exports = [for export in data.gloo_service.{service}.backends : export if export.cluster != \"{cluster}\"]"),
     )
     .in_cluster(cluster)
+}
+
+/// A port of the Service that nobody could call by this number.
+fn uncalled(export: &Export, index: usize, port: &Port) -> Finding {
+    let Backend { cluster, service, .. } = &export.backend;
+    let others = format!("merge(export, {{ ports = [for port in export.ports : port if port.number != {}] }})", port.number);
+    let fix = format!("Leave it out: exports = [for export in data.gloo_service.{service}.backends : {others}]");
+    port_of_sidecars(exports().index(index).attribute("ports"), port, fix).in_cluster(cluster)
 }
 
 /// What was said. Of a cluster the same is said once, however many exports it is true of.

@@ -89,19 +89,21 @@ fn decode_accepted(
     Ok(all(accepted)?.into_iter().collect())
 }
 
+/// Why [`check_outside_clusters`] and [`check_no_short_name`] refuse.
+const TAKES_CALLS: &str = "Calls to a cluster's own Services would be taken away from them.";
+
 /// A name that clients call must not end in the domain of a cluster's own Services.
 pub(super) fn check_outside_clusters(text: &str, value: &Value<'_>, clusters: &Clusters, sink: &mut Sink) -> Read<()> {
     let ends_in = |domain: &str| text.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    let why = "Calls to a cluster's own Services would be taken away from them.";
     for (cluster, facts) in clusters {
         if ends_in(facts.cluster_domain.as_str()) {
             let what = format!("{text:?} ends in {}, the domain of the Services in cluster {cluster}.", facts.cluster_domain);
-            return Err(value.report(sink, Code::ClusterHostname, what, why));
+            return Err(value.report(sink, Code::ClusterHostname, what, TAKES_CALLS));
         }
     }
     if ends_in("svc") {
         let what = format!("{text:?} ends in svc, as the short names of Services do.");
-        return Err(value.report(sink, Code::ClusterHostname, what, why));
+        return Err(value.report(sink, Code::ClusterHostname, what, TAKES_CALLS));
     }
     Ok(())
 }
@@ -117,8 +119,7 @@ pub(super) fn check_no_short_name<'n>(
         return Ok(());
     };
     let what = format!("{text:?} is the short name of a Service {service} in namespace {namespace}.");
-    let why = "Calls to a cluster's own Services would be taken away from them.";
-    Err(value.report(sink, Code::ClusterHostname, what, why))
+    Err(value.report(sink, Code::ClusterHostname, what, TAKES_CALLS))
 }
 
 /// A cluster that is named somewhere must be a member.

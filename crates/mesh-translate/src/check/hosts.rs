@@ -18,7 +18,10 @@ pub(super) fn check(planned: &Planned<'_>, inventory: &Inventory<'_>, taken: &BT
                 findings.push(host_taken(planned, inventory, other));
             }
         }
-        if let Some(service) = inventory.of_kind("Service").find(|service| is_short_name(planned.hostname, service)) {
+        if let Some((name, namespace)) = planned.hostname.split_once('.')
+            && let Some(service) =
+                inventory.of_kind("Service").find(|service| service.name == name && service.namespace == namespace)
+        {
             findings.push(short_name_taken(planned, inventory, service));
         }
         let rules = inventory
@@ -59,11 +62,6 @@ fn host_taken(planned: &Planned<'_>, inventory: &Inventory<'_>, other: Live<'_>)
     )
     .in_cluster(inventory.cluster)
     .on_object(other.key("ServiceEntry"))
-}
-
-/// Whether clients may call a Service so.
-fn is_short_name(hostname: &str, service: &Live<'_>) -> bool {
-    hostname.split_once('.').is_some_and(|(name, namespace)| service.name == name && service.namespace == namespace)
 }
 
 fn short_name_taken(planned: &Planned<'_>, inventory: &Inventory<'_>, service: Live<'_>) -> Finding {

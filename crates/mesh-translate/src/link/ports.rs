@@ -161,18 +161,20 @@ pub(super) fn check(scope: &Scope<'_>, ports: &[&Port], findings: &mut Findings)
 fn check_addresses(scope: &Scope<'_>, connections: &[&&Port], findings: &mut Findings) {
     let names: Vec<String> = connections.iter().map(|port| port.name.to_string()).collect();
     for (cluster, facts) in scope.clients.iter().filter(|(_, facts)| facts.istio_version < ADDRESSES) {
-        let resolved =
-            "Sidecars that answer DNS know only hostnames with an address, so that nobody there resolves it.".to_owned();
-        let told = format!(
-            "Sidecars tell connections of {} by address and port; without an address, the hostname takes every connection to that port which no other listener takes.",
-            names.join(", ")
-        );
-        let why = match facts.dns_capture {
-            Some(Leaf::Known(true)) if names.is_empty() => resolved,
-            Some(Leaf::Known(true)) => format!("{resolved} {told}"),
-            None | Some(Leaf::Unknown(_)) if !names.is_empty() => told,
-            _ => continue,
-        };
+        let is_captured = facts.dns_capture.as_ref().and_then(Leaf::known);
+        let resolved = (is_captured == Some(&true)).then(|| {
+            "Sidecars that answer DNS know only hostnames with an address, so that nobody there resolves it.".to_owned()
+        });
+        let told = (is_captured != Some(&false) && !names.is_empty()).then(|| {
+            format!(
+                "Sidecars tell connections of {} by address and port; without an address, the hostname takes every connection to that port which no other listener takes.",
+                names.join(", ")
+            )
+        });
+        let why: Vec<String> = resolved.into_iter().chain(told).collect();
+        if why.is_empty() {
+            continue;
+        }
         let what = format!(
             "Cluster {cluster} runs Istio {}, which gives {} no address by itself.",
             facts.istio_version, scope.intent.hostname
@@ -181,6 +183,6 @@ fn check_addresses(scope: &Scope<'_>, connections: &[&&Port], findings: &mut Fin
             "Upgrade Istio there to {ADDRESSES}, or turn it on and restart the workloads: meshConfig.defaultConfig.proxyMetadata.ISTIO_META_DNS_AUTO_ALLOCATE = \"true\""
         );
         let path = facts_path(cluster).attribute("istio_version");
-        findings.push(Finding::new(Code::AddressNotGiven, path, what, why, fix).in_cluster(cluster));
+        findings.push(Finding::new(Code::AddressNotGiven, path, what, why.join(" "), fix).in_cluster(cluster));
     }
 }
